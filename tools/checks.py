@@ -1,0 +1,409 @@
+"""What must hold in the repository, one function each. `python -m tools.checks` runs the quick.
+
+Every function takes the root of a checkout and returns complaints, one sentence each, that name the
+culprit and the cure. An empty list means that all is well. tests/test_lot.py runs all of them, and
+proves each on a broken copy.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import zip_longest
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from tools.notebooks import ROOT, clean, directives, executed, export, module, notebooks, read, text
+
+DIRECTIVES = {"default_exp", "export", "hide", "hide_input", "hide_output", "solution", "alt"}
+
+
+# --- the form of the notebooks ------------------------------------------------------------------
+
+
+def stray_metadata(root: Path = ROOT) -> list[str]:
+    """Notebooks are committed as `make tidy` leaves them."""
+    found = []
+    for path, name in named(root):
+        nb = read(path)
+        if path.read_text(encoding="utf-8") == text(clean(nb)):
+            continue
+        what = sorted(strays(nb)) or ["its JSON is not laid out as Jupyter writes it"]
+        found.append(f"{name} is not clean ({', '.join(what)}): run `make tidy`.")
+    return found
+
+
+def strays(nb: NotebookNode) -> Iterator[str]:
+    tidy = clean(nb)
+    if nb.metadata != tidy.metadata or (nb.nbformat, nb.nbformat_minor) != (4, 5):
+        yield "notebook metadata"
+    for number, (cell, kept) in enumerate(zip(nb.cells, tidy.cells, strict=True)):
+        if cell.metadata != kept.metadata:
+            yield f"metadata of cell {number}"
+        if cell.get("execution_count") is not None:
+            yield f"execution count of cell {number}"
+        if cell.get("outputs") != kept.get("outputs"):
+            yield f"output metadata of cell {number}"
+
+
+def odd_directives(root: Path = ROOT) -> list[str]:
+    """One style, `#| name` in the first lines of a cell, and only names that we know."""
+    found = []
+    for path, name in named(root):
+        nb = read(path)
+        for number, cell in enumerate(nb.cells):
+            where = f"{name}, cell {number}"
+            if cell.get("attachments"):
+                found.append(f"{where} holds a pasted picture: put a file into images/.")
+            if cell.cell_type == "code":
+                found += [f"{where}: {fault}" for fault in directive_faults(cell.source)]
+        homes = [c for c in nb.cells if "default_exp" in directives(c.source)]
+        exports = [c for c in nb.cells if "export" in directives(c.source)]
+        if len(homes) > 1:
+            found.append(f"{name} has {len(homes)} cells `#| default_exp`: keep the first.")
+        if homes and homes[0] is not nb.cells[0]:
+            found.append(f"{name}: `#| default_exp` belongs into the first cell.")
+        if bool(homes) != bool(exports):
+            cure = "export something or drop it" if homes else "say into which module it goes"
+            have, lack = ("default_exp", "export") if homes else ("export", "default_exp")
+            found.append(f"{name} has `#| {have}` but no `#| {lack}`: {cure}.")
+        if exports and (path.parent != root / "nbs" or not path.name[:2].isdigit()):
+            found.append(f"{name} exports code: only numbered notebooks of nbs/ may.")
+    return found
+
+
+def directive_faults(source: str) -> Iterator[str]:
+    known = directives(source)
+    for number, line in enumerate(source.splitlines()):
+        if match := re.match(r"#\s*(\|?)\s*(default_exp|exporti?|hide)\b", line):
+            if match[1] == "" and re.fullmatch(r"#\s*\w+(\s+[\w.]+)?\s*", line):
+                yield f"`{line}` does nothing: write `#| {match[2]}`."
+        if re.match(r"\s*#\s*\|", line):
+            if number >= len(known):
+                yield f"`{line}` must stand at the top of its cell."
+            elif not re.fullmatch(r"#\| (\w+|default_exp [\w.]+|alt: .+)", line):
+                yield f"`{line}` is not written as `#| name`, `#| default_exp name` or `#| alt: text`."
+    for name in known.keys() - DIRECTIVES:
+        yield f"`#| {name}` is none of {', '.join(sorted(DIRECTIVES))}."
+
+
+def unfit_outputs(root: Path = ROOT) -> list[str]:
+    """No output holds an address, a warning or an error: the next execution would differ."""
+    found = []
+    for path, name in named(root):
+        for number, cell in enumerate(read(path).cells):
+            for output in cell.get("outputs", []):
+                where = f"{name}, cell {number}"
+                if output.output_type == "error":
+                    found.append(f"{where} shows an error: catch it in the cell.")
+                if output.get("name") == "stderr":
+                    found.append(f"{where} prints on stderr: no warnings in the book.")
+                if any(re.search(r"\b0x[0-9a-fA-F]{6,}", t) for _, t in texts(output)):
+                    found.append(f"{where} shows a memory address: end the cell with `;` or None.")
+    return found
+
+
+# --- the package and the notebooks --------------------------------------------------------------
+
+
+def stale_export(root: Path = ROOT) -> list[str]:
+    """dezero/ is what a fresh export of the notebooks gives, and nothing else but facades."""
+    fresh = fresh_export(root)
+    found = []
+    for name, want in fresh.items():
+        have = root / "dezero" / name
+        if not have.exists() or have.read_text(encoding="utf-8") != want:
+            found.append(f"dezero/{name} differs from a fresh export: run `make export`.")
+    for path in sorted((root / "dezero").rglob("*.py")):
+        name = path.relative_to(root / "dezero").as_posix()
+        if path.name != "__init__.py" and name not in fresh:
+            found.append(f"dezero/{name} comes from no notebook: write a notebook or remove it.")
+    return found
+
+
+def fresh_export(root: Path) -> dict[str, str]:
+    """The modules that the notebooks give, by path below dezero/, made in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder).resolve()
+        shutil.copy(root / "pyproject.toml", copy)
+        for path in notebooks(root):
+            target = copy / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+        export(copy, say=lambda *_: None)
+        made = sorted((copy / "dezero").rglob("*.py"))
+        return {
+            p.relative_to(copy / "dezero").as_posix(): p.read_text(encoding="utf-8") for p in made
+        }
+
+
+def module_clashes(root: Path = ROOT) -> list[str]:
+    """One notebook, one module; one name, one home."""
+    found = []
+    homes: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for path, notebook in named(root):
+        nb = read(path)
+        if not (home := module(nb)):
+            continue
+        if home in homes:
+            found.append(f"{notebook} and {homes[home]} both export to {home}.")
+        homes[home] = notebook
+        for name in exported_names(nb):
+            if name in names:
+                found.append(f"{notebook} exports {name}, which {names[name]} exports already.")
+            names[name] = notebook
+    return found
+
+
+def exported_names(nb: NotebookNode) -> Iterator[str]:
+    """What the exported cells define at the top level; a patched method as Class.method."""
+    cells = [c.source for c in nb.cells if "export" in directives(c.source)]
+    for node in [n for source in cells for n in ast.parse(source).body]:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            decorators = {ast.unparse(d) for d in node.decorator_list}
+            if decorators & {"overload", "typing.overload"}:
+                continue
+            if isinstance(node, ast.FunctionDef) and any(
+                d.split("(")[0] == "patch" for d in decorators
+            ):
+                owner = node.args.args[0].annotation
+                yield f"{ast.unparse(owner) if owner else '?'}.{node.name}"
+            else:
+                yield node.name
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+
+
+def upward_imports(root: Path = ROOT) -> list[str]:
+    """A module imports only modules of earlier notebooks, at the top; facades only import."""
+    order = [home for path in notebooks(root) if (home := module(read(path)))]
+    rank = {f"dezero.{home}": number for number, home in enumerate(order)}
+    found, graph = [], {}
+    for path in sorted((root / "dezero").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        name, is_facade = dotted(path, root), path.name == "__init__.py"
+        where = path.relative_to(root).as_posix()
+        imported = {known(target, rank, root) for _, target in imports(tree, name, is_facade)}
+        graph[name] = imported - {None, name}
+        if is_facade:
+            if not all(is_plain(node) for node in tree.body):
+                found.append(f"{where} is a facade: it may import, and nothing else.")
+            continue
+        for target in sorted(graph[name]):
+            if target not in rank:
+                found.append(f"{where} imports the facade {target}: import from the module itself.")
+            elif rank[target] >= rank.get(name, -1):
+                found.append(f"{where} imports {target}, which comes later in the book.")
+        if any(nested for nested, _ in imports(tree, name, is_facade)):
+            found.append(f"{where} imports dezero inside a function: import at the top.")
+    return found + [f"import cycle: {' -> '.join(c)}" for c in cycles(graph)]
+
+
+def dotted(path: Path, root: Path) -> str:
+    parts = list(path.relative_to(root).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.Module, name: str, is_facade: bool) -> Iterator[tuple[bool, str]]:
+    """(inside a function?, dezero's module or name) of every import that runs."""
+
+    def walk(node: ast.AST, nested: bool) -> Iterator[tuple[bool, str]]:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return  # for type checkers only
+        if isinstance(node, ast.Import):
+            yield from ((nested, a.name) for a in node.names)
+        if isinstance(node, ast.ImportFrom):
+            parts = name.split(".")
+            package = parts[: len(parts) + is_facade - node.level] if node.level else []
+            base = ".".join(package + ([node.module] if node.module else []))
+            yield from ((nested, f"{base}.{a.name}") for a in node.names)
+        inner = nested or isinstance(node, (ast.FunctionDef, ast.Lambda, ast.AsyncFunctionDef))
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, inner)
+
+    return ((nested, target) for nested, target in walk(tree, False) if is_ours(target))
+
+
+def is_ours(target: str) -> bool:
+    return target.split(".")[0] == "dezero"
+
+
+def known(target: str, rank: dict[str, int], root: Path) -> str | None:
+    """The module that an import of `target` reaches: itself, or the one that holds the name."""
+    while target:
+        place = root.joinpath(*target.split("."))
+        if target in rank or place.with_suffix(".py").exists() or place.is_dir():
+            return target
+        target = target.rpartition(".")[0]
+    return None
+
+
+def is_plain(node: ast.stmt) -> bool:
+    """May stand in a facade: a docstring, an import, `__all__`."""
+    if isinstance(node, ast.Assign):
+        return [ast.unparse(t) for t in node.targets] == ["__all__"]
+    doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return doc or isinstance(node, (ast.Import, ast.ImportFrom))
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """What is left after taking away, again and again, the modules that import nothing left."""
+    left = dict(graph)
+    while free := [n for n, needs in left.items() if not needs & left.keys()]:
+        for name in free:
+            del left[name]
+    return [sorted(left)] if left else []
+
+
+# --- the README and the outputs -----------------------------------------------------------------
+
+
+def stale_readme(root: Path = ROOT) -> list[str]:
+    """README.md is what index.ipynb gives."""
+    from tools.readme import README, readme
+
+    path = root / README
+    if path.exists() and path.read_text(encoding="utf-8") == readme(root):
+        return []
+    return [f"{README} differs from what index.ipynb gives: run `make export`."]
+
+
+def stale_outputs(path: Path, root: Path = ROOT) -> list[str]:
+    """The committed outputs of a notebook are those of its executed copy."""
+    name = path.relative_to(root).as_posix()
+    cells = zip(read(path).cells, read(executed(path, root)).cells, strict=True)
+    return [
+        f"{name}, cell {number} (id {old.id}): {fault}. Run `make refresh`."
+        for number, (old, new) in enumerate(cells)
+        if (fault := outputs_differ(old.get("outputs", []), new.get("outputs", [])))
+    ]
+
+
+def outputs_differ(old: list, new: list) -> str | None:
+    """What differs between committed and fresh outputs, None if nothing that counts."""
+    if len(old) != len(new):
+        return f"{len(old)} committed output(s), {len(new)} fresh"
+    for have, want in zip(old, new, strict=True):
+        one, two = dict(texts(have)), dict(texts(want))
+        if have.output_type != want.output_type or one.keys() != two.keys():
+            return f"committed as {', '.join(one) or 'nothing'}, fresh as {', '.join(two)}"
+        for mime, committed in one.items():
+            fresh = two[mime]
+            if mime in ("text/html", "image/svg+xml"):
+                committed, fresh = skeleton(committed), skeleton(fresh)
+            if fault := texts_differ(committed, fresh):
+                return f"{mime}: {fault}"
+    return None
+
+
+def texts(output: NotebookNode) -> list[tuple[str, str]]:
+    """(mime type or stream, text) of an output."""
+    if output.output_type == "stream":
+        return [(output.name, output.text)]
+    return [(mime, str(value)) for mime, value in output.get("data", {}).items()]
+
+
+NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+
+
+def texts_differ(old: str, new: str) -> str | None:
+    """Numbers may differ by a millionth of themselves, as other processors round; words may not."""
+    for one, two in zip_longest(NUMBER.split(old), NUMBER.split(new), fillvalue=""):
+        if one != two and not close(one, two):
+            return f"committed {one.strip()!r:.60}, fresh {two.strip()!r:.60}"
+    return None
+
+
+def close(one: str, two: str) -> bool:
+    if not (NUMBER.fullmatch(one) and NUMBER.fullmatch(two)):
+        return False
+    if one.lstrip("+-").isdigit() or two.lstrip("+-").isdigit():
+        return False  # whole numbers are counts, shapes, exact values
+    return math.isclose(float(one), float(two), rel_tol=1e-6)
+
+
+class Skeleton(HTMLParser):
+    """Tags and text of a page or picture. Coordinates and generated ids stay out."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.parts.append(f"<{tag}>")
+
+    def handle_endtag(self, tag):
+        self.parts.append(f"</{tag}>")
+
+    def handle_data(self, data):
+        if data.strip():
+            self.parts.append(data.strip())
+
+
+def skeleton(markup: str) -> str:
+    parser = Skeleton()
+    parser.feed(markup)
+    parser.close()
+    return "\n".join(parser.parts)
+
+
+# --- the metadata -------------------------------------------------------------------------------
+
+
+def second_homes(root: Path = ROOT) -> list[str]:
+    """Version, dependencies and description stand in settings.ini and nowhere else."""
+    from configparser import ConfigParser
+
+    settings = ConfigParser(delimiters=["="], interpolation=None)
+    settings.read(root / "settings.ini", encoding="utf-8")
+    extras = "\n".join(settings["extras"].values())
+    pins = re.findall(r"^[\w.\[\]-]+==[\w.]+$", extras, re.MULTILINE)
+    facts = [settings["metadata"]["version"], settings["metadata"]["description"], *pins]
+    found = []
+    for path in sorted(root.rglob("*")):
+        local = path.relative_to(root)
+        if local.parts[0] in (".git", ".venv", "_build", "build", "dist") or not path.is_file():
+            continue
+        if path.name in ("settings.ini", "CHANGELOG.md"):  # the history names versions
+            continue
+        if path.suffix in (".py", ".toml", ".cfg", ".in", ".yml", ".cff", ".md") or not path.suffix:
+            content = path.read_text(encoding="utf-8", errors="replace")
+            for fact in facts:
+                if re.search(rf"(?<![\w.]){re.escape(fact)}(?![\w.])", content):
+                    found.append(f"{local.as_posix()} repeats {fact!r} of settings.ini.")
+    pyproject = (root / "pyproject.toml").read_text(encoding="utf-8")
+    if re.search(r"^\[project", pyproject, re.MULTILINE):
+        found.append("pyproject.toml holds metadata: move it to settings.ini.")
+    oldest = settings["metadata"]["min_python"]
+    for line in (f'pythonVersion = "{oldest}"', f'target-version = "py{oldest.replace(".", "")}"'):
+        if line not in pyproject:
+            found.append(f"pyproject.toml must say {line}, as settings.ini says min_python.")
+    return found
+
+
+def named(root: Path) -> list[tuple[Path, str]]:
+    return [(path, path.relative_to(root).as_posix()) for path in notebooks(root)]
+
+
+QUICK = [stray_metadata, odd_directives, unfit_outputs, module_clashes, upward_imports]
+
+
+def main() -> int:
+    found = [complaint for check in QUICK for complaint in check()]
+    print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""The notebooks of the book: list, clean, export, execute, refresh.
+
+    python -m tools.notebooks export            the `#| export` cells -> dezero/
+    python -m tools.notebooks execute           every notebook, freshly run -> _build/executed/
+    python -m tools.notebooks refresh           the outputs of _build/executed/ -> the notebooks
+    python -m tools.notebooks clean [--check]   remove what does not belong into a commit
+
+Each takes paths; without paths it does all notebooks. This is the one place that knows which
+notebooks there are. Heavy tools are imported where they are used, so that doing nothing is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("nbs", "nbs/examples")
+FRONT = "index.ipynb"
+EXECUTED = "_build/executed"
+EXPORTED = "_build/exported.json"
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+CELL_SECONDS = 300
+# Another version of one of these may print or draw differently.
+WATCHED = ("numpy", "matplotlib", "graphviz-pure", "ipython", "ipykernel", "nbclient")
+
+DIRECTIVE = re.compile(r"#\|\s*([\w-]+)\s*:?\s*(.*)")
+
+
+# --- which notebooks, and what they say ---------------------------------------------------------
+
+
+def notebooks(root: Path = ROOT) -> list[Path]:
+    """All notebooks in reading order, the front page last."""
+    found = [p for folder in FOLDERS for p in sorted((root / folder).glob("[!._]*.ipynb"))]
+    return found + [p for p in [root / FRONT] if p.exists()]
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def text(nb: NotebookNode) -> str:
+    """The notebook as written to disk: indent 1, sorted keys, UTF-8 as it is, final newline."""
+    return nbformat.writes(nb) + "\n"
+
+
+def write(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8", newline="\n")
+
+
+def directives(source: str) -> dict[str, str]:
+    """The leading `#| name: value` lines of a cell, e.g. {"export": ""}."""
+    found = {}
+    for line in source.splitlines():
+        match = DIRECTIVE.match(line)
+        if not match:
+            break
+        found[match[1]] = match[2].strip()
+    return found
+
+
+def body(source: str) -> str:
+    """A cell without its leading directive lines."""
+    lines = source.splitlines()
+    while lines and DIRECTIVE.match(lines[0]):
+        del lines[0]
+    return "\n".join(lines).strip("\n")
+
+
+def module(nb: NotebookNode) -> str | None:
+    """The module a notebook exports to ("core", "functions.shapes"), None for a story."""
+    for cell in nb.cells:
+        if cell.cell_type == "code" and "default_exp" in (found := directives(cell.source)):
+            return found["default_exp"]
+    return None
+
+
+# --- clean --------------------------------------------------------------------------------------
+
+
+def clean(nb: NotebookNode) -> NotebookNode:
+    """A copy with nothing in it that a reader or a diff does not need."""
+    nb = nbformat.from_dict(json.loads(nbformat.writes(nb)))
+    nb.metadata = NotebookNode(kernelspec=NotebookNode(KERNEL))
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    for cell in nb.cells:
+        cell.metadata = NotebookNode()
+        if cell.cell_type != "code":
+            continue
+        cell.execution_count = None
+        for output in cell.outputs:
+            if "metadata" in output:
+                output.metadata = NotebookNode()
+            if "execution_count" in output:
+                output.execution_count = None
+    return nb
+
+
+# --- export -------------------------------------------------------------------------------------
+
+
+def export(root: Path = ROOT, say=print) -> list[str]:
+    """Compile the exported cells into dezero/. Only where notebook or module changed; which did."""
+    from nbdev.export import nb_export
+
+    done_file = root / EXPORTED
+    done = json.loads(done_file.read_text(encoding="utf-8")) if done_file.exists() else {}
+    marks, made = {}, []
+    home = Path.cwd()
+    os.chdir(root)  # nbdev looks for its settings in the current folder
+    try:
+        for path in notebooks(root):
+            if not (name := module(read(path))):
+                continue
+            target = root / "dezero" / (name.replace(".", "/") + ".py")
+            if done.get(name) != export_mark(path, target):
+                nb_export(str(path), lib_path=str(root / "dezero"))
+                made.append(name)
+                say(f"  nbs/{path.name} -> {target.relative_to(root).as_posix()}")
+            marks[name] = export_mark(path, target)
+    finally:
+        os.chdir(home)
+    write(done_file, json.dumps(marks, indent=1) + "\n")
+    return made
+
+
+def export_mark(notebook: Path, target: Path) -> str:
+    parts = [version("nbdev").encode(), notebook.read_bytes()]
+    parts += [target.read_bytes() if target.exists() else b"missing"]
+    return digest(parts)
+
+
+def digest(parts: list[bytes]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
+
+
+# --- execute ------------------------------------------------------------------------------------
+
+
+class Failed(Exception):
+    """A cell failed. The message holds the notebook, the cell and the traceback."""
+
+
+def executed(path: Path, root: Path = ROOT) -> Path:
+    """Where the executed copy of a notebook lies."""
+    return root / EXECUTED / path.relative_to(root)
+
+
+def fingerprint(path: Path, root: Path = ROOT) -> str:
+    """Changes when a fresh execution could give something else."""
+    parts = [f"{cell.cell_type}\n{cell.source}".encode() for cell in read(path).cells]
+    beside = [p for p in path.parent.glob("[!._]*") if p.is_file() and p.suffix != ".ipynb"]
+    files = (beside if path.parent != root else []) + list((root / "dezero").rglob("*.py"))
+    for p in sorted(files):
+        parts += [p.relative_to(root).as_posix().encode(), p.read_bytes()]
+    parts += [f"python {platform.python_version()}".encode()]
+    parts += [f"{name} {version(name)}".encode() for name in WATCHED]
+    return digest(parts)
+
+
+def is_current(path: Path, root: Path = ROOT) -> bool:
+    copy = executed(path, root)
+    if not copy.exists():
+        return False
+    mark = json.loads(copy.read_text(encoding="utf-8"))["metadata"].get("dezero", {})
+    return mark.get("fingerprint") == fingerprint(path, root)
+
+
+def run(path: Path, root: Path = ROOT) -> NotebookNode:
+    """One notebook, run in a fresh kernel in its own folder with the checkout's dezero, clean."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    nb = read(path)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "IPYTHONDIR": str(root / "_build" / "ipython"),  # no personal start-up files
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    client = NotebookClient(nb, kernel_name="python3", timeout=CELL_SECONDS, coalesce_streams=True)
+    try:
+        client.execute(cwd=str(path.parent), env=env)
+    except CellExecutionError as error:
+        raise Failed(report(path.relative_to(root), nb, error.traceback)) from None
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise Failed(f"{path.relative_to(root).as_posix()}: {error}") from None
+    return clean(nb)
+
+
+def report(path: Path, nb: NotebookNode, traceback: str) -> str:
+    """What to print about the cell that failed: it is the last one with an output of type error."""
+    failed = [
+        (number, cell)
+        for number, cell in enumerate(nb.cells)
+        if any(out.output_type == "error" for out in cell.get("outputs", []))
+    ]
+    number, cell = failed[-1]
+    colour = re.compile(r"\x1b\[[0-9;]*m")
+    return (
+        f"{path.as_posix()}, cell {number} (id {cell.id}) failed\n"
+        + "".join(f"    | {line}\n" for line in cell.source.splitlines())
+        + colour.sub("", traceback).strip()
+    )
+
+
+def execute(path: Path, root: Path = ROOT) -> float | None:
+    """Make the executed copy current. The seconds it took, None if it was current already."""
+    if is_current(path, root):
+        return None
+    copy = executed(path, root)
+    copy.unlink(missing_ok=True)
+    mark, start = fingerprint(path, root), time.perf_counter()
+    nb = run(path, root)
+    seconds = time.perf_counter() - start
+    nb.metadata["dezero"] = NotebookNode(fingerprint=mark, seconds=round(seconds, 1))
+    write(copy, text(nb))
+    return seconds
+
+
+def execute_all(paths: list[Path], root: Path = ROOT, say=print) -> list[str]:
+    """Execute, saying how long each took. Returns the failures."""
+    failures = []
+    for number, path in enumerate(paths, 1):
+        name = path.relative_to(root).as_posix()
+        say(f"  [{number}/{len(paths)}] {name:<32}", end="", flush=True)
+        try:
+            seconds = execute(path, root)
+            say("unchanged" if seconds is None else f"{seconds:5.1f} s", flush=True)
+        except Failed as failure:
+            failures.append(str(failure))
+            say("FAILED", flush=True)
+    return failures
+
+
+def drop_orphans(root: Path = ROOT) -> None:
+    """Remove executed copies of notebooks that are no more."""
+    wanted = {executed(path, root) for path in notebooks(root)}
+    for copy in (root / EXECUTED).rglob("*.ipynb"):
+        if copy not in wanted:
+            copy.unlink()
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The notebooks of the book")
+    parser.add_argument("do", choices=["list", "export", "execute", "refresh", "clean"])
+    parser.add_argument("paths", nargs="*", type=Path, help="notebooks (default: all)")
+    parser.add_argument("--check", action="store_true", help="clean: only say what is not clean")
+    args = parser.parse_args()
+    paths = [p.resolve() for p in args.paths] or notebooks()
+
+    if args.do == "list":
+        print(*[p.relative_to(ROOT).as_posix() for p in paths], sep="\n")
+    elif args.do == "export":
+        export()
+    elif args.do in ("execute", "refresh"):
+        drop_orphans()
+        failures = execute_all(paths)
+        if failures:
+            print("\n" + "\n\n".join(failures), file=sys.stderr)
+            return 1
+        if args.do == "refresh":
+            for path in paths:
+                put(path, text(clean(read(executed(path)))), check=False)
+    else:
+        unclean = [put(path, text(clean(read(path))), args.check) for path in paths]
+        if args.check and any(unclean):
+            print("Run `make tidy` to clean these notebooks.", file=sys.stderr)
+            return 1
+    return 0
+
+
+def put(path: Path, content: str, check: bool) -> bool:
+    """Write a notebook if it would change, or only say so. Whether it would change."""
+    if path.read_text(encoding="utf-8") == content:
+        return False
+    print(f"  {path.relative_to(ROOT).as_posix()} {'is not clean' if check else 'rewritten'}")
+    if not check:
+        write(path, content)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
