@@ -18,9 +18,18 @@ from html.parser import HTMLParser
 from itertools import zip_longest
 from pathlib import Path
 
-from nbformat import NotebookNode
-
-from tools.notebooks import ROOT, clean, directives, executed, export, module, notebooks, read, text
+from tools.notebooks import (
+    ROOT,
+    Notebook,
+    clean,
+    directives,
+    executed,
+    export,
+    module,
+    notebooks,
+    read,
+    text,
+)
 
 DIRECTIVES = {"default_exp", "export", "hide", "hide_input", "hide_output", "solution", "alt"}
 
@@ -40,12 +49,12 @@ def stray_metadata(root: Path = ROOT) -> list[str]:
     return found
 
 
-def strays(nb: NotebookNode) -> Iterator[str]:
+def strays(nb: Notebook) -> Iterator[str]:
     tidy = clean(nb)
-    if nb.metadata != tidy.metadata or (nb.nbformat, nb.nbformat_minor) != (4, 5):
+    if nb["metadata"] != tidy["metadata"] or (nb["nbformat"], nb["nbformat_minor"]) != (4, 5):
         yield "notebook metadata"
-    for number, (cell, kept) in enumerate(zip(nb.cells, tidy.cells, strict=True)):
-        if cell.metadata != kept.metadata:
+    for number, (cell, kept) in enumerate(zip(nb["cells"], tidy["cells"], strict=True)):
+        if cell["metadata"] != kept["metadata"]:
             yield f"metadata of cell {number}"
         if cell.get("execution_count") is not None:
             yield f"execution count of cell {number}"
@@ -58,17 +67,17 @@ def odd_directives(root: Path = ROOT) -> list[str]:
     found = []
     for path, name in named(root):
         nb = read(path)
-        for number, cell in enumerate(nb.cells):
+        for number, cell in enumerate(nb["cells"]):
             where = f"{name}, cell {number}"
             if cell.get("attachments"):
                 found.append(f"{where} holds a pasted picture: put a file into images/.")
-            if cell.cell_type == "code":
-                found += [f"{where}: {fault}" for fault in directive_faults(cell.source)]
-        homes = [c for c in nb.cells if "default_exp" in directives(c.source)]
-        exports = [c for c in nb.cells if "export" in directives(c.source)]
+            if cell["cell_type"] == "code":
+                found += [f"{where}: {fault}" for fault in directive_faults(cell["source"])]
+        homes = [c for c in nb["cells"] if "default_exp" in directives(c["source"])]
+        exports = [c for c in nb["cells"] if "export" in directives(c["source"])]
         if len(homes) > 1:
             found.append(f"{name} has {len(homes)} cells `#| default_exp`: keep the first.")
-        if homes and homes[0] is not nb.cells[0]:
+        if homes and homes[0] is not nb["cells"][0]:
             found.append(f"{name}: `#| default_exp` belongs into the first cell.")
         if bool(homes) != bool(exports):
             cure = "export something or drop it" if homes else "say into which module it goes"
@@ -89,7 +98,7 @@ def directive_faults(source: str) -> Iterator[str]:
             if number >= len(known):
                 yield f"`{line}` must stand at the top of its cell."
             elif not re.fullmatch(r"#\| (\w+|default_exp [\w.]+|alt: .+)", line):
-                yield f"`{line}` is not written as `#| name`, `#| default_exp name` or `#| alt: text`."
+                yield f"`{line}` is neither `#| name` nor `#| default_exp name` nor `#| alt: text`."
     for name in known.keys() - DIRECTIVES:
         yield f"`#| {name}` is none of {', '.join(sorted(DIRECTIVES))}."
 
@@ -98,10 +107,10 @@ def unfit_outputs(root: Path = ROOT) -> list[str]:
     """No output holds an address, a warning or an error: the next execution would differ."""
     found = []
     for path, name in named(root):
-        for number, cell in enumerate(read(path).cells):
+        for number, cell in enumerate(read(path)["cells"]):
             for output in cell.get("outputs", []):
                 where = f"{name}, cell {number}"
-                if output.output_type == "error":
+                if output["output_type"] == "error":
                     found.append(f"{where} shows an error: catch it in the cell.")
                 if output.get("name") == "stderr":
                     found.append(f"{where} prints on stderr: no warnings in the book.")
@@ -163,9 +172,9 @@ def module_clashes(root: Path = ROOT) -> list[str]:
     return found
 
 
-def exported_names(nb: NotebookNode) -> Iterator[str]:
+def exported_names(nb: Notebook) -> Iterator[str]:
     """What the exported cells define at the top level; a patched method as Class.method."""
-    cells = [c.source for c in nb.cells if "export" in directives(c.source)]
+    cells = [c["source"] for c in nb["cells"] if "export" in directives(c["source"])]
     for node in [n for source in cells for n in ast.parse(source).body]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             decorators = {ast.unparse(d) for d in node.decorator_list}
@@ -282,9 +291,9 @@ def stale_readme(root: Path = ROOT) -> list[str]:
 def stale_outputs(path: Path, root: Path = ROOT) -> list[str]:
     """The committed outputs of a notebook are those of its executed copy."""
     name = path.relative_to(root).as_posix()
-    cells = zip(read(path).cells, read(executed(path, root)).cells, strict=True)
+    cells = zip(read(path)["cells"], read(executed(path, root))["cells"], strict=True)
     return [
-        f"{name}, cell {number} (id {old.id}): {fault}. Run `make refresh`."
+        f"{name}, cell {number} (id {old['id']}): {fault}. Run `make refresh`."
         for number, (old, new) in enumerate(cells)
         if (fault := outputs_differ(old.get("outputs", []), new.get("outputs", [])))
     ]
@@ -296,7 +305,7 @@ def outputs_differ(old: list, new: list) -> str | None:
         return f"{len(old)} committed output(s), {len(new)} fresh"
     for have, want in zip(old, new, strict=True):
         one, two = dict(texts(have)), dict(texts(want))
-        if have.output_type != want.output_type or one.keys() != two.keys():
+        if have["output_type"] != want["output_type"] or one.keys() != two.keys():
             return f"committed as {', '.join(one) or 'nothing'}, fresh as {', '.join(two)}"
         for mime, committed in one.items():
             fresh = two[mime]
@@ -307,10 +316,10 @@ def outputs_differ(old: list, new: list) -> str | None:
     return None
 
 
-def texts(output: NotebookNode) -> list[tuple[str, str]]:
+def texts(output: Notebook) -> list[tuple[str, str]]:
     """(mime type or stream, text) of an output."""
-    if output.output_type == "stream":
-        return [(output.name, output.text)]
+    if output["output_type"] == "stream":
+        return [(output["name"], output["text"])]
     return [(mime, str(value)) for mime, value in output.get("data", {}).items()]
 
 

@@ -6,12 +6,14 @@
     python -m tools.notebooks clean [--check]   remove what does not belong into a commit
 
 Each takes paths; without paths it does all notebooks. This is the one place that knows which
-notebooks there are. Heavy tools are imported where they are used, so that doing nothing is quick.
+notebooks there are. A notebook is handled as the dictionary that its JSON is. Heavy tools (nbformat
+is one) are imported where they are used, so that doing nothing is quick.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -19,11 +21,10 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-
-import nbformat
-from nbformat import NotebookNode
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("nbs", "nbs/examples")
@@ -36,6 +37,7 @@ CELL_SECONDS = 300
 # Another version of one of these may print or draw differently.
 WATCHED = ("numpy", "matplotlib", "graphviz-pure", "ipython", "ipykernel", "nbclient")
 
+Notebook = dict[str, Any]
 DIRECTIVE = re.compile(r"#\|\s*([\w-]+)\s*:?\s*(.*)")
 
 
@@ -48,13 +50,34 @@ def notebooks(root: Path = ROOT) -> list[Path]:
     return found + [p for p in [root / FRONT] if p.exists()]
 
 
-def read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+def read(path: Path) -> Notebook:
+    """A notebook, each many-line text joined into one string."""
+    nb = json.loads(path.read_text(encoding="utf-8"))
+    for holder, key, value in texts_of(nb):
+        if isinstance(value, list) and all(isinstance(line, str) for line in value):
+            holder[key] = "".join(value)
+    return nb
 
 
-def text(nb: NotebookNode) -> str:
-    """The notebook as written to disk: indent 1, sorted keys, UTF-8 as it is, final newline."""
-    return nbformat.writes(nb) + "\n"
+def text(nb: Notebook) -> str:
+    """The notebook as Jupyter writes it to disk, with each text as a list of its lines."""
+    nb = copy.deepcopy(nb)
+    for holder, key, value in texts_of(nb):
+        if isinstance(value, str):
+            holder[key] = value.splitlines(keepends=True)
+    layout = {"indent": 1, "sort_keys": True, "ensure_ascii": False}
+    return json.dumps(nb, separators=(",", ": "), **layout) + "\n"
+
+
+def texts_of(nb: Notebook) -> Iterator[tuple[dict, str, Any]]:
+    """(dictionary, key, value) of all that may be a text of many lines."""
+    for cell in nb["cells"]:
+        yield cell, "source", cell["source"]
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                yield output, "text", output["text"]
+            for mime, value in output.get("data", {}).items():
+                yield output["data"], mime, value
 
 
 def write(path: Path, content: str) -> None:
@@ -81,10 +104,10 @@ def body(source: str) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def module(nb: NotebookNode) -> str | None:
+def module(nb: Notebook) -> str | None:
     """The module a notebook exports to ("core", "functions.shapes"), None for a story."""
-    for cell in nb.cells:
-        if cell.cell_type == "code" and "default_exp" in (found := directives(cell.source)):
+    for cell in nb["cells"]:
+        if cell["cell_type"] == "code" and "default_exp" in (found := directives(cell["source"])):
             return found["default_exp"]
     return None
 
@@ -92,21 +115,20 @@ def module(nb: NotebookNode) -> str | None:
 # --- clean --------------------------------------------------------------------------------------
 
 
-def clean(nb: NotebookNode) -> NotebookNode:
+def clean(nb: Notebook) -> Notebook:
     """A copy with nothing in it that a reader or a diff does not need."""
-    nb = nbformat.from_dict(json.loads(nbformat.writes(nb)))
-    nb.metadata = NotebookNode(kernelspec=NotebookNode(KERNEL))
-    nb.nbformat, nb.nbformat_minor = 4, 5
-    for cell in nb.cells:
-        cell.metadata = NotebookNode()
-        if cell.cell_type != "code":
-            continue
-        cell.execution_count = None
-        for output in cell.outputs:
+    nb = copy.deepcopy(nb)
+    nb["metadata"] = {"kernelspec": KERNEL}
+    nb["nbformat"], nb["nbformat_minor"] = 4, 5
+    for cell in nb["cells"]:
+        cell["metadata"] = {}
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = None
+        for output in cell.get("outputs", []):
             if "metadata" in output:
-                output.metadata = NotebookNode()
+                output["metadata"] = {}
             if "execution_count" in output:
-                output.execution_count = None
+                output["execution_count"] = None
     return nb
 
 
@@ -165,7 +187,7 @@ def executed(path: Path, root: Path = ROOT) -> Path:
 
 def fingerprint(path: Path, root: Path = ROOT) -> str:
     """Changes when a fresh execution could give something else."""
-    parts = [f"{cell.cell_type}\n{cell.source}".encode() for cell in read(path).cells]
+    parts = [f"{cell['cell_type']}\n{cell['source']}".encode() for cell in read(path)["cells"]]
     beside = [p for p in path.parent.glob("[!._]*") if p.is_file() and p.suffix != ".ipynb"]
     files = (beside if path.parent != root else []) + list((root / "dezero").rglob("*.py"))
     for p in sorted(files):
@@ -176,65 +198,66 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
 
 
 def is_current(path: Path, root: Path = ROOT) -> bool:
-    copy = executed(path, root)
-    if not copy.exists():
+    made = executed(path, root)
+    if not made.exists():
         return False
-    mark = json.loads(copy.read_text(encoding="utf-8"))["metadata"].get("dezero", {})
-    return mark.get("fingerprint") == fingerprint(path, root)
+    return read(made)["metadata"]["dezero"]["fingerprint"] == fingerprint(path, root)
 
 
-def run(path: Path, root: Path = ROOT) -> NotebookNode:
+def run(path: Path, root: Path = ROOT) -> Notebook:
     """One notebook, run in a fresh kernel in its own folder with the checkout's dezero, clean."""
+    import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     nb = read(path)
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            cell.outputs = []
-    env = {
-        **os.environ,
-        "PYTHONPATH": str(root),
-        "IPYTHONDIR": str(root / "_build" / "ipython"),  # no personal start-up files
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-    client = NotebookClient(nb, kernel_name="python3", timeout=CELL_SECONDS, coalesce_streams=True)
+    for cell in nb["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = []
+    nb = nbformat.reads(text(nb), as_version=4)
+    profile = root / "_build" / "ipython"  # instead of the person's own, with its start-up files
+    profile.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "PYTHONPATH": str(root), "IPYTHONDIR": str(profile)}
+    client = NotebookClient(
+        nb,
+        kernel_name="python3",
+        timeout=CELL_SECONDS,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
+    )
     try:
         client.execute(cwd=str(path.parent), env=env)
-    except CellExecutionError as error:
-        raise Failed(report(path.relative_to(root), nb, error.traceback)) from None
+    except CellExecutionError:
+        raise Failed(report(path.relative_to(root), nb)) from None
     except (CellTimeoutError, DeadKernelError) as error:
         raise Failed(f"{path.relative_to(root).as_posix()}: {error}") from None
     return clean(nb)
 
 
-def report(path: Path, nb: NotebookNode, traceback: str) -> str:
-    """What to print about the cell that failed: it is the last one with an output of type error."""
-    failed = [
-        (number, cell)
-        for number, cell in enumerate(nb.cells)
-        if any(out.output_type == "error" for out in cell.get("outputs", []))
-    ]
-    number, cell = failed[-1]
-    colour = re.compile(r"\x1b\[[0-9;]*m")
-    return (
-        f"{path.as_posix()}, cell {number} (id {cell.id}) failed\n"
-        + "".join(f"    | {line}\n" for line in cell.source.splitlines())
-        + colour.sub("", traceback).strip()
+def report(path: Path, nb: Notebook) -> str:
+    """What to print about the cell that failed, the one with an output of type error."""
+    number, cell, error = next(
+        (number, cell, output)
+        for number, cell in enumerate(nb["cells"])
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "error"
     )
+    source = "".join(f"    | {line}\n" for line in cell["source"].splitlines())
+    traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error["traceback"]))  # without colours
+    return f"{path.as_posix()}, cell {number} (id {cell['id']}) failed\n{source}{traceback}"
 
 
 def execute(path: Path, root: Path = ROOT) -> float | None:
     """Make the executed copy current. The seconds it took, None if it was current already."""
     if is_current(path, root):
         return None
-    copy = executed(path, root)
-    copy.unlink(missing_ok=True)
+    target = executed(path, root)
+    target.unlink(missing_ok=True)
     mark, start = fingerprint(path, root), time.perf_counter()
     nb = run(path, root)
     seconds = time.perf_counter() - start
-    nb.metadata["dezero"] = NotebookNode(fingerprint=mark, seconds=round(seconds, 1))
-    write(copy, text(nb))
+    nb["metadata"]["dezero"] = {"fingerprint": mark, "seconds": round(seconds, 1)}
+    write(target, text(nb))
     return seconds
 
 
@@ -256,9 +279,9 @@ def execute_all(paths: list[Path], root: Path = ROOT, say=print) -> list[str]:
 def drop_orphans(root: Path = ROOT) -> None:
     """Remove executed copies of notebooks that are no more."""
     wanted = {executed(path, root) for path in notebooks(root)}
-    for copy in (root / EXECUTED).rglob("*.ipynb"):
-        if copy not in wanted:
-            copy.unlink()
+    for made in (root / EXECUTED).rglob("*.ipynb"):
+        if made not in wanted:
+            made.unlink()
 
 
 # --- the command line ---------------------------------------------------------------------------

@@ -3,65 +3,56 @@
 Cells obey their `#|` lines: `hide` drops a cell, `hide_input` its source, `hide_output` its
 outputs. The directive lines themselves are dropped. Links and pictures are relative to the root,
 where both files lie. An output that is a picture cannot stand in a README: show a file of images/.
+
+(nbconvert could do this too, but takes two seconds to be imported, and its template for Markdown
+knows nothing of `#|` lines.)
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-
-from nbformat import NotebookNode
 
 from tools.notebooks import FRONT, ROOT, body, directives, read, write
 
 README = "README.md"
+NOTE = f"<!-- Made from {FRONT} by `make export`. Edit the notebook, not this file. -->"
 
 
 def readme(root: Path = ROOT) -> str:
     """The text of README.md."""
-    from nbconvert import MarkdownExporter
-
-    nb = read(root / FRONT)
-    nb.metadata["language_info"] = NotebookNode(name="python")
-    nb.cells = [shown(cell) for cell in nb.cells if "hide" not in directives(cell.source)]
-    exporter = MarkdownExporter()
-    markdown, _ = exporter.from_notebook_node(nb)
-    note = f"<!-- Made from {FRONT} by `make export`. Edit the notebook, not this file. -->\n\n"
-    return note + "\n".join(line.rstrip() for line in tidy(markdown)) + "\n"
+    parts = [part for cell in read(root / FRONT)["cells"] for part in shown(cell)]
+    return "\n\n".join([NOTE, *parts]) + "\n"
 
 
-def shown(cell: NotebookNode) -> NotebookNode:
-    """The cell as a reader of the README sees it."""
-    says = directives(cell.source)
-    cell.source = body(cell.source)
-    if cell.cell_type != "code":
-        return cell
-    if "hide_input" in says:
-        cell.transient = NotebookNode(remove_source=True)
-    if "hide_output" in says:
-        cell.outputs = []
-    for output in cell.outputs:
-        data = output.get("data", {})
-        if any(mime.startswith("image/") for mime in data):
-            raise SystemExit(
-                f"{FRONT}, cell {cell.id}: a README cannot show a picture that a cell draws. "
-                "Link a file of images/ in a text cell, or add `#| hide_output`."
-            )
-        for mime in [m for m in data if m not in ("text/plain", "text/markdown")]:
-            del data[mime]
-    return cell
+def shown(cell: dict) -> Iterator[str]:
+    """What a reader of the README sees of a cell."""
+    says, source = directives(cell["source"]), body(cell["source"])
+    if "hide" in says:
+        return
+    if cell["cell_type"] != "code":
+        yield source.strip()
+        return
+    if "hide_input" not in says:
+        yield f"```python\n{source}\n```"
+    if "hide_output" not in says:
+        yield from (result(output, cell["id"]) for output in cell["outputs"])
 
 
-def tidy(markdown: str) -> list[str]:
-    """The lines; outside of code no more than one empty line in a row."""
-    lines: list[str] = []
-    in_code = False
-    for line in markdown.strip().splitlines():
-        in_code ^= line.startswith("```")
-        if in_code or line.strip() or (lines and lines[-1].strip()):
-            lines.append(line)
-    return lines
+def result(output: dict, where: str) -> str:
+    """An output as Markdown."""
+    data = output.get("data", {})
+    if any(mime.startswith("image/") for mime in data):
+        raise SystemExit(
+            f"{FRONT}, cell {where}: a README cannot show a picture that a cell draws. "
+            "Link a file of images/ in a text cell, or add `#| hide_output`."
+        )
+    if "text/markdown" in data:
+        return data["text/markdown"].strip()
+    plain = output["text"] if output["output_type"] == "stream" else data["text/plain"]
+    return "```text\n" + plain.rstrip("\n") + "\n```"
 
 
 def main() -> int:
