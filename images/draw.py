@@ -1,0 +1,740 @@
+"""Draw the concept figures of the book as SVG files.
+
+    python images/draw.py            write every figure beside this file
+    python images/draw.py --check    name the figures whose file is stale
+
+A figure is one short function: it receives a `Figure` and draws on it. Variables are orange
+ellipses, functions blue rounded boxes, arrays small cells, gradients red. Colours are CSS
+variables, so one file serves light and dark pages.
+"""
+import argparse
+import math
+import re
+import sys
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+HERE = Path(__file__).parent
+
+# ---------------------------------------------------------------- colours and the style block
+
+LIGHT = {
+    "paper": "#fbfaf7", "ink": "#22272e", "soft": "#5a6472", "line": "#7d8794",
+    "var": "#ffe6c4", "var-ink": "#7d4300", "fun": "#d9eafb", "fun-ink": "#17497a",
+    "grad": "#c01a44", "accent": "#6a45c0",
+}
+DARK = {
+    "paper": "#1c222b", "ink": "#e8ebef", "soft": "#a9b3bf", "line": "#84909d",
+    "var": "#5f3f1a", "var-ink": "#ffd8a2", "fun": "#1f405f", "fun-ink": "#c3e2ff",
+    "grad": "#ff8299", "accent": "#bda4ff",
+}
+SANS = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
+SERIF = '"STIX Two Text","Times New Roman",Times,serif'
+MONO = 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace'
+
+
+def style():
+    """The one style block. A page that inlines the figures picks a theme by html[data-theme]."""
+    light, dark = (";".join(f"--dz-{k}:{v}" for k, v in theme.items()) for theme in (LIGHT, DARK))
+    inks = "\n".join(f".dz .dz-{k}{{color:var(--dz-{k})}}" for k in LIGHT if k not in FILLS)
+    fills = "\n".join(f".dz .dz-on-{k}{{fill:var(--dz-{k})}}" for k in FILLS)
+    return f"""\
+.dz{{{light};max-width:100%;height:auto}}
+@media (prefers-color-scheme:dark){{.dz{{{dark}}}}}
+html[data-theme=light] .dz{{{light}}}
+html[data-theme=dark] .dz{{{dark}}}
+.dz text{{font-family:{SANS};fill:currentColor;stroke:none}}
+.dz .dz-math{{font-family:{SERIF}}}
+.dz .dz-it{{font-style:italic}}
+.dz .dz-code{{font-family:{MONO}}}
+.dz .dz-bold{{font-weight:600}}
+.dz .dz-struck{{text-decoration:line-through}}
+.dz .dz-path{{fill:none;stroke:currentColor;stroke-linecap:round;stroke-linejoin:round}}
+.dz .dz-head{{fill:currentColor;stroke:none}}
+.dz .dz-edge{{stroke:currentColor;stroke-opacity:.55}}
+.dz .dz-solid{{stroke:currentColor}}
+.dz .dz-dash{{stroke-dasharray:5 5}}
+{inks}
+{fills}"""
+
+
+FILLS = ("paper", "var", "fun")
+INK = {"paper": "line", "var": "var-ink", "fun": "fun-ink"}  # the ink that belongs to a fill
+
+# ---------------------------------------------------------------- the pen
+
+
+def num(value):
+    """A number as short text with at most two decimals."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def tag(name, content=None, **attrs):
+    """One SVG element; `cls` stands for class and `_` in a name for `-`."""
+    attrs = {"class" if k == "cls" else k.replace("_", "-"): v for k, v in attrs.items()}
+    text = "".join(f' {k}="{v if isinstance(v, str) else num(v)}"' for k, v in attrs.items())
+    return f"<{name}{text}/>" if content is None else f"<{name}{text}>{content}</{name}>"
+
+
+def rich(text, size):
+    """Small markup to tspans: $x^2 + y_{10}$ is maths in italics, `code` is monospaced."""
+    out = []
+    for part in re.split(r"(\$[^$]*\$|`[^`]*`)", text):
+        if part.startswith("`"):
+            out.append(tag("tspan", escape(part[1:-1]), cls="dz-code", font_size=size * 0.94))
+        elif part.startswith("$"):
+            out.append(maths(part[1:-1], size))
+        else:
+            out.append(escape(part))
+    return "".join(out)
+
+
+def maths(text, size):
+    """Letters in italics, the rest upright; ^ raises and _ lowers one character or a {group}."""
+    out, level = [], 0
+    for mark, group, char, plain in re.findall(r"([\^_])(?:\{([^}]*)\}|(.))|([^\^_]+)", text):
+        shift = {"^": -0.38 * size, "_": 0.2 * size, "": 0}[mark]
+        for piece in re.findall(r"[A-Za-z]+|[^A-Za-z]+", plain or group or char):
+            attrs: dict = {"cls": "dz-math dz-it" if piece.isalpha() else "dz-math"}
+            if shift != level:
+                attrs["dy"] = shift - level
+            if mark:
+                attrs["font_size"] = 0.75 * size
+            out.append(tag("tspan", escape(piece.replace("-", "\u2212")), **attrs))
+            level = shift
+    return "".join(out)
+
+
+class Node:
+    """Something an arrow can leave or reach: an ellipse or a rounded box around (x, y)."""
+
+    def __init__(self, x, y, rx, ry, round_=False):
+        self.x, self.y, self.rx, self.ry, self.round = x, y, rx, ry, round_
+
+    def edge(self, x, y):
+        """Where the line from the centre to the point (x, y) leaves the outline."""
+        dx, dy = (x - self.x) / self.rx, (y - self.y) / self.ry
+        scale = math.hypot(dx, dy) if self.round else max(abs(dx), abs(dy))
+        return self.x + (x - self.x) / scale, self.y + (y - self.y) / scale
+
+    top = property(lambda self: (self.x, self.y - self.ry))
+    bottom = property(lambda self: (self.x, self.y + self.ry))
+    left = property(lambda self: (self.x - self.rx, self.y))
+    right = property(lambda self: (self.x + self.rx, self.y))
+
+
+class Figure:
+    """A sheet of the given size to draw on; `svg()` is the finished file."""
+
+    def __init__(self, name, title, desc, width, height, card=True):
+        self.name, self.title, self.desc = name, title, desc
+        self.width, self.height, self.parts = width, height, []
+        if card:
+            self.rect(0.5, 0.5, width - 1, height - 1, "paper", radius=12, stroke_opacity=".3")
+
+    def add(self, name, content=None, **attrs):
+        self.parts.append(tag(name, content, **attrs))
+
+    def rect(self, x, y, w, h, fill="paper", ink=None, radius=8, **attrs):
+        self.add("rect", x=x, y=y, width=w, height=h, rx=radius,
+                 cls=f"dz-edge dz-on-{fill} dz-{ink or INK[fill]}", **attrs)
+
+    def text(self, x, y, text, ink="ink", size=16, anchor="middle", bold=False):
+        """Text whose letters are centred on the height y."""
+        self.add("text", rich(text, size), x=x, y=y + 0.35 * size, font_size=size,
+                 text_anchor=anchor, cls=f"dz-{ink}" + " dz-bold" * bold)
+
+    def fraction(self, x, y, top, bottom, ink="ink", size=19, half=15):
+        """A stacked fraction centred on (x, y)."""
+        self.text(x, y - 0.6 * size, f"${top}$", ink, size)
+        self.path(f"M{num(x - half)} {num(y)}H{num(x + half)}", ink, width=1.3)
+        self.text(x, y + 0.66 * size, f"${bottom}$", ink, size)
+
+    def path(self, d, ink="line", width=1.75, dash=False):
+        self.add("path", d=d, cls=f"dz-path dz-{ink}" + " dz-dash" * dash, stroke_width=width)
+
+    def var(self, x, y, label, rx=23, ry=20):
+        """A Variable: an orange ellipse with its name in maths."""
+        self.add("ellipse", cx=x, cy=y, rx=rx, ry=ry, cls="dz-edge dz-on-var dz-var-ink",
+                 stroke_width=1.5)
+        self.text(x, y - 1, f"${label}$", "var-ink", 20)
+        return Node(x, y, rx, ry, round_=True)
+
+    def fun(self, x, y, label, w=68, h=40):
+        """A Function: a blue rounded box with its name."""
+        self.rect(x - w / 2, y - h / 2, w, h, "fun", radius=10, stroke_width=1.5)
+        self.text(x, y, label, "fun-ink", 16)
+        return Node(x, y, w / 2, h / 2)
+
+    def badge(self, x, y, label, ink="ink"):
+        """A small numbered circle."""
+        self.add("circle", cx=x, cy=y, r=11, cls=f"dz-edge dz-on-paper dz-{ink}")
+        self.text(x, y, label, ink, 14, bold=True)
+
+    def ghost(self, x, y, label, w, h, radius, size=16):
+        """What is gone: a dashed outline."""
+        self.add("rect", x=x - w / 2, y=y - h / 2, width=w, height=h, rx=radius,
+                 cls="dz-path dz-dash dz-line", stroke_width=1.5)
+        self.text(x, y, label, "soft", size)
+        return Node(x, y, w / 2, h / 2)
+
+    def arrow(self, start, end, ink="line", bend=0, gap=3, width=1.75, dash=False, head=8):
+        """An arrow that stops `gap` short of both points; `bend` pushes its middle to the left."""
+        (x0, y0), (x1, y1) = start, end
+        length = math.hypot(x1 - x0, y1 - y0)
+        ux, uy = (x1 - x0) / length, (y1 - y0) / length
+        cx, cy = (x0 + x1) / 2 + 2 * bend * uy, (y0 + y1) / 2 - 2 * bend * ux
+        near = math.hypot(cx - x0, cy - y0)
+        ax, ay = (cx - x0) / near, (cy - y0) / near              # direction at the start
+        bx, by = (x1 - cx) / near, (y1 - cy) / near              # direction at the end
+        x0, y0, x1, y1 = x0 + gap * ax, y0 + gap * ay, x1 - gap * bx, y1 - gap * by
+        nx, ny = x1 - head * bx, y1 - head * by                  # the neck of the head
+        curve = f"Q{num(cx)} {num(cy)} " if bend else "L"
+        self.path(f"M{num(x0)} {num(y0)}{curve}{num(nx)} {num(ny)}", ink, width, dash)
+        half = 0.52 * head
+        points = [(x1, y1), (nx - half * by, ny + half * bx), (nx + half * by, ny - half * bx)]
+        self.add("path", d="M" + "L".join(f"{num(x)} {num(y)}" for x, y in points) + "Z",
+                 cls=f"dz-head dz-{ink}")
+
+    def link(self, a, b, ink="line", **attrs):
+        """A straight arrow from the outline of one node to the outline of another."""
+        self.arrow(a.edge(b.x, b.y), b.edge(a.x, a.y), ink, **attrs)
+
+    def chain(self, y, labels, margin=20, back=False):
+        """Variables and functions in turn, evenly spaced, linked forward or `back`."""
+        widths = [46 if i % 2 == 0 else max(46, 20 + 8 * len(s)) for i, s in enumerate(labels)]
+        gap = (self.width - 2 * margin - sum(widths)) / (len(labels) - 1)
+        nodes, x = [], margin
+        for i, (label, w) in enumerate(zip(labels, widths)):
+            mid = x + w / 2
+            nodes.append(self.fun(mid, y, label, w) if i % 2 else self.var(mid, y, label))
+            x += w + gap
+        for a, b in zip(nodes, nodes[1:]):
+            if back:
+                self.link(b, a, "accent", width=2.2)
+            else:
+                self.link(a, b)
+        return nodes
+
+    def grid(self, x, y, rows, size=28, ink="ink", edge="var-ink"):
+        """An array as cells, its top left corner at (x, y); returns the node around it."""
+        w, h = size * len(rows[0]), size * len(rows)
+        for i, row in enumerate(rows):
+            for j, value in enumerate(row):
+                self.rect(x + j * size, y + i * size, size, size, "paper", edge, radius=3)
+                if value != "":
+                    self.text(x + (j + 0.5) * size, y + (i + 0.5) * size, str(value), ink, 15)
+        return Node(x + w / 2, y + h / 2, w / 2, h / 2)
+
+    def svg(self):
+        """The whole file as text."""
+        head = [tag("title", escape(self.title), id=f"{self.name}-title"),
+                tag("desc", escape(self.desc), id=f"{self.name}-desc"),
+                tag("style", "\n" + style() + "\n")]
+        return tag("svg", "\n".join(["", *head, *self.parts, ""]),
+                   xmlns="http://www.w3.org/2000/svg", cls="dz", role="img",
+                   aria_labelledby=f"{self.name}-title {self.name}-desc",
+                   viewBox=f"0 0 {self.width} {self.height}",
+                   width=str(self.width), height=str(self.height)) + "\n"
+
+
+FIGURES = {}
+
+
+def figure(width, height, desc, card=True):
+    """Register a drawing function; its docstring is the title, `desc` says it in full."""
+    def register(draw):
+        def make():
+            fig = Figure(draw.__name__, draw.__doc__, " ".join(desc.split()), width, height, card)
+            draw(fig)
+            return fig
+        FIGURES[draw.__name__] = make
+        return draw
+    return register
+
+
+def short(value):
+    """A value as the figures show it: at most three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+# ---------------------------------------------------------------- chapter 00: boxes and functions
+
+SQUARES = ["x", "Square", "a", "Exp", "b", "Square", "y"]
+X = 0.5
+A, B, Y = X ** 2, math.exp(X ** 2), math.exp(X ** 2) ** 2  # the values along SQUARES
+
+
+@figure(480, 232, """A box named x holds the array 1.0. Beside it the same box stands open: after
+    x.data = 2.0 the array 1.0 is out and the array 2.0 is in.""")
+def box(fig):
+    """A Variable is a box for data"""
+    def cell(x, y, value):
+        fig.rect(x - 33, y - 20, 66, 40, "paper", "var-ink", radius=5)
+        fig.text(x, y, value, "ink", 18)
+
+    left, right, top, bottom = 104, 376, 94, 184
+    for x in (left, right):
+        fig.text(x, bottom + 25, "the array is inside" if x == left else "a new array is inside",
+                 "soft", 15)
+    fig.rect(left - 68, top, 136, bottom - top, "var", radius=10, stroke_width=1.5)
+    cell(left, 139, "1.0")
+    fig.text(left, 32, "$x$", size=22)
+    fig.arrow((left, 46), (left, top), "ink")
+    fig.add("path", d=f"M{right - 68} {top}v80q0 10 10 10h116q10 0 10-10v-80",
+            cls="dz-edge dz-on-var dz-var-ink", stroke_width=1.5)
+    for side in (-1, 1):
+        fig.path(f"M{right + side * 68} {top}l{side * 26} -22", "var-ink", 3)
+    cell(right, 139, "2.0")
+    fig.ghost(right, 40, "1.0", 66, 40, 5, 18)
+    fig.arrow((right, 116), (right, 62), "line")
+    fig.arrow((left + 68, 139), (right - 68, 139), "accent", gap=8)
+    fig.text((left + right) / 2, 118, "`x.data = 2.0`", size=15)
+
+
+@figure(520, 230, """The Variable x holds an array of shape (2, 3). The function Square takes the
+    array out, forward squares every element, and the result of shape (2, 3) goes into a new
+    Variable y.""")
+def function(fig):
+    """A Function computes on the data and returns a new Variable"""
+    data = [[1, 2, 3], [4, 5, 6]]
+    for x, name, rows in ((20, "x", data), (388, "y", [[v * v for v in r] for r in data])):
+        fig.text(x + 56, 28, f"${name}$", size=22)
+        fig.rect(x, 48, 112, 88, "var", radius=10, stroke_width=1.5)
+        fig.grid(x + 11, 62, rows, 30)
+        fig.text(x + 56, 156, "shape (2, 3)", "soft", 15)
+    fig.text(260, 28, "Square", "fun-ink", 18, bold=True)
+    fig.rect(192, 48, 136, 88, "fun", radius=10, stroke_width=1.5)
+    fig.rect(206, 72, 108, 40, "paper", "fun-ink", radius=6)
+    fig.text(260, 92, "`x ** 2`")
+    fig.text(260, 156, "forward", "soft", 15)
+    fig.arrow((132, 92), (206, 92), "ink")
+    fig.arrow((314, 92), (388, 92), "ink")
+    for step, above, x, words in ((1, (162, 64), 32, "take the array out"),
+                                  (2, (314, 72), 214, "compute"),
+                                  (3, (358, 64), 328, "put it in a new box")):
+        fig.badge(*above, str(step))
+        fig.badge(x, 200, str(step))
+        fig.text(x + 18, 200, words, size=15, anchor="start")
+
+
+@figure(540, 130, """x = 0.5 goes through Square to a = 0.25, through Exp to b = 1.284 and through
+    Square to y = 1.649.""")
+def composition(fig):
+    """Functions connect: one's output is the next one's input"""
+    nodes = fig.chain(62, SQUARES)
+    for node, value in zip(nodes[::2], (X, A, B, Y)):
+        fig.text(node.x, 106, short(value))
+    for node, formula in zip(nodes[1::2], ("$x^2$", "$e^a$", "$b^2$")):
+        fig.text(node.x, 24, formula, "soft", 18)
+
+
+@figure(540, 172, """The chain x, Square, a, Exp, b, Square, y. Thin arrows point forward.
+    Accented arrows point back: the creator of y is the last Square, the input of that Square is
+    b, the creator of b is Exp, and so on to x.""")
+def recording(fig):
+    """Every Variable remembers its creator, every Function its inputs"""
+    nodes = fig.chain(44, SQUARES)
+    for i in range(len(nodes) - 1, 0, -1):
+        node, before = nodes[i], nodes[i - 1]
+        fig.arrow((node.x - 6, 64), (before.x + 6, 64), "accent", bend=13, width=2.2)
+        fig.text((node.x + before.x) / 2, 104, "inputs" if i % 2 else "creator", "accent", 15)
+    fig.arrow((114, 144), (160, 144), "line")
+    fig.text(170, 144, "compute", "soft", 15, "start")
+    fig.arrow((336, 144), (290, 144), "accent", width=2.2)
+    fig.text(346, 144, "remember", "accent", 15, "start")
+
+
+@figure(520, 190, """Left: Add takes two Variables, x0 and x1, and returns y. Right: Split takes
+    one Variable x and returns two, y0 and y1.""")
+def many(fig):
+    """Many inputs, many outputs"""
+    for left, name, ins, outs, code in (
+            (22, "Add", ["x_0", "x_1"], ["y"], "`y = add(x0, x1)`"),
+            (282, "Split", ["x"], ["y_0", "y_1"], "`y0, y1 = split(x)`")):
+        fun = fig.fun(left + 108, 80, name, 64)
+        for x, labels in ((left + 24, ins), (left + 192, outs)):
+            for i, label in enumerate(labels):
+                node = fig.var(x, 80 + (i - (len(labels) - 1) / 2) * 70, label)
+                fig.link(*((node, fun) if labels is ins else (fun, node)))
+        fig.text(left + 108, 162, code, size=16)
+    fig.path("M260 28V162", "line", 1, dash=True)
+
+
+@figure(500, 320, """The chain x, Square, a, Exp, y. Solid arrows: y holds Exp, Exp holds a, a
+    holds Square, Square holds x, and your names x and y hold the two ends. Dashed arrows: a
+    function knows its output only weakly. After del y nothing holds y, so y, Exp, a and Square
+    are freed one after another, without a cycle; x stays.""")
+def memory(fig):
+    """Who holds whom: strong links point back only, so nothing goes round in a circle"""
+    labels, xs = ["x", "Square", "a", "Exp", "y"], [48, 148, 252, 352, 452]
+    widths = [46, 68, 46, 46, 46]
+
+    def named(y, i):
+        fig.text(xs[i], y - 62, f"`{labels[i]}`")
+        fig.arrow((xs[i], y - 54), (xs[i], y - 20), "ink", width=2.2)
+
+    y = 90
+    fig.text(250, y - 62, "`y` is in use", bold=True)
+    nodes = [fig.fun(x, y, s, w) if i % 2 else fig.var(x, y, s)
+             for i, (x, s, w) in enumerate(zip(xs, labels, widths))]
+    named(y, 0)
+    named(y, 4)
+    for i, (a, b) in enumerate(zip(nodes, nodes[1:])):
+        fig.link(b, a, "ink", width=2.2)
+        if i % 2:
+            fig.arrow((a.x + 8, y + 20), (b.x - 6, y + 20), "line", bend=-12, dash=True)
+    fig.arrow((146, 156), (100, 156), "ink", width=2.2)
+    fig.text(156, 156, "holds", size=15, anchor="start")
+    fig.arrow((272, 156), (318, 156), "line", dash=True)
+    fig.text(328, 156, "knows, weakly", "soft", 15, "start")
+    fig.path("M24 188H476", "line", 1, dash=True)
+    y = 276
+    fig.text(250, y - 62, "after `del y` all this is freed", bold=True)
+    fig.var(xs[0], y, "x")
+    named(y, 0)
+    for i in range(1, 5):
+        fig.ghost(xs[i], y, labels[i] if i % 2 else f"${labels[i]}$", widths[i], 40,
+                  10 if i % 2 else 20, 16 if i % 2 else 20)
+
+
+# ---------------------------------------------------------------- chapter 01: differences
+
+@figure(480, 350, """The curve of e to the x with its tangent at x and two secants. The secant
+    from x to x+h is clearly steeper than the tangent; the secant from x-h to x+h is nearly
+    parallel to it.""")
+def secant_tangent(fig):
+    """Secants and the tangent: the central difference comes closer in slope"""
+    h, scale_x, scale_y, x0, y0 = 0.8, 150, 78, 226, 300
+    f = math.exp
+
+    def at(x, y):
+        return f"{num(x0 + scale_x * x)} {num(y0 - scale_y * y)}"
+
+    def straight(x, slope, left, right, ink):
+        ends = [at(t, f(x) + slope * (t - x)) for t in (left, right)]
+        fig.path(f"M{ends[0]}L{ends[1]}", ink, 2.2)
+
+    fig.path(f"M24 {y0}H456", "line", 1.5)
+    points = [at(i / 20, f(i / 20)) for i in range(-26, 26)]
+    for t, label in ((-h, "$x - h$"), (0, "$x$"), (h, "$x + h$")):
+        fig.path(f"M{at(t, 0)}L{at(t, f(t))}", "line", 1.2, dash=True)
+        fig.text(x0 + scale_x * t, y0 + 24, label, size=19)
+    fig.path("M" + "L".join(points), "soft", 2.5)
+    forward, central = (f(h) - f(0)) / h, (f(h) - f(-h)) / (2 * h)
+    straight(0, forward, -0.42, 1.22, "grad")
+    straight(h, central, -1.15, 1.28, "accent")
+    straight(0, f(0), -0.88, 1.36, "fun-ink")
+    for t in (-h, 0, h):
+        fig.add("circle", cx=x0 + scale_x * t, cy=y0 - scale_y * f(t), r=4.5,
+                cls="dz-head dz-ink")
+    right = x0 + scale_x * h
+    fig.arrow((x0 + 40, y0 - 16), (x0, y0 - 16), "soft", width=1.3, head=6)
+    fig.arrow((right - 40, y0 - 16), (right, y0 - 16), "soft", width=1.3, head=6)
+    fig.text((x0 + right) / 2, y0 - 17, "$h$", size=19)
+    for i, (ink, words, slope) in enumerate((
+            ("grad", "forward, $x$ to $x + h$", forward),
+            ("accent", "central, $x - h$ to $x + h$", central),
+            ("fun-ink", "tangent at $x$", f(0)))):
+        y = 30 + 26 * i
+        fig.path(f"M24 {y}h26", ink, 2.5)
+        fig.text(60, y, f"{words}: slope {slope:.2f}", size=15, anchor="start")
+
+
+@figure(500, 276, """Numerical differentiation of n inputs nudges each input up and down and
+    runs the function every time: 2n forward runs. Backpropagation runs forward once and
+    backward once.""")
+def cost(fig):
+    """What a gradient of n inputs costs"""
+    n, size = 4, 18
+
+    def run(x, y, mark=None, sign="", back=False):
+        """One run of f: n input cells, an arrow, the function."""
+        fig.grid(x, y - size / 2, [[sign if i == mark else "" for i in range(n)]], size,
+                 edge="grad" if back else "var-ink")
+        ends = (x + n * size, y), (x + n * size + 24, y)
+        if back:
+            fig.arrow(*reversed(ends), "grad", width=2.2)
+        else:
+            fig.arrow(*ends)
+        fig.rect(x + n * size + 24, y - 15, 32, 30, "fun", radius=8)
+        fig.text(x + n * size + 40, y - 1, "$f$", "fun-ink", 18)
+
+    fig.text(159, 30, "numerical: $2n$ runs", bold=True)
+    for row in range(n):
+        y = 74 + 42 * row
+        run(22, y, row, "+")
+        run(168, y, row, "\u2212")
+    fig.path("M317 22V254", "line", 1, dash=True)
+    fig.text(408, 30, "backward: $2$ runs", bold=True)
+    run(344, 95)
+    fig.text(408, 126, "one forward", "soft", 15)
+    run(344, 179, back=True)
+    fig.text(408, 210, "one backward", "grad", 15)
+    fig.text(159, 246, "1,000,000 inputs: 2,000,000 runs", "soft", 15)
+    fig.text(408, 246, "still 2 runs", "soft", 15)
+
+
+# ---------------------------------------------------------------- chapter 02: the walk back
+
+@figure(540, 278, """The chain x, A, a, B, b, C, y. From the right: dy/dy, times dy/db, times
+    db/da, times da/dx, gives dy/dx. Each function multiplies what comes from the output by its
+    own derivative.""")
+def chain_rule(fig):
+    """The chain rule, read from the output"""
+    for i, (top, bottom) in enumerate((("dy", "dx"), ("dy", "db"), ("db", "da"), ("da", "dx"))):
+        x = 174 + 64 * i
+        fig.fraction(x, 44, top, bottom, "fun-ink" if i else "grad")
+        if i < 3:
+            fig.text(x + 32, 44, "$\u00b7$" if i else "$=$", size=20)
+    nodes = fig.chain(116, ["x", "A", "a", "B", "b", "C", "y"], 28)
+    for node, name in zip(nodes[::2], "xaby"):
+        fig.fraction(node.x, 230, "dy", "d" + name, "grad")
+    for i in (5, 3, 1):
+        before, node, after = nodes[i - 1:i + 2]
+        top, bottom = "d" + "xaby"[(i + 1) // 2], "d" + "xaby"[i // 2]
+        fig.text(node.x - 22, 182, "$\u00d7$", "fun-ink", 17)
+        fig.fraction(node.x + 2, 182, top, bottom, "fun-ink", 17, 13)
+        fig.arrow((after.x - 18, 230), (before.x + 18, 230), "grad", width=2.2)
+
+
+@figure(540, 216, """The chain x, Square, a, Exp, b, Square, y at x = 0.5. Forward the data are
+    0.5, 0.25, 1.284 and 1.649. Backward the gradients are 1 at y, 2.568 at b, 3.297 at a and
+    3.297 at x.""")
+def forward_backward(fig):
+    """Forward carries data, backward carries gradients"""
+    gb = 2 * B
+    ga = gb * B
+    gx = ga * 2 * X
+    nodes = fig.chain(72, SQUARES)
+    data, grads = [short(v) for v in (X, A, B, Y)], [short(v) for v in (gx, ga, gb, 1)]
+    for node, value, grad in zip(nodes[::2], data, grads):
+        fig.text(node.x, 30, value)
+        fig.text(node.x, 148, grad, "grad", bold=True)
+    for i, factor in ((5, "2b"), (3, "e^a"), (1, "2x")):
+        start, end = (nodes[j].x + side * (5.2 * len(grads[j // 2]) + 3)
+                      for j, side in ((i + 1, -1), (i - 1, 1)))
+        fig.text((start + end) / 2, 119, f"$\u00d7 {factor}$", "fun-ink", 18)
+        fig.arrow((start, 148), (end, 148), "grad", width=2.2)
+    fig.text(150, 190, "data", "soft", 15, "end")
+    fig.arrow((156, 190), (202, 190), "line")
+    fig.arrow((364, 190), (318, 190), "grad", width=2.2)
+    fig.text(372, 190, "gradients", "grad", 15, "start")
+
+
+@figure(536, 316, """dy/dx is a 1 by m row times an m by m matrix times an m by n matrix. From the
+    output the row is multiplied first and one row is carried all the way. From the inputs the two
+    matrices are multiplied first and n columns are carried, one pass for each input.""")
+def direction(fig):
+    """Why the walk starts at the output: only a row is carried"""
+    m, n, size = 4, 6, 14
+
+    def matrix(x, y, rows, cols, label, ink="fun-ink"):
+        w, h = cols * size, rows * size
+        lines = "".join(f"M{num(x + i * size)} {num(y - h / 2)}v{h}" for i in range(1, cols))
+        lines += "".join(f"M{num(x)} {num(y - h / 2 + i * size)}h{w}" for i in range(1, rows))
+        if ink == "grad":
+            fig.add("rect", x=x, y=y - h / 2, width=w, height=h, cls="dz-head dz-grad",
+                    fill_opacity=".2")
+            fig.add("rect", x=x, y=y - h / 2, width=w, height=h, cls="dz-path dz-grad",
+                    stroke_width=1.75)
+        else:
+            fig.rect(x, y - h / 2, w, h, "fun", radius=0, stroke_width=1.5)
+        fig.add("path", d=lines, cls=f"dz-edge dz-{ink}", stroke_width=0.75)
+        fig.text(x + w / 2, y + 46, label, "soft" if ink != "grad" else "grad", 18)
+
+    for top, words, bracket, carried in (
+            (30, "from the output: one row is carried", (24, 154), (314, 1, m, "$1 \u00d7 m$")),
+            (184, "from the inputs: $n$ columns are carried", (98, 256),
+             (300, m, n, "$m \u00d7 n$"))):
+        y = top + 62
+        fig.text(24, top, words, anchor="start", bold=True)
+        matrix(24, y, 1, m, "$1 \u00d7 m$")
+        matrix(98, y, m, m, "$m \u00d7 m$")
+        matrix(172, y, m, n, "$m \u00d7 n$")
+        for x in (89, 163):
+            fig.text(x, y, "$\u00b7$", size=20)
+        fig.path(f"M{bracket[0]} {y - 28}v-8H{bracket[1]}v8", "grad", 1.75)
+        fig.arrow((262, y), (294, y), "grad", width=2.2)
+        x, rows, cols, label = carried
+        matrix(x, y, rows, cols, label, "grad")
+        fig.arrow((390, y), (422, y), "grad", width=2.2)
+        matrix(428, y, 1, n, "$1 \u00d7 n$", "grad")
+
+
+@figure(480, 222, """x goes twice into Add, which returns y. Backward each of the two ways brings
+    the gradient 1 to the same box x. They are added: x.grad is 2. Overwriting would leave 1.""")
+def accumulate(fig):
+    """The same Variable twice: its gradients are added"""
+    y = 88
+    fig.var(64, y, "x")
+    add, out = fig.fun(256, y, "Add"), fig.var(416, y, "y")
+    for side in (-1, 1):
+        fig.arrow((86, y + 7 * side), (222, y + 7 * side))
+        fig.arrow((240, y + 20 * side), (76, y + 18 * side), "grad", bend=16 * side, width=2.2)
+        fig.text(158, y + 53 * side, "1", "grad", bold=True)
+    fig.link(add, out)
+    fig.arrow((402, y + 17), (284, y + 20), "grad", bend=12, width=2.2)
+    fig.text(343, y + 46, "1", "grad", bold=True)
+    fig.text(30, 186, "`x.grad` = 1 + 1 = 2", "grad", anchor="start", bold=True)
+    fig.text(450, 186, "overwriting would give 1", "soft dz-struck", anchor="end")
+
+
+@figure(540, 452, """x, Square, a, then two branches Square to b and Square to c, joined by Add to
+    y, at x = 2. The functions carry their birth numbers 0, 1, 2, 3. A stack walks 3, 2, 0: a has
+    only half of its gradient, 8 instead of 16, and x gets 32 instead of 64. In birth order the
+    walk is 3, 2, 1, 0: a has 16 and x gets 64.""")
+def branches(fig):
+    """Branches: the walk must wait until every branch has arrived"""
+    x = 2
+    a = x * x
+    half = 2 * a                                         # what one branch brings to a
+    cols = [40, 120, 200, 280, 360, 432, 500]
+
+    def frame(y, title, walked, a_grad, x_grad):
+        rows = (y, y, y, y - 40, y - 40, y, y, y + 40, y + 40)
+        xs = (*cols, cols[3], cols[4])
+        labels = ("x", "Square", "a", "Square", "b", "Add", "y", "Square", "c")
+        births = {1: 0, 3: 1, 7: 2, 5: 3}
+        nodes = [fig.fun(x, r, s, 68 if s == "Square" else 52) if i in births else
+                 fig.var(x, r, s, 22, 19) for i, (x, r, s) in enumerate(zip(xs, rows, labels))]
+        for i, birth in births.items():
+            fig.badge(xs[i] + nodes[i].rx - 4, rows[i] - 20, str(birth), "fun-ink")
+        for i, j in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (2, 7), (7, 8), (8, 5), (5, 6)):
+            function = i if i in births else j
+            if births[function] in walked:
+                fig.link(nodes[j], nodes[i], "grad", width=2.2)
+            else:
+                fig.link(nodes[i], nodes[j])
+        for i, words in {6: "1", 4: "1", 8: "1", 2: a_grad, 0: str(x_grad)}.items():
+            fig.text(xs[i], rows[i] + (-34 if i == 4 else 34), words, "grad", 15, bold=True)
+        fig.text(24, y - 100, f"{title}: $x$ gets {x_grad}", anchor="start", bold=True)
+
+    frame(130, "a stack walks 3, 2, 0", (3, 2, 0), f"{half} of {2 * half}", half * 2 * x)
+    fig.path("M24 224H516", "line", 1, dash=True)
+    frame(356, "birth order walks 3, 2, 1, 0", (3, 2, 1, 0), f"{half}+{half}={2 * half}",
+          2 * half * 2 * x)
+
+
+@figure(480, 254, """Forward a row of shape (1, 3) is stretched to shape (2, 3): the row is used
+    twice. Backward the gradient of shape (2, 3) is summed over the rows to shape (1, 3).""")
+def unbroadcast(fig):
+    """Stretched forward, summed backward"""
+    size, left, right = 36, 40, 332
+    row, grads = [10, 20, 30], [[1, 2, 3], [4, 5, 6]]
+    fig.grid(left, 46, [row], size)
+    fig.grid(right, 28, [row, row], size)
+    fig.arrow((156, 64), (324, 64), "line")
+    fig.text(240, 46, "stretch", "soft")
+    fig.grid(left, 176, [[sum(c) for c in zip(*grads)]], size, "grad", "grad")
+    fig.grid(right, 158, grads, size, "grad", "grad")
+    fig.arrow((324, 194), (156, 194), "grad", width=2.2)
+    fig.text(240, 176, "sum the rows", "grad")
+    for x, words in ((left, "shape (1, 3)"), (right, "shape (2, 3)")):
+        fig.text(x + 54, 122, words, "soft", 15)
+
+
+@figure(540, 230, """The chain x, Square, a, Exp, b, Square, y with links back. After
+    y.unchain_backward() the links from b and a to their creators are cut, the functions behind
+    them are gone, and x, a, b and y keep their data.""")
+def unchain(fig):
+    """unchain_backward cuts the links behind; the data stay"""
+    nodes = fig.chain(48, SQUARES, back=True)
+    fig.arrow((270, 82), (270, 122), "ink")
+    fig.text(284, 100, "`y.unchain_backward()`", anchor="start")
+    y = 166
+    for i, (node, label) in enumerate(zip(nodes, SQUARES)):
+        if i in (1, 3):
+            fig.ghost(node.x, y, label, 2 * node.rx, 40, 10)
+        elif i == 5:
+            fig.fun(node.x, y, label, 2 * node.rx)
+        else:
+            fig.var(node.x, y, label)
+            fig.text(node.x, y + 38, short((X, A, B, Y)[i // 2]))
+    for i in (6, 5):
+        fig.arrow((nodes[i].left[0], y), (nodes[i - 1].right[0], y), "accent", width=2.2)
+    for i in (4, 2):
+        x = (nodes[i].left[0] + nodes[i - 1].right[0]) / 2
+        fig.path(f"M{num(x - 6)} {y + 10}l6 -20M{num(x)} {y + 10}l6 -20", "grad", 2.2)
+    for i in (3, 1):
+        fig.path(f"M{num(nodes[i].left[0] - 3)} {y}H{num(nodes[i - 1].right[0] + 3)}", "line",
+                 dash=True)
+
+
+STAGES = (
+    ("automatic derivatives", ("core", "numdiff", "backprop")),
+    ("natural expressions", ("operators",)),
+    ("higher-order derivatives", ("visualize", "elementwise", "higher order")),
+    ("neural networks", ("shapes", "neuralnet", "layers", "models", "optimizers", "datasets",
+                         "dataloaders", "training")),
+    ("GPU, CNN, RNN", ("cuda", "regularization", "conv", "conv layers", "vision", "rnn")),
+)
+WRITTEN = 3  # how many chapters the book has
+
+
+@figure(508, 596, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
+    backprop. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4, neural
+    networks: 07 to 14. 5, GPU, CNN and RNN: 15 to 20. Filled chapters are written, outlined ones
+    are planned.""")
+def map(fig):
+    """The map of the book"""
+    def chip(x, y, w, label, written):
+        if written:
+            fig.rect(x, y - 16, w, 32, "fun", radius=8, stroke_width=1.5)
+            fig.text(x + 10, y, label, "fun-ink", 15, "start", bold=True)
+        else:
+            fig.add("rect", x=x, y=y - 16, width=w, height=32, rx=8,
+                    cls="dz-path dz-dash dz-line", stroke_width=1.25)
+            fig.text(x + 10, y, label, "soft", 15, "start")
+
+    y, number = 32, 0
+    for stage, (title, chapters) in enumerate(STAGES, 1):
+        fig.text(24, y, f"{stage}  {title}", anchor="start", bold=True)
+        y += 36
+        for i, chapter in enumerate(chapters):
+            chip(24 + 156 * (i % 3), y + 40 * (i // 3), 148, f"{number:02} {chapter}",
+                 number < WRITTEN)
+            number += 1
+        y += 40 * ((len(chapters) - 1) // 3) + 44
+    chip(296, 566, 90, "written", True)
+    chip(394, 566, 90, "planned", False)
+
+
+@figure(64, 64, "A box with an arrow that leaves it and turns back into it.", card=False)
+def logo(fig):
+    """DeZero"""
+    fig.add("rect", x=5, y=29, width=31, height=31, rx=7, cls="dz-solid dz-on-var dz-var-ink",
+            stroke_width=4)
+    fig.path("M42 44.5h4.5a11 11 0 0 0 11-11V18a11 11 0 0 0-11-11H31.5a11 11 0 0 0-11 10", "grad",
+             5)
+    fig.add("path", d="M20.5 26l-9-11h18z", cls="dz-head dz-grad")
+
+
+# ---------------------------------------------------------------- the command
+
+def drawn():
+    """Every figure's text by its file name."""
+    return {f"{name}.svg": make().svg() for name, make in FIGURES.items()}
+
+
+def committed(name):
+    """The text of a figure's file, None where it is missing."""
+    path = HERE / name
+    return path.read_bytes().decode() if path.exists() else None
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Draw the concept figures of the book.")
+    parser.add_argument("--check", action="store_true", help="write nothing, name stale files")
+    check = parser.parse_args(argv).check
+    stale = {name: text for name, text in drawn().items() if text != committed(name)}
+    for name, text in stale.items():
+        print("stale" if check else "drawn", name)
+        if not check:
+            (HERE / name).write_bytes(text.encode())
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
