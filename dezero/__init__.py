@@ -1,0 +1,15 @@
+"""DeZero: a deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
+
+from dezero import backprop, core, numdiff, utils
+from dezero.backprop import grad
+from dezero.core import (
+    Config,
+    Function,
+    Parameter,
+    Variable,
+    as_array,
+    as_variable,
+    no_grad,
+    test_mode,
+    using_config,
+)
