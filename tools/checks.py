@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from html.parser import HTMLParser
 from itertools import zip_longest
 from pathlib import Path
@@ -267,12 +268,16 @@ def is_plain(node: ast.stmt) -> bool:
 
 
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """What is left after taking away, again and again, the modules that import nothing left."""
+    """What is left after taking away, again and again, modules that import nothing that is left,
+    and modules that nothing left imports."""
     left = dict(graph)
-    while free := [n for n, needs in left.items() if not needs & left.keys()]:
+    while True:
+        used = {need for needs in left.values() for need in needs}
+        free = [n for n, needs in left.items() if n not in used or not needs & left.keys()]
+        if not free:
+            return [sorted(left)] if left else []
         for name in free:
             del left[name]
-    return [sorted(left)] if left else []
 
 
 # --- the README and the outputs -----------------------------------------------------------------
@@ -370,15 +375,19 @@ def skeleton(markup: str) -> str:
 # --- the metadata -------------------------------------------------------------------------------
 
 
+def settings(root: Path = ROOT) -> ConfigParser:
+    """What settings.ini says."""
+    parser = ConfigParser(delimiters=["="], interpolation=None)
+    parser.read(root / "settings.ini", encoding="utf-8")
+    return parser
+
+
 def second_homes(root: Path = ROOT) -> list[str]:
     """Version, dependencies and description stand in settings.ini and nowhere else."""
-    from configparser import ConfigParser
-
-    settings = ConfigParser(delimiters=["="], interpolation=None)
-    settings.read(root / "settings.ini", encoding="utf-8")
-    extras = "\n".join(settings["extras"].values())
+    facts = settings(root)
+    extras = "\n".join(facts["extras"].values())
     pins = re.findall(r"^[\w.\[\]-]+==[\w.]+$", extras, re.MULTILINE)
-    facts = [settings["metadata"]["version"], settings["metadata"]["description"], *pins]
+    unique = [facts["metadata"]["version"], facts["metadata"]["description"], *pins]
     found = []
     for path in sorted(root.rglob("*")):
         local = path.relative_to(root)
@@ -388,13 +397,13 @@ def second_homes(root: Path = ROOT) -> list[str]:
             continue
         if path.suffix in (".py", ".toml", ".cfg", ".in", ".yml", ".cff", ".md") or not path.suffix:
             content = path.read_text(encoding="utf-8", errors="replace")
-            for fact in facts:
+            for fact in unique:
                 if re.search(rf"(?<![\w.]){re.escape(fact)}(?![\w.])", content):
                     found.append(f"{local.as_posix()} repeats {fact!r} of settings.ini.")
     pyproject = (root / "pyproject.toml").read_text(encoding="utf-8")
     if re.search(r"^\[project", pyproject, re.MULTILINE):
         found.append("pyproject.toml holds metadata: move it to settings.ini.")
-    oldest = settings["metadata"]["min_python"]
+    oldest = facts["metadata"]["min_python"]
     for line in (f'pythonVersion = "{oldest}"', f'target-version = "py{oldest.replace(".", "")}"'):
         if line not in pyproject:
             found.append(f"pyproject.toml must say {line}, as settings.ini says min_python.")

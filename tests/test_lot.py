@@ -1,0 +1,439 @@
+"""The repository as a whole. Each check of tools/checks.py holds here, and finds what it is for.
+
+That a check can fail is proved on a small copy of the project with one fault.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools import browser, checks, notebooks, readme
+from tools.notebooks import ROOT
+
+CHECKS = [
+    checks.stray_metadata,
+    checks.odd_directives,
+    checks.unfit_outputs,
+    checks.stale_export,
+    checks.module_clashes,
+    checks.upward_imports,
+    checks.stale_readme,
+    checks.second_homes,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_all_is_well(check):
+    assert check(ROOT) == []
+
+
+# --- a small project in which all is well -------------------------------------------------------
+
+
+def code(source, *outputs):
+    empty = {"cell_type": "code", "execution_count": None, "id": "", "metadata": {}}
+    return {**empty, "source": source, "outputs": list(outputs)}
+
+
+def prose(source):
+    return {"cell_type": "markdown", "id": "", "metadata": {}, "source": source}
+
+
+def result(**data):
+    data = {f"text/{mime}": value for mime, value in data.items()}
+    return {"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": data}
+
+
+def save(root, name, *cells):
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    nb = {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    notebooks.write(root / name, notebooks.text(notebooks.clean(nb)))
+
+
+VERSION = checks.settings()["metadata"]["version"]
+PIN = next(line for line in checks.settings()["extras"]["dev"].split() if "nbdev==" in line)
+CORE, NEXT, INDEX = "nbs/00_core.ipynb", "nbs/01_next.ipynb", "index.ipynb"
+
+
+@pytest.fixture
+def small(tmp_path):
+    root = tmp_path.resolve()
+    save(
+        root,
+        CORE,
+        code("#| default_exp core"),
+        prose("# Core\n\n> Boxes."),
+        code("#| export\ndef box(x):\n    return x"),
+        code("box(0.5)", result(plain="0.5")),
+    )
+    save(
+        root,
+        NEXT,
+        code("#| default_exp next"),
+        code("#| export\nfrom dezero.core import box"),
+        code("#| export\ndef twice(x):\n    return 2 * box(x)"),
+    )
+    save(root, "nbs/examples/story.ipynb", prose("# A story"), code("1 + 1", result(plain="2")))
+    save(
+        root,
+        INDEX,
+        prose("# Front\n\n![boxes](images/box.svg)"),
+        code("#| hide\nsecret = 1"),
+        code("1 + 1", result(plain="2", html="<b>2</b>")),
+        code("#| hide_input\nquiet = 1", result(markdown="*said*")),
+        code("#| hide_output\nloud = 1", result(plain="unsaid")),
+    )
+    (root / "dezero").mkdir()
+    edit(root, "dezero/__init__.py", '"""The package."""\n\nfrom dezero.core import box\n')
+    for name in ("pyproject.toml", "settings.ini"):
+        shutil.copy(ROOT / name, root)
+    notebooks.export(root, say=lambda *_: None)
+    notebooks.write(root / readme.README, readme.readme(root))
+    assert [complaint for check in CHECKS for complaint in check(root)] == []
+    return root
+
+
+def edit(root, name, new, old=None):
+    """Write a file, or replace a part of it."""
+    path = root / name
+    if old is not None:
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        new = text.replace(old, new)
+    path.write_text(new, encoding="utf-8", newline="\n")
+
+
+def change(root, name, number, **fields):
+    """Change fields of a cell and write the notebook as Jupyter would."""
+    nb = notebooks.read(root / name)
+    nb["cells"][number].update(fields)
+    notebooks.write(root / name, notebooks.text(nb))
+
+
+def spoil_notebook_metadata(root):
+    nb = notebooks.read(root / CORE)
+    nb["metadata"]["language_info"] = {"version": "3.11"}
+    notebooks.write(root / CORE, notebooks.text(nb))
+
+
+FAULTS = [
+    # stray metadata
+    (spoil_notebook_metadata, f"{CORE} is not clean (notebook metadata): run `make tidy`."),
+    (lambda r: change(r, CORE, 2, metadata={"scrolled": True}), "(metadata of cell 2)"),
+    (lambda r: change(r, CORE, 2, execution_count=7), "(execution count of cell 2)"),
+    (lambda r: change(r, INDEX, 0, metadata={"tags": []}), "index.ipynb is not clean"),
+    # directives
+    (lambda r: change(r, CORE, 3, source="#export\nx = 1"), "`#export` does nothing"),
+    (lambda r: change(r, CORE, 3, source="# export\nx = 1"), "`# export` does nothing"),
+    (lambda r: change(r, CORE, 3, source="#default_exp core"), "`#default_exp core` does nothing"),
+    (lambda r: change(r, CORE, 3, source="#|hide\nx = 1"), "`#|hide` is neither"),
+    (lambda r: change(r, CORE, 3, source="#| hyde\nx = 1"), "`#| hyde` is none of"),
+    (lambda r: change(r, CORE, 3, source="x = 1\n#| hide"), "must stand at the top"),
+    (lambda r: change(r, CORE, 3, source="#| default_exp core"), "2 cells `#| default_exp`"),
+    (lambda r: change(r, CORE, 0, source="x = 1"), "`#| export` but no `#| default_exp`"),
+    (lambda r: change(r, CORE, 2, source="x = 1"), "`#| default_exp` but no `#| export`"),
+    (lambda r: (r / NEXT).rename(r / "nbs/next.ipynb"), "only numbered notebooks"),
+    (lambda r: change(r, CORE, 1, attachments={"a.png": {}}), "put a file into images/"),
+    # outputs
+    (
+        lambda r: change(r, CORE, 3, outputs=[result(plain="<A at 0x7f12ab34cd>")]),
+        "cell 3 shows a memory address",
+    ),
+    (
+        lambda r: change(
+            r, CORE, 3, outputs=[{"output_type": "stream", "name": "stderr", "text": "Warning"}]
+        ),
+        "cell 3 prints on stderr",
+    ),
+    (
+        lambda r: change(
+            r, CORE, 3, outputs=[{"output_type": "error", "ename": "E", "traceback": []}]
+        ),
+        "cell 3 shows an error",
+    ),
+    # export
+    (
+        lambda r: change(r, CORE, 2, source="#| export\ndef box(x):\n    return [x]"),
+        "dezero/core.py differs from a fresh export: run `make export`.",
+    ),
+    (lambda r: edit(r, "dezero/next.py", "3 * box", "2 * box"), "dezero/next.py differs"),
+    (lambda r: (r / "dezero/next.py").unlink(), "dezero/next.py differs"),
+    (lambda r: edit(r, "dezero/extra.py", "x = 1\n"), "dezero/extra.py comes from no notebook"),
+    # one home
+    (lambda r: change(r, NEXT, 0, source="#| default_exp core"), "both export to core"),
+    (
+        lambda r: change(r, NEXT, 2, source="#| export\ndef box(x): return 2"),
+        f"{NEXT} exports box, which {CORE} exports already.",
+    ),
+    (
+        lambda r: change(r, NEXT, 2, source="#| export" + "\n@patch\ndef a(self: B): pass\n" * 2),
+        f"{NEXT} exports B.a, which {NEXT} exports already.",
+    ),
+    # imports
+    (
+        lambda r: edit(r, "dezero/core.py", "from .next import twice\n\ndef box", "def box"),
+        "dezero/core.py imports dezero.next, which comes later in the book.",
+    ),
+    (
+        lambda r: edit(r, "dezero/core.py", "import dezero.next\n\ndef box", "def box"),
+        "import cycle: dezero.core -> dezero.next",
+    ),
+    (
+        lambda r: edit(r, "dezero/next.py", "    from . import core\n    return 2", "    return 2"),
+        "imports dezero inside a function",
+    ),
+    (
+        lambda r: edit(r, "dezero/next.py", "from dezero import box", "from .core import box"),
+        "dezero/next.py imports the facade dezero",
+    ),
+    (lambda r: edit(r, "dezero/__init__.py", "x = 1\n"), "is a facade: it may import"),
+    # README
+    (lambda r: change(r, INDEX, 0, source="# New"), "README.md differs from what index.ipynb"),
+    (lambda r: edit(r, "README.md", "# Fronts", "# Front"), "README.md differs"),
+    (lambda r: (r / "README.md").unlink(), "README.md differs"),
+    # metadata
+    (
+        lambda r: edit(r, "pyproject.toml", "[project]\nname = 'dezero'\n\n[build", "[build"),
+        "pyproject.toml holds metadata",
+    ),
+    (lambda r: edit(r, "dezero/__init__.py", f"v = '{VERSION}'\n"), f"repeats '{VERSION}'"),
+    (lambda r: edit(r, "tasks.yml", f"pip install {PIN}\n"), f"repeats '{PIN}'"),
+    (lambda r: edit(r, "settings.ini", "min_python = 3.11", "min_python = 3.10"), '"3.11"'),
+]
+
+
+@pytest.mark.parametrize("spoil, complaint", FAULTS)
+def test_a_fault_is_found(small, spoil, complaint):
+    spoil(small)
+    found = [told for check in CHECKS for told in check(small)]
+    assert any(complaint in told for told in found), found
+
+
+def test_a_notebook_that_another_program_laid_out_is_found_and_mended(small):
+    nb = json.loads((small / CORE).read_text(encoding="utf-8"))
+    (small / CORE).write_text(json.dumps(nb), encoding="utf-8")
+    (told,) = checks.stray_metadata(small)
+    assert "not laid out as Jupyter writes it" in told
+    notebooks.write(small / CORE, notebooks.text(notebooks.clean(notebooks.read(small / CORE))))
+    assert checks.stray_metadata(small) == []
+
+
+def test_our_layout_is_jupyters():
+    import nbformat
+
+    for path in notebooks.notebooks():
+        nb = nbformat.read(str(path), as_version=4)
+        nbformat.validate(nb)
+        assert notebooks.text(notebooks.read(path)) == nbformat.writes(nb) + "\n"
+
+
+def test_export_happens_only_after_a_change(small):
+    def export():
+        return notebooks.export(small, say=lambda *_: None)
+
+    assert export() == []
+    change(small, CORE, 2, source="#| export\ndef box(x):\n    return [x]")
+    assert export() == ["core"]
+    edit(small, "dezero/next.py", "# by hand\n")
+    assert export() == ["next"]
+    assert checks.stale_export(small) == []
+
+
+def test_the_readme_obeys_the_directives(small):
+    assert readme.readme(small) == (
+        f"{readme.NOTE}\n\n# Front\n\n![boxes](images/box.svg)\n\n"
+        "```python\n1 + 1\n```\n\n```text\n2\n```\n\n*said*\n\n```python\nloud = 1\n```\n"
+    )
+
+
+def test_the_readme_refuses_a_drawn_picture(small):
+    picture = {"output_type": "display_data", "metadata": {}, "data": {"image/svg+xml": "<svg/>"}}
+    change(small, INDEX, 2, outputs=[picture])
+    with pytest.raises(SystemExit, match="cell cell-2: a README cannot show a picture"):
+        readme.readme(small)
+
+
+# --- tools --------------------------------------------------------------------------------------
+
+
+def call(*command, cwd=ROOT, **env):
+    """Run a command of this environment; its exit status and all it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    return done.returncode, done.stdout
+
+
+def test_ruff_finds_nothing():
+    assert call("ruff", "check", "--no-cache", ".") == (0, "All checks passed!\n")
+
+
+def test_ruff_reads_python_and_notebooks(small):
+    change(small, CORE, 3, source="import os")
+    edit(small, "dezero/bad.py", "import sys\n")
+    status, told = call("ruff", "check", "--no-cache", "--output-format", "concise", ".", cwd=small)
+    assert status == 1
+    assert "00_core.ipynb:cell 4:1:8: F401" in told and "bad.py:1:8: F401" in told
+
+
+def test_pyright_finds_nothing():
+    status, told = call("pyright", "--pythonpath", sys.executable)
+    assert status == 0, told
+    assert told.splitlines()[-1] == "0 errors, 0 warnings, 0 informations"
+
+
+def test_pyright_reads_the_package(small):
+    for name in ("tools", "images"):
+        (small / name).mkdir()
+    edit(small, "setup.py", "")
+    edit(small, "dezero/bad.py", "x: int = 'one'\n")
+    status, told = call("pyright", "--pythonpath", sys.executable, cwd=small)
+    assert status == 1 and "reportAssignmentType" in told
+
+
+def test_the_git_hook_cleans_what_is_committed(small):
+    def git(*words):
+        quiet = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", "-c", "core.autocrlf=false"]
+        env = {**os.environ, "PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([*quiet, *words], cwd=small, env=env, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    shutil.copytree(ROOT / "tools", small / "tools")
+    shutil.copytree(ROOT / ".githooks", small / ".githooks")
+    assert git("init", "-q")[0] == 0
+    assert git("config", "core.hooksPath", ".githooks")[0] == 0
+    change(small, CORE, 2, execution_count=7)
+    git("add", CORE)
+    status, told = git("commit", "-qm", "dirty")
+    assert status == 0, told
+    committed = git("show", f"HEAD:{CORE}")[1]
+    assert '"execution_count": 7' not in committed
+    assert committed == (small / CORE).read_text(encoding="utf-8")
+
+    change(small, CORE, 2, execution_count=8)
+    git("add", CORE)
+    change(small, CORE, 2, execution_count=9)
+    status, told = git("commit", "-qm", "half staged")
+    assert status != 0 and "not staged" in told
+
+
+def test_without_a_browser_we_say_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr(browser, "PLACES", ())
+    with pytest.raises(FileNotFoundError, match="apt-get install chromium"):
+        browser.chromium()
+    program = tmp_path / "own"
+    program.touch()
+    monkeypatch.setenv("CHROMIUM", str(program))
+    assert browser.chromium() == str(program)
+
+
+def test_make_lists_its_targets():
+    wanted = "help book test lab serve export refresh lint types clean figures".split()
+    done = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True)
+    listed = re.findall(r"^  make (\w+) ", done.stdout, re.MULTILINE)
+    assert set(wanted) <= set(listed)
+
+
+# --- wheel and sdist ----------------------------------------------------------------------------
+
+STORY = """if True:
+    import sys
+    import numpy as np
+    from dezero import Function, Variable
+
+    class Square(Function):
+        def forward(self, x):
+            return x ** 2
+        def backward(self, gy):
+            x, = self.inputs
+            return 2 * x * gy if hasattr(Variable, '__mul__') else Variable(2 * x.data * gy.data)
+
+    class Exp(Function):
+        def forward(self, x):
+            return np.exp(x)
+        def backward(self, gy):
+            return Variable(np.exp(self.inputs[0].data) * gy.data)
+
+    x = Variable(np.array(0.5))
+    y = Square()(Exp()(Square()(x)))
+    y.backward()
+    print(float(y.data), float(x.grad.data), sys.modules['dezero'].__file__)
+    """
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Folder with the sdist and the wheel, built from a copy of the checkout: first the one, then
+    from it the other."""
+    source, target = tmp_path_factory.mktemp("source") / "dezero", tmp_path_factory.mktemp("dist")
+    unwanted = shutil.ignore_patterns(".git", ".venv*", "_build", "build", "dist", "*.egg-info")
+    shutil.copytree(ROOT, source, ignore=unwanted)
+    status, told = call("build", "--no-isolation", "--outdir", str(target), str(source), cwd=target)
+    assert status == 0, told
+    assert "Successfully built dezero-" in told
+    return target
+
+
+def modules():
+    return {p.relative_to(ROOT).as_posix() for p in (ROOT / "dezero").rglob("*.py")}
+
+
+def test_the_sdist_carries_what_setup_py_reads(built):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {"settings.ini", "setup.py", "pyproject.toml", "README.md", "LICENSE"}
+    assert wanted | modules() | {"dezero/py.typed"} <= names
+
+
+def test_the_wheel_carries_the_package_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {n for n in archive.namelist() if not re.match(r"dezero-[\d.]+\.dist-info/", n)}
+    assert names == modules() | {"dezero/py.typed"}
+
+
+def test_the_wheel_works_in_an_empty_environment_with_numpy_alone(built, tmp_path):
+    (wheel,) = built.glob("*.whl")
+    home = tmp_path / "empty"
+    assert call("venv", "--without-pip", str(home), cwd=tmp_path)[0] == 0
+    (python,) = [p for p in home.glob("*/python*") if p.stem == "python"]
+    (packages,) = [*home.glob("lib/python*/site-packages"), *home.glob("Lib/site-packages")]
+    import numpy
+
+    for folder in Path(numpy.__file__).parent.parent.glob("numpy*"):
+        shutil.copytree(folder, packages / folder.name)
+    install = ["pip", "--python", str(python), "install", "--no-index", "--quiet", str(wheel)]
+    status, told = call(*install, cwd=tmp_path)  # --no-index: what else it needed would be missing
+    assert status == 0, told
+    done = subprocess.run(
+        [str(python), "-W", "error", "-c", STORY],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
+    y, gx, where = done.stdout.split(maxsplit=2)
+    assert float(y) == 1.648721270700128
+    assert float(gx) == pytest.approx(3.297442541400256, rel=1e-15)
+    assert Path(where.strip()).is_relative_to(home)
+    assert (Path(where.strip()).parent / "py.typed").is_file()
