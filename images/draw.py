@@ -346,13 +346,13 @@ def recording(fig):
     fig.text(346, 144, "remember", "accent", 15, "start")
 
 
-@figure(520, 190, """Left: Add takes two Variables, x0 and x1, and returns y. Right: Split takes
+@figure(520, 190, """Left: Add takes two Variables, x0 and x1, and returns y. Right: Modf takes
     one Variable x and returns two, y0 and y1.""")
 def many(fig):
     """Many inputs, many outputs"""
     for left, name, ins, outs, code in (
             (22, "Add", ["x_0", "x_1"], ["y"], "`y = add(x0, x1)`"),
-            (282, "Split", ["x"], ["y_0", "y_1"], "`y0, y1 = split(x)`")):
+            (282, "Modf", ["x"], ["y_0", "y_1"], "`y0, y1 = modf(x)`")):
         fun = fig.fun(left + 108, 80, name, 64)
         for x, labels in ((left + 24, ins), (left + 192, outs)):
             for i, label in enumerate(labels):
@@ -609,12 +609,14 @@ def branches(fig):
                 fig.link(nodes[i], nodes[j])
         for i, words in {6: "1", 4: "1", 8: "1", 2: a_grad, 0: str(x_grad)}.items():
             fig.text(xs[i], rows[i] + (-34 if i == 4 else 34), words, "grad", 15, bold=True)
-        fig.text(24, y - 100, f"{title}: $x$ gets {x_grad}", anchor="start", bold=True)
+        fig.text(24, y - 100, title, anchor="start", bold=True)
 
-    frame(130, "a stack walks 3, 2, 0", (3, 2, 0), f"{half} of {2 * half}", half * 2 * x)
+    early, right = half * 2 * x, 2 * half * 2 * x        # what x gets from half of it, from all
+    frame(130, f"a stack walks 3, 2, 0: $x$ gets {early} too early", (3, 2, 0),
+          f"{half} of {2 * half}", early)
     fig.path("M24 224H516", "line", 1, dash=True)
-    frame(356, "birth order walks 3, 2, 1, 0", (3, 2, 1, 0), f"{half}+{half}={2 * half}",
-          2 * half * 2 * x)
+    frame(356, f"birth order walks 3, 2, 1, 0: $x$ gets {right}", (3, 2, 1, 0),
+          f"{half}+{half}={2 * half}", right)
 
 
 @figure(480, 254, """Forward a row of shape (1, 3) is stretched to shape (2, 3): the row is used
