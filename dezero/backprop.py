@@ -39,46 +39,57 @@ def slot(x):
     if x.creator is None: return x
     return (x.creator, x.index) if x.index else x.creator
 
-def slots(f):
-    "The slots of all outputs of a function."
-    return [f] + [(f, i) for i in range(1, len(f.ys))]
+def collect(f, grads, kept=()):
+    "Take out what has arrived for the outputs of `f`, zeros where nothing came; `None` if nothing came at all."
+    slots = [f] if len(f.ys) < 2 else [f] + [(f, i) for i in range(1, len(f.ys))]
+    gys = [grads.get(s) if s in kept else grads.pop(s, None) for s in slots]
+    if len(gys) == 1 or all([gy is None for gy in gys]): return None if gys[0] is None else gys
+    return [np.zeros(y.shape, grad_dtype(y)) if gy is None else gy for gy, y in zip(gys, f.ys)]
 
 #| export
 @patch
 def derive(self: Function, gys, operands):
-    "Apply the rules to operands, arrays or Variables alike. `None` for an input that is `Constant`."
+    "Pairs of an input and its gradient, by the rules. The operands are arrays or Variables, and so are the gradients."
     if self.rules is None or len(self.rules) != len(self.inputs):
         raise NotImplementedError(f'{type(self).__name__} has {len(self.inputs)} inputs and {len(self.rules or ())} rules: '
-                                  'define `backward(self, gy)`, or `rules` with one rule per input')
-    return [None if x.__class__ is Constant else rule(self, *gys, *operands) for x, rule in zip(self.inputs, self.rules)]
+                                  'define backward(self, gy), or rules with one for each input')
+    pairs = []
+    for x, rule in zip(self.inputs, self.rules):
+        if x.__class__ is Constant: continue
+        gx = rule(self, *gys, *operands)
+        if gx.shape != x.data.shape or gx.dtype != x.data.dtype: gx = fit(gx, x, self)
+        pairs.append((x, gx))
+    return pairs
 
+#| export
 @patch
 def backward(self: Function, *gys):
-    "Gradients of the outputs in, gradients of the inputs out, all Variables. Book step 6; override it to write a derivative the book's way."
-    outputs = tuple([f() for f in self.outputs]) if self.needs_outputs else ()
-    return self.derive(gys, self.inputs + outputs)
+    "Gradients of the outputs in, one gradient per input out, all Variables. Override it to write a derivative the book's way. Book step 6."
+    operands = [*self.inputs, *[y() for y in self.outputs if self.needs_outputs]]
+    return tuple([rule(self, *gys, *operands) for rule in self.rules or ()])
+
+@patch
+def derive_by_backward(self: Function, gys, create_graph):
+    "The same pairs from a `backward` that a subclass defines."
+    gxs = self.backward(*map(as_variable, gys))
+    gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
+    if len(gxs) != len(self.inputs):
+        raise ValueError(f'{type(self).__name__}.backward returned {len(gxs)} gradients for {len(self.inputs)} inputs: '
+                         'return one for each, None where there is none')
+    pairs = [(x, as_variable(gx)) for x, gx in zip(self.inputs, gxs) if gx is not None and x.__class__ is not Constant]
+    return [(x, fit(gx if create_graph else gx.data, x, self)) for x, gx in pairs]
 
 #| export
 @patch
 def gradients(self: Function, gys, create_graph=False):
-    "Pairs of an input and its gradient: arrays, or Variables with `create_graph`."
-    gys = [zero_grad(self.ys[i]) if gy is None else gy for i, gy in enumerate(gys)]
+    "Pairs of an input and its gradient, given those of the outputs: arrays, or Variables with `create_graph`."
+    if type(self).backward is not Function.backward: return self.derive_by_backward(gys, create_graph)
     if create_graph:
-        gxs = [gx if gx is None else as_variable(gx) for gx in one_per_input(self, self.backward(*map(as_variable, gys)))]
-    elif type(self).backward is not Function.backward:
-        gxs = one_per_input(self, self.backward(*map(Variable, gys)))
-        gxs = [gx.data if isinstance(gx, Variable) else gx if gx is None else as_data(gx) for gx in gxs]
+        operands = [*self.inputs, *[y() for y in self.outputs if self.needs_outputs]]
     else:
-        xs = [x.data for x in self.inputs]
-        gxs = self.derive(gys, xs + list(self.ys) if self.needs_outputs else xs)
-    return [(x, fit(gx, x, self)) for x, gx in zip(self.inputs, gxs) if gx is not None and x.__class__ is not Constant]
-
-def one_per_input(f, gxs):
-    "What a book-style `backward` returned, as a tuple with one gradient per input."
-    gxs = tuple(gxs) if isinstance(gxs, (tuple, list)) else (gxs,)
-    if len(gxs) == len(f.inputs): return gxs
-    name = type(f).__name__
-    raise ValueError(f'{name}.backward returned {len(gxs)} gradients for {len(f.inputs)} inputs: return one per input, None where there is none')
+        operands = [x.data[()] for x in self.inputs]  # [()] takes the number out of a 0-d array, which is faster
+        if self.needs_outputs: operands += self.ys
+    return self.derive(gys, operands)
 
 #| export
 def apply(function, *xs):
@@ -116,9 +127,6 @@ def grad_dtype(x):
     "The dtype of the gradient of `x`: its own, or float64 for integers."
     return x.dtype if x.dtype.kind == 'f' else np.dtype(float)
 
-def zero_grad(x): return np.zeros(x.shape, grad_dtype(x))
-def one_grad(x): return np.ones(x.shape, grad_dtype(x))
-
 def fit(gx, x, f):
     "The gradient of `x` in the shape and dtype of `x`; `f`, whose rule gave it, is named if that cannot be done."
     if gx.shape != x.data.shape:
@@ -133,9 +141,8 @@ def propagate(output, gy, kept=(), create_graph=False):
     grads = {slot(output): gy}
     with using_config('enable_backprop', create_graph):
         for f in functions_behind(output):
-            gys = [grads.get(s) if s in kept else grads.pop(s, None) for s in slots(f)]
-            if all([gy is None for gy in gys]): continue
-            for x, gx in f.gradients(gys, create_graph):
+            gys = collect(f, grads, kept)
+            for x, gx in f.gradients(gys, create_graph) if gys else ():
                 s = slot(x)
                 grads[s] = grads[s] + gx if s in grads else gx
     return grads
@@ -147,7 +154,7 @@ def start(output, gy, create_graph):
     if output.unlinked:
         raise RuntimeError(f'{name} has no graph behind it: {output.unlinked}. '
                            'Compute it again with the graph, then call backward()')
-    gy = as_variable(one_grad(output.data) if gy is None else gy)
+    gy = as_variable(np.ones(output.shape, grad_dtype(output)) if gy is None else gy)
     if gy.shape != output.shape:
         raise ValueError(f'the gradient of {name} must have its shape {output.shape}, not {gy.shape}')
     return gy if create_graph else gy.data
@@ -193,7 +200,7 @@ def gradients(self: Variable, inputs, grad_output=None, create_graph=False):
     "The gradients with respect to a list of Variables; zeros where no way leads from one to the other."
     keep = {slot(x) for x in inputs}
     grads = propagate(self, start(self, grad_output, create_graph), keep, create_graph)
-    return [as_variable(grads[slot(x)] if slot(x) in grads else zero_grad(x.data)) for x in inputs]
+    return [as_variable(grads[slot(x)] if slot(x) in grads else np.zeros(x.shape, grad_dtype(x))) for x in inputs]
 
 def grad(output, inputs, grad_output=None, create_graph=False):
     """The gradient of `output` with respect to `inputs`, returned; every `.grad` stays as it is.

@@ -117,7 +117,8 @@ class Function:
 
     def __call__(self, *inputs):
         if self.inputs is not None and self.is_in_use(): return self.unused_copy()(*inputs)
-        inputs = self.box(inputs)
+        for x in inputs:
+            if not isinstance(x, Variable): inputs = self.box(inputs)
         outputs = self.compute(inputs)
         if recording.get(): self.record(inputs, outputs)
         else:
@@ -145,7 +146,7 @@ class Function:
 def record(self: Function, inputs, outputs):
     "Note who made what: the inputs and the birth of this function, and the creator of each output. Book steps 7 and 16."
     self.inputs, self.birth = inputs, next(births)
-    self.ys = tuple(y.data for y in outputs)
+    self.ys = tuple([y.data for y in outputs])
     self.refs = [weakref.ref(y) for y in outputs]
     for i, y in enumerate(outputs): y.creator, y.index = self, i
 
@@ -172,12 +173,12 @@ def adapt(x, dtypes):
     "A number as a 0-d array of the dtype in which NumPy would compute it with arrays of these dtypes; others pass."
     if not dtypes or not isinstance(x, Number): return x
     x = x.item() if isinstance(x, np.generic) else x
-    return np.asarray(x, dtype=np.result_type(*dtypes, x))
+    same_float = len(set(dtypes)) == 1 and dtypes[0].kind == 'f'
+    return np.asarray(x, dtype=dtypes[0] if same_float else np.result_type(*dtypes, x))
 
 @patch
 def box(self: Function, operands):
     "The operands as Variables; what is not one yet becomes a `Constant`."
-    if all([isinstance(x, Variable) for x in operands]): return operands
     arrays = [x.data if isinstance(x, Variable) else x for x in operands]
     dtypes = [x.dtype for x in arrays if isinstance(x, np.ndarray)]
     try:
@@ -200,7 +201,7 @@ def compute(self: Function, inputs):
         error.args = (f'{error}\n  in {type(self).__name__}({", ".join(map(describe, inputs))})',)
         raise
     try:
-        return [Variable(as_data(y)) for y in (ys if isinstance(ys, tuple) else (ys,))]
+        return [Variable(as_data(y)) for y in ys] if isinstance(ys, tuple) else [Variable(as_data(ys))]
     except TypeError as error:
         raise TypeError(f'{type(self).__name__}.forward must return an array, or a tuple of arrays. {error}') from None
 
