@@ -81,6 +81,6 @@ $(READY): settings.ini setup.py
 	  { echo "The book's tools need Python 3.11 or newer. Name one: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Making the environment $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]" \
-	  $(if $(NUMPY),numpy==$(NUMPY))
+	@$(PY) -m pip install -qq --upgrade pip
+	@$(PY) -m pip install -qq --no-compile --editable ".[$(EXTRAS)]" $(if $(NUMPY),numpy==$(NUMPY))
 	@touch $@
