@@ -389,17 +389,12 @@ def second_homes(root: Path = ROOT) -> list[str]:
     pins = re.findall(r"^[\w.\[\]-]+==[\w.]+$", extras, re.MULTILINE)
     unique = [facts["metadata"]["version"], facts["metadata"]["description"], *pins]
     found = []
-    for path in sorted(root.rglob("*")):
-        local = path.relative_to(root)
-        if local.parts[0] in (".git", ".venv", "_build", "build", "dist") or not path.is_file():
-            continue
-        if path.name in ("settings.ini", "CHANGELOG.md"):  # the history names versions
-            continue
-        if path.suffix in (".py", ".toml", ".cfg", ".in", ".yml", ".cff", ".md") or not path.suffix:
-            content = path.read_text(encoding="utf-8", errors="replace")
-            for fact in unique:
-                if re.search(rf"(?<![\w.]){re.escape(fact)}(?![\w.])", content):
-                    found.append(f"{local.as_posix()} repeats {fact!r} of settings.ini.")
+    for path in written_by_people(root):
+        content = path.read_text(encoding="utf-8", errors="replace")
+        for fact in unique:
+            if re.search(rf"(?<![\w.]){re.escape(fact)}(?![\w.])", content):
+                name = path.relative_to(root).as_posix()
+                found.append(f"{name} repeats {fact!r} of settings.ini.")
     pyproject = (root / "pyproject.toml").read_text(encoding="utf-8")
     if re.search(r"^\[project", pyproject, re.MULTILINE):
         found.append("pyproject.toml holds metadata: move it to settings.ini.")
@@ -408,6 +403,18 @@ def second_homes(root: Path = ROOT) -> list[str]:
         if line not in pyproject:
             found.append(f"pyproject.toml must say {line}, as settings.ini says min_python.")
     return found
+
+
+def written_by_people(root: Path) -> Iterator[Path]:
+    """The files that could repeat a fact. The changelog may: the history names versions."""
+    made = re.compile(r"\.git|\.venv.*|_build|build|dist|.*\.egg-info|\..*_cache|\.hypothesis")
+    for top in sorted(root.iterdir()):
+        if made.fullmatch(top.name) or top.name in ("settings.ini", "CHANGELOG.md"):
+            continue
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            kinds = (".py", ".toml", ".cfg", ".in", ".yml", ".cff", ".md", ".ipynb", "")
+            if path.is_file() and path.suffix in kinds:
+                yield path
 
 
 def named(root: Path) -> list[tuple[Path, str]]:

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import hashlib
 import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -215,9 +217,6 @@ def run(path: Path, root: Path = ROOT) -> Notebook:
         if cell["cell_type"] == "code":
             cell["outputs"] = []
     nb = nbformat.reads(text(nb), as_version=4)
-    profile = root / "_build" / "ipython"  # instead of the person's own, with its start-up files
-    profile.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, "PYTHONPATH": str(root), "IPYTHONDIR": str(profile)}
     client = NotebookClient(
         nb,
         kernel_name="python3",
@@ -226,12 +225,26 @@ def run(path: Path, root: Path = ROOT) -> Notebook:
         extra_arguments=["--log-level=ERROR"],
     )
     try:
-        client.execute(cwd=str(path.parent), env=env)
+        client.execute(cwd=str(path.parent), env={**neutral(), "PYTHONPATH": str(root)})
     except CellExecutionError:
         raise Failed(report(path.relative_to(root), nb)) from None
     except (CellTimeoutError, DeadKernelError) as error:
         raise Failed(f"{path.relative_to(root).as_posix()}: {error}") from None
     return clean(nb)
+
+
+@functools.cache
+def neutral() -> dict[str, str]:
+    """An environment without the person's own settings of IPython and Matplotlib, and with the
+    list of fonts made: Matplotlib prints into the cell that first needs it."""
+    ipython, matplotlib = ROOT / "_build" / "ipython", ROOT / "_build" / "matplotlib"
+    env = {**os.environ, "IPYTHONDIR": str(ipython), "MPLCONFIGDIR": str(matplotlib)}
+    for folder in (ipython, matplotlib):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not any(matplotlib.glob("fontlist*")):
+        command = [sys.executable, "-c", "import matplotlib.font_manager"]
+        subprocess.run(command, env=env, check=True, capture_output=True)
+    return env
 
 
 def report(path: Path, nb: Notebook) -> str:
