@@ -1,6 +1,6 @@
 """DeZero: a deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
-from dezero import backprop, core, numdiff, utils
+from dezero import backprop, core, numdiff, operators, utils
 from dezero.backprop import grad
 from dezero.core import (
     Config,
@@ -13,3 +13,4 @@ from dezero.core import (
     test_mode,
     using_config,
 )
+from dezero.operators import setup_variable

@@ -3,7 +3,6 @@ import copy, itertools, weakref
 from contextlib import contextmanager
 from contextvars import ContextVar
 from html import escape
-from numbers import Number
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -171,10 +170,9 @@ def as_variable(obj):
 #| export
 def adapt(x, dtypes):
     "A number as a 0-d array of the dtype in which NumPy would compute it with arrays of these dtypes; others pass."
-    if not dtypes or not isinstance(x, Number): return x
-    x = x.item() if isinstance(x, np.generic) else x
-    same_float = len(set(dtypes)) == 1 and dtypes[0].kind == 'f'
-    return np.asarray(x, dtype=dtypes[0] if same_float else np.result_type(*dtypes, x))
+    if not dtypes or not isinstance(x, (int, float, np.generic)): return x
+    if len(dtypes) == 1 and dtypes[0].kind == 'f': return np.array(x, dtypes[0])
+    return np.array(x, np.result_type(*dtypes, x.item() if isinstance(x, np.generic) else x))
 
 @patch
 def box(self: Function, operands):
@@ -245,23 +243,24 @@ def test_mode():
 @patch
 def output(self: Function, i: int):
     "Output `i` as a Variable: the one that was handed out, or a new one in its place if that is gone."
-    y = self.refs[i]()
+    y = self.refs[i]() if self.refs else None
     if y is None:
         y = Variable(self.ys[i])
-        y.creator, y.index, self.refs[i] = self, i, weakref.ref(y)
+        y.creator, y.index = self, i
+        self.refs = [*self.refs[:i], weakref.ref(y), *self.refs[i + 1:]]
     return y
 
 @patch
 @property
 def outputs(self: Function):
     "One callable per output, each giving that output: `f.outputs[0]()`. Book step 17."
-    return tuple((lambda i=i: self.output(i)) for i in range(len(self.ys)))
+    return tuple([lambda i=i: self.output(i) for i in range(len(self.ys))])
 
 #| export
 @patch
 def is_in_use(self: Function):
     "Can someone still reach what this object made when it was last called?"
-    return any(ref() is not None for ref in self.refs)
+    return not self.refs or any(ref() is not None for ref in self.refs)
 
 @patch
 def unused_copy(self: Function):
