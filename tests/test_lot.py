@@ -178,6 +178,10 @@ FAULTS = [
         lambda r: change(r, NEXT, 2, source="#| export" + "\n@patch\ndef a(self: B): pass\n" * 2),
         f"{NEXT} exports B.a, which {NEXT} exports already.",
     ),
+    (
+        lambda r: change(r, NEXT, 2, source="#| export" + "\nB.a, other = 1, 2" * 2),
+        f"{NEXT} exports B.a, which {NEXT} exports already.",
+    ),
     # imports
     (
         lambda r: edit(r, "dezero/core.py", "from .next import twice\n\ndef box", "def box"),

@@ -189,8 +189,8 @@ def exported_names(nb: Notebook) -> Iterator[str]:
             else:
                 yield node.name
         elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+            targets = [e for t in node.targets for e in getattr(t, "elts", [t])]
+            yield from (ast.unparse(t) for t in targets if isinstance(t, (ast.Name, ast.Attribute)))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield node.target.id
 
