@@ -1,0 +1,247 @@
+"""The reference: every name a notebook exports, in the order of the notebook.
+
+`{api-module} dezero.core` writes the entries of a module, `{api-names} dezero.core` a table.
+A method that a later chapter patches into a class stands on the page of that chapter,
+and the entry of its class links to it.
+"""
+
+import ast
+import importlib
+import inspect
+import re
+
+import cells
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx import addnodes
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.nodes import make_refnode
+
+# In `x`s the backticks need a break after them, or docutils does not see that they end.
+CODE_AND_LETTERS = re.compile(r"(?<![`:\w])`([^`]+)`(?=\w)")
+
+
+def cell_id(name):
+    """The anchor of the cell that defines a name."""
+    return f"def-{name}"
+
+
+def page_order(app, page):
+    """Reference pages stand in the order of their chapters, the overview first."""
+    modules = [chapter.module.split(".", 1)[-1] for chapter in app.chapters]
+    return (page != "index", modules.index(page) if page in modules else len(modules), page)
+
+
+def find(module, name):
+    """The object behind an exported name, as stored: a property stays a property."""
+    found = importlib.import_module(module)
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part)
+    return found
+
+
+def full_name(module, name):
+    """Where an exported name lives; a patched method lives in its class, wherever that is from."""
+    if "." not in name:
+        return f"{module}.{name}"
+    owner, method = name.split(".")
+    return f"{find(module, owner).__module__}.{name}"
+
+
+def words(module, name):
+    """What an exported name says of itself; a value speaks by a comment `#: text` beside it."""
+    found = find(module, name)
+    if inspect.isclass(found) or isinstance(found, property) or callable(found):
+        return inspect.getdoc(found) or ""
+    return "\n".join(ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name), []))
+
+
+def patched_methods(app):
+    """Every method that a chapter patches into a class: its full name, its module, its name."""
+    return {
+        full_name(chapter.module, name): (chapter.module, name)
+        for chapter in app.chapters
+        for name in chapter.names
+        if "." in name
+    }
+
+
+def entry(module, name, patched):
+    """The autodoc directive of one exported name, with the methods of a class inside it."""
+    found, target = find(module, name), full_name(module, name)
+    if inspect.isclass(found):
+        lines = [f".. autoclass:: {target}"]
+        if found.__bases__ != (object,):
+            lines.append("   :show-inheritance:")
+        for method in own_methods(found, target, patched):
+            home, _ = patched.get(f"{target}.{method}", (module, ""))
+            if home == module:
+                inner = entry(module, f"{name}.{method}", patched)
+                lines += ["", *(f"   {line}" for line in inner)]
+        return [*lines, ""]
+    if isinstance(found, property):
+        return [f".. autoproperty:: {target}", ""]
+    if "." in name:
+        return [f".. automethod:: {target}", ""]
+    return [f".. autofunction:: {target}" if callable(found) else f".. autodata:: {target}", ""]
+
+
+def own_methods(cls, target, patched):
+    """The methods and properties a class adds, without those that only override a base's."""
+    for name, member in vars(cls).items():
+        plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+        if not (inspect.isfunction(plain) or isinstance(plain, property)):
+            continue
+        inherited = any(hasattr(base, name) for base in cls.__mro__[1:])
+        said = plain.__doc__ and name != "__init__"
+        if f"{target}.{name}" in patched or said or not (name.startswith("_") or inherited):
+            yield name
+
+
+class Listing(SphinxDirective):
+    """What both directives share: they take a module and write a text about its names."""
+
+    required_arguments = 1
+
+    def run(self):
+        module = importlib.import_module(self.arguments[0])
+        self.env.note_dependency(module.__file__)
+        chapter = next(c for c in self.env.app.chapters if c.module == module.__name__)
+        lines = StringList(self.text(module, chapter), self.get_location())
+        holder = nodes.Element()
+        self.state.nested_parse(lines, self.content_offset, holder)
+        return holder.children
+
+
+class ApiModule(Listing):
+    """`{api-module} dezero.core`: the entries of one module."""
+
+    def text(self, module, chapter):
+        patched = patched_methods(self.env.app)
+        lines = [
+            f".. py:module:: {chapter.module}",
+            "",
+            *(inspect.getdoc(module) or "").splitlines(),
+        ]
+        lines += note(f"Written in :defined:`{chapter.module}`.")
+        for name in chapter.names:
+            owner = full_name(chapter.module, name).rsplit(".", 2)[0]
+            if "." not in name or owner != chapter.module:
+                lines += entry(chapter.module, name, patched)
+        return ["```{eval-rst}", *lines, "```"]
+
+
+class ApiNames(Listing):
+    """`{api-names} dezero.core`: every name of a module and what it does, a line each."""
+
+    def text(self, module, chapter):
+        lines = [f"Written in {{defined}}`{chapter.module}`.", ""]
+        lines += ["| Name | What it does |", "|---|---|"]
+        for name in chapter.names:
+            summary = words(chapter.module, name).split("\n\n")[0]
+            summary = summary.replace("\n", " ").replace("|", r"\|")
+            lines.append(f"| {{py:obj}}`{name} <{full_name(chapter.module, name)}>` | {summary} |")
+        return lines
+
+
+class DefinedIn(SphinxRole):
+    """`:defined:`dezero.core``: a link to the chapter that a module is written in."""
+
+    def run(self):
+        chapter = next(c for c in self.env.app.chapters if c.module == self.text)
+        return [to_cell(self.env.docname, chapter, "", chapter.label)], []
+
+
+def to_cell(docname, chapter, name, text):
+    """A link from a page of the reference to the cell that defines a name."""
+    return addnodes.pending_xref(
+        "",
+        nodes.inline("", text),
+        refdomain="",
+        reftype="defined",
+        reftarget=cell_id(name) if name in chapter.shown else "",
+        refdocname=chapter.docname,
+        refdoc=docname,
+        refexplicit=True,
+    )
+
+
+def link_to_cell(app, env, node, content):
+    """Resolve the links that `to_cell` has left behind."""
+    if node["reftype"] == "defined":
+        return make_refnode(
+            app.builder, node["refdoc"], node["refdocname"], node["reftarget"], content
+        )
+
+
+def adapt_words(app, what, full, found, options, lines):
+    """Make a docstring fit for docutils, and end a class with the methods of later chapters."""
+    lines[:] = [CODE_AND_LETTERS.sub(r"`\1`\\ ", line) for line in lines]
+    if what == "data" and inspect.getdoc(type(found)) == "\n".join(lines).strip():
+        lines.clear()  # the words of dict or int say nothing about this one
+    for chapter in app.chapters if what == "class" else []:
+        later = [
+            f":py:obj:`{name.split('.')[1]} <{full_name(chapter.module, name)}>`"
+            for name in chapter.names
+            if full_name(chapter.module, name).rsplit(".", 1)[0] == full
+            and chapter.module != found.__module__
+        ]
+        if later:
+            lines += note(f":defined:`{chapter.module}` adds {', '.join(later)}.")
+
+
+def note(text):
+    """A quiet line of its own below an entry."""
+    return ["", ".. container:: defined-in", "", f"   {text}", ""]
+
+
+def finish_signatures(app, doctree):
+    """Say beside each signature where it was defined, and where the text of patched methods is."""
+    home = {
+        full_name(chapter.module, name): (chapter, name)
+        for chapter in app.chapters
+        for name in chapter.names
+    }
+    for signature in doctree.findall(addnodes.desc_signature):
+        full = f"{signature.get('module')}.{signature.get('fullname')}"
+        if full not in home:
+            continue
+        chapter, name = home[full]
+        text = f"defined in chapter {chapter.number}"
+        link = to_cell(app.env.docname, chapter, name, text)
+        signature += nodes.inline("", "", link, classes=["defined-in"])
+        if "." in name:
+            signature["module"] = chapter.module
+            if f"{chapter.module}.{name}" not in signature["ids"]:
+                signature["ids"].append(f"{chapter.module}.{name}")
+
+
+def module_of(app, module, name):
+    """For viewcode: the module named in a signature is right as it stands."""
+    return module
+
+
+def find_source(app, module):
+    """For viewcode: a module's text and where its names stand in it, patched methods too."""
+    if module not in {chapter.module for chapter in app.chapters}:
+        return None
+    analyzer = ModuleAnalyzer.for_module(module)
+    analyzer.analyze()
+    tags = dict(analyzer.tags)
+    for node in ast.parse(analyzer.code).body:
+        if isinstance(node, ast.FunctionDef) and (owner := cells.patched_class(node)):
+            start = min(part.lineno for part in [node, *node.decorator_list])
+            tags[owner + node.name] = ("def", start, node.end_lineno)
+    return analyzer.code, tags
+
+
+def setup(app):
+    app.add_directive("api-module", ApiModule)
+    app.add_directive("api-names", ApiNames)
+    app.add_role("defined", DefinedIn())
+    app.connect("missing-reference", link_to_cell)
+    app.connect("autodoc-process-docstring", adapt_words)
+    app.connect("doctree-read", finish_signatures, priority=100)
+    app.connect("viewcode-follow-imported", module_of)
+    app.connect("viewcode-find-source", find_source)

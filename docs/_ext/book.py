@@ -1,0 +1,122 @@
+"""The Sphinx extension of the book: chapters in order, labels on exported cells, folded solutions.
+
+`cells` says what is shown of a notebook, `api` writes the reference, `figures` draws the pictures.
+"""
+
+import json
+from dataclasses import astuple
+from pathlib import Path
+
+import api
+import cells
+import figures
+from docutils import nodes
+from sphinx import addnodes
+
+TOCTREE = """```{{toctree}}
+:hidden:
+:caption: {caption}
+
+{entries}
+```"""
+
+
+def read_chapters(app):
+    """Know every chapter before the first page is read: the API pages link to all of them."""
+    source = Path(app.srcdir)
+    app.chapters = [
+        cells.read_chapter(path, path.relative_to(source).with_suffix("").as_posix())
+        for path in sorted(source.glob("nbs/*.ipynb"))
+    ]
+
+
+def reread(app, env, added, changed, removed):
+    """Contents and reference speak of all chapters: read them again when one has changed."""
+    before, now = getattr(env, "chapters", None), [astuple(chapter) for chapter in app.chapters]
+    env.chapters = now
+    if before == now:
+        return []
+    return [name for name in env.found_docs if name == "index" or name.startswith("api/")]
+
+
+def show_notebook(app, docname, source):
+    """Replace a notebook's text by what is to be seen of it, before it is parsed."""
+    if app.env.doc2path(docname).suffix != ".ipynb":
+        return
+    modules = {chapter.docname: chapter.module for chapter in app.chapters}
+    notebook = cells.shown(json.loads(source[0]), modules.get(docname, ""))
+    if docname == app.config.root_doc:
+        cell = {"id": "toc", "cell_type": "markdown", "metadata": {}, "source": toc(app)}
+        notebook["cells"].append(cell)
+    source[0] = json.dumps(notebook)
+
+
+def toc(app):
+    """The table of contents: chapters, then reference pages, with short titles."""
+    chapters = [f"{each.number} · {each.short} <{each.docname}>" for each in app.chapters]
+    pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
+    pages.sort(key=lambda page: api.page_order(app, page))
+    reference = [f"api/{page}" for page in pages]
+    blocks = [("The book", chapters), ("Reference", reference)]
+    return "\n\n".join(
+        TOCTREE.format(caption=caption, entries="\n".join(entries)) for caption, entries in blocks
+    )
+
+
+def dress_cells(app, doctree):
+    """Give exported cells their label, and fold solutions away."""
+    for cell in list(doctree.findall(nodes.container)):
+        if cell.get("nb_element") != "cell_code":
+            continue
+        about = cell["cell_metadata"]
+        if "export" in about:
+            cell["classes"].append("exported")
+            cell["ids"] += [api.cell_id(name) for name in about["export"]["names"]]
+            cell.insert(0, label(app, **about["export"]))
+        if "solution" in about:
+            opening = '<details class="solution"><summary>Solution</summary>'
+            cell.insert(0, nodes.raw("", opening, format="html"))
+            cell.append(nodes.raw("", "</details>", format="html"))
+
+
+def number_chapter(app, doctree):
+    """Write "Chapter 00" above the title of a chapter."""
+    for chapter in app.chapters:
+        if chapter.docname == app.env.docname:
+            text = f"Chapter {chapter.number}"
+            doctree.insert(0, nodes.paragraph("", text, classes=["chapter-number"]))
+
+
+def label(app, module, names):
+    """The line "goes into dezero.core: Variable, as_array", each name linked to its entry."""
+    line = nodes.paragraph("", "goes into ", classes=["export-label"])
+    line += reference(app, module, module)
+    for position, name in enumerate(names):
+        line += nodes.Text(", " if position else ": ")
+        line += reference(app, name, api.full_name(module, name))
+    return line
+
+
+def reference(app, text, target):
+    """A link to an entry of the reference, checked when the page is written."""
+    return addnodes.pending_xref(
+        "",
+        nodes.literal("", text, classes=["xref", "py"]),
+        refdomain="py",
+        reftype="obj",
+        reftarget=target,
+        refdoc=app.env.docname,
+        refexplicit=True,
+        refwarn=True,
+    )
+
+
+def setup(app):
+    app.connect("builder-inited", read_chapters)
+    app.connect("env-get-outdated", reread)
+    app.connect("source-read", show_notebook)
+    app.connect("doctree-read", dress_cells)
+    app.connect("doctree-read", number_chapter)
+    api.setup(app)
+    figures.setup(app)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

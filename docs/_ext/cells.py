@@ -1,0 +1,125 @@
+"""What the site shows of a notebook. Plain functions on a notebook's JSON, without Sphinx.
+
+A code cell may begin with directive lines, `#| name` or `#| name: value`:
+
+    hide            the cell is not shown
+    echo: false     only its outputs are shown
+    output: false   only its code is shown
+    export          the cell goes into the package; it gets a label
+    solution        the cell is folded away under the word "Solution"
+    alt: text       what the figure shows, for those who cannot see it
+
+The directive lines themselves are never shown.
+"""
+
+import ast
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.notebooks import body, directives
+
+HIDDEN = {"hide", "default_exp"}
+
+
+def source_of(cell):
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def names_defined(code):
+    """The public names a cell adds to its module; a patched method is `Class.method`."""
+    names = []
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(patched_class(node) + node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names += [target.id for target in targets if isinstance(target, ast.Name)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def patched_class(node):
+    """`"Class."` for a function under a decorator named `patch`, else the empty string."""
+    for decorator in node.decorator_list:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if isinstance(called, ast.Name) and called.id == "patch":
+            return ast.unparse(node.args.args[0].annotation).strip("'") + "."
+    return ""
+
+
+@dataclass
+class Chapter:
+    """One notebook: where it stands, what it is called, what it exports."""
+
+    docname: str
+    title: str
+    module: str = ""
+    names: list = field(default_factory=list)
+    shown: set = field(default_factory=set)
+
+    @property
+    def number(self):
+        found = re.match(r"\d+", self.docname.rsplit("/", 1)[-1])
+        return found[0] if found else ""
+
+    @property
+    def label(self):
+        return f"Chapter {self.number}: {self.short}" if self.number else self.short
+
+    @property
+    def short(self):
+        """The title without a number in front and without what follows a colon."""
+        return re.sub(r"^(chapter\s+)?\d+\W*", "", self.title, flags=re.I).split(":")[0].strip()
+
+
+def read_chapter(path, docname, package="dezero"):
+    """Read what the site must know of a notebook before any page is built."""
+    notebook = json.loads(Path(path).read_text(encoding="utf-8"))
+    chapter = Chapter(docname, docname)
+    for cell in notebook["cells"]:
+        source = source_of(cell)
+        if cell["cell_type"] == "markdown" and chapter.title == docname:
+            if found := re.search(r"^# +(.+)$", source, re.M):
+                chapter.title = found[1].strip()
+        if cell["cell_type"] == "code":
+            said = directives(source)
+            if "default_exp" in said:
+                chapter.module = f"{package}.{said['default_exp']}"
+            if "export" in said:
+                names = names_defined(body(source))
+                chapter.names += names
+                if not HIDDEN & set(said):
+                    chapter.shown.update(names)
+    return chapter
+
+
+def shown(notebook, module=""):
+    """The notebook as the site shows it: a new list of cells, directives taken out."""
+    cells = []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell = shown_code(cell, module)
+        if cell:
+            cells.append(cell)
+    return {**notebook, "cells": cells}
+
+
+def shown_code(cell, module):
+    """A code cell without its directives, or None when nothing of it is to be seen."""
+    said, code = directives(source_of(cell)), body(source_of(cell))
+    if HIDDEN & set(said) or not code:
+        return None
+    tags, options, metadata = [], {}, {}
+    if said.get("echo") == "false":
+        tags.append("remove-input")
+    if said.get("output") == "false":
+        tags.append("remove-output")
+    if alt := said.get("alt"):
+        options["image"] = {"alt": alt}
+    if "solution" in said:
+        metadata["solution"] = True
+    if "export" in said:
+        metadata["export"] = {"module": module, "names": names_defined(code)}
+    return {**cell, "source": code, "metadata": {**metadata, "tags": tags, "mystnb": options}}

@@ -1,0 +1,66 @@
+"""Pictures: every one has words, and concept figures follow the reader's light or dark mode.
+
+A figure whose root is `<svg class="dz">` is put into the page itself, where the page's style
+can reach its colours. Everything else stays an image.
+"""
+
+import re
+from html import escape
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+
+LOG = logging.getLogger(__name__)
+ROOT = re.compile(r"<svg\b[^>]*>")
+STYLE = re.compile(r"<style>.*?</style>\s*", re.S)
+
+
+def want_words(app, doctree):
+    """Warn, and so fail the build, about a picture without a text in its place."""
+    for image in doctree.findall(nodes.image):
+        if not image.get("alt", "").strip():
+            text = "a picture without words: give it an alt text (in a code cell, `#| alt: …`)"
+            LOG.warning(text, location=image)
+
+
+def inline(svg, alt, prefix):
+    """A concept figure as a part of a page: with ids of its own, and the alt text as its name."""
+    root = ROOT.search(svg)
+    body = svg[root.end() : svg.rindex("</svg>")]
+    body = re.sub(r"<(title|desc)\b.*?</\1>\s*", "", body, flags=re.S)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}\1"', body)
+    attributes = re.sub(r'\s(?:role|aria-[a-z]+|id|xmlns)="[^"]*"', "", root[0])[4:-1]
+    return f'<svg{attributes} role="img" aria-label="{escape(alt)}">{body}</svg>'
+
+
+class InlineFigures(SphinxPostTransform):
+    """Put the concept figures into the page; the style that they share goes in once."""
+
+    default_priority = 100
+    formats = ("html",)
+
+    def run(self):
+        styles = set()
+        for number, image in enumerate(list(self.document.findall(nodes.image))):
+            path = Path(self.env.srcdir, image["uri"])
+            if path.suffix != ".svg":
+                continue
+            svg = path.read_text(encoding="utf-8")
+            root = ROOT.search(svg)
+            if not (root and re.search(r'class="[^"]*\bdz\b', root[0])):
+                continue
+            for style in STYLE.findall(svg):
+                if style in styles:
+                    svg = svg.replace(style, "")
+                styles.add(style)
+            svg = inline(svg, image.get("alt", ""), f"figure-{number}-")
+            image.replace_self(nodes.raw("", svg, format="html"))
+
+
+def setup(app):
+    app.connect("doctree-read", want_words)
+    app.add_post_transform(InlineFigures)

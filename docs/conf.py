@@ -1,0 +1,86 @@
+"""The site. `docs/stage.py` brings the sources together, Sphinx builds them."""
+
+import configparser
+import importlib.util
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT), str(HERE / "_ext")]
+
+settings = configparser.ConfigParser(interpolation=None)
+settings.read(ROOT / "settings.ini", encoding="utf-8")
+about = settings["metadata"]
+
+project = "DeZero"
+author = about["author"]
+copyright = author
+version = release = about["version"]
+language = "en"
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "book",
+]
+root_doc = "index"
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
+exclude_patterns = []
+
+# Notebooks come executed.
+nb_execution_mode = "off"
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline"]
+myst_heading_anchors = 3
+
+# The reference. In a docstring `x` is code.
+default_role = "code"
+add_module_names = False
+autoclass_content = "both"
+autodoc_inherit_docstrings = False
+autodoc_preserve_defaults = True
+python_display_short_literal_types = True
+python_maximum_signature_line_length = 76
+toc_object_entries_show_parents = "hide"
+
+# Nothing is fetched from elsewhere: MathJax is the one file of the wheel.
+mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
+mathjax_path = "tex-svg.js"
+mathjax3_config = {
+    "options": {"enableMenu": False},
+    "svg": {"fontCache": "global"},
+    "loader": {"load": []},
+}
+
+# Only the code of a cell can be copied, not what it printed.
+copybutton_selector = "div.cell_input pre, div[class*=highlight-]:not(.output *) > .highlight > pre"
+
+html_theme = "sphinx_book_theme"
+html_title = "DeZero"
+html_static_path = ["_static", str(mathjax / "mathjax" / "tex-svg.js")]
+html_css_files = ["book.css"]
+html_js_files = ["book.js"]
+html_copy_source = True
+html_show_sourcelink = False
+html_last_updated_fmt = None
+html_context = {"default_mode": "auto"}
+html_theme_options = {
+    "logo": {"text": "DeZero", "alt_text": "DeZero: to the first page"},
+    "navbar_persistent": [],
+    "show_navbar_depth": 1,
+    "home_page_in_toc": False,
+    "use_download_button": True,
+    "use_fullscreen_button": False,
+    "show_toc_level": 2,
+    "toc_title": "On this page",
+    "search_bar_text": "Search the book…",
+    "pygments_light_style": "a11y-light",
+    "pygments_dark_style": "a11y-dark",
+    "footer_content_items": ["copyright"],
+}
+if (ROOT / "images" / "logo.svg").is_file():
+    html_logo = html_favicon = str(ROOT / "images" / "logo.svg")

@@ -1,0 +1,66 @@
+"""Stage the sources of the site: executed notebooks, figures and pages in one tree for Sphinx.
+
+Every module gets a page of the reference, and all names together get one.
+
+The tree mirrors the repository, so the links in the notebooks hold on the site too.
+Only what changed is written again; what has no source any more is removed.
+
+    python docs/stage.py [--executed _build/executed] [--out _build/site-src]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.notebooks import module, notebooks, read  # noqa: E402
+
+MODULE = "# dezero.{0}\n\n```{{api-module}} dezero.{0}\n```\n"
+NAMES = "## dezero.{0}\n\n```{{api-names}} dezero.{0}\n```\n"
+ALL_NAMES = "# All names\n\nEvery name of the package, in the order in which the book builds it.\n"
+
+
+def sources(root, executed):
+    """Pairs of a path in the staged tree and what is to stand there, in bytes."""
+    names = [ALL_NAMES]
+    for path in notebooks(executed):
+        yield path.relative_to(executed), path.read_bytes()
+        if name := module(read(path)):
+            yield Path("api", f"{name}.md"), MODULE.format(name).encode()
+            names.append(NAMES.format(name))
+    yield Path("api", "index.md"), "\n".join(names).encode()
+    for path in (root / "images").glob("*.svg"):
+        yield path.relative_to(root), path.read_bytes()
+
+
+def stage(root=ROOT, executed=None, out=None):
+    """Bring the staged tree up to date; returns the paths that were written."""
+    executed = Path(executed or root / "_build" / "executed")
+    out = Path(out or root / "_build" / "site-src")
+    if not (executed / "index.ipynb").is_file():
+        raise FileNotFoundError(f"{executed} has no index.ipynb: execute the notebooks first")
+    wanted, written = dict(sources(root, executed)), []
+    for name, content in wanted.items():
+        target = out / name
+        if not target.is_file() or target.read_bytes() != content:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            written.append(target)
+    for path in list(out.rglob("*")):
+        if path.is_file() and path.relative_to(out) not in wanted:
+            path.unlink()
+    return written
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--executed", type=Path, help="executed notebooks")
+    parser.add_argument("--out", type=Path, help="where the staged tree goes")
+    args = parser.parse_args()
+    print(f"staged {len(stage(executed=args.executed, out=args.out))} changed files")
+
+
+if __name__ == "__main__":
+    main()
