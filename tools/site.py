@@ -2,6 +2,7 @@
 
 docs/stage.py lays out the pages, Sphinx renders them. Any warning fails the build. After a failure
 Sphinx's memory is thrown away: it would not repeat the warnings of pages that have not changed.
+When nothing has changed since the last success, Sphinx is not even started.
 """
 
 from __future__ import annotations
@@ -9,24 +10,43 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
+from pathlib import Path
 
-from tools.notebooks import ROOT
+from tools.notebooks import ROOT, digest
 
 PAGES, MEMORY, SITE = "_build/site-src", "_build/doctrees", "_build/html"
+DONE = "_build/site.mark"
 
 
 def main() -> int:
-    commands = [
-        [sys.executable, "docs/stage.py"],
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "1"]
-        + ["-c", "docs", "-d", MEMORY, PAGES, SITE],
-    ]
-    for command in commands:
-        code = subprocess.run(command, cwd=ROOT).returncode
-        if code:
-            shutil.rmtree(ROOT / MEMORY, ignore_errors=True)
-            return code
+    if code := run("docs/stage.py"):
+        return code
+    done, mark = ROOT / DONE, fingerprint(ROOT)
+    if (ROOT / SITE / "index.html").exists() and done.exists() and done.read_text() == mark:
+        return 0
+    done.unlink(missing_ok=True)
+    sphinx = ["-m", "sphinx", "-W", "--keep-going", "-q", "-j", "1"]
+    if code := run(*sphinx, "-c", "docs", "-d", MEMORY, PAGES, SITE):
+        shutil.rmtree(ROOT / MEMORY, ignore_errors=True)
+        return code
+    done.write_text(mark)
     return 0
+
+
+def run(*command: str) -> int:
+    return subprocess.run([sys.executable, *command], cwd=ROOT).returncode
+
+
+def fingerprint(root: Path) -> str:
+    """Changes when another build could give another site."""
+    versions = sorted(f"{found.name} {found.version}" for found in distributions())
+    parts = ["\n".join(versions).encode(), (root / "settings.ini").read_bytes()]
+    for folder in (PAGES, "docs", "dezero"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                parts += [path.relative_to(root).as_posix().encode(), path.read_bytes()]
+    return digest(parts)
 
 
 if __name__ == "__main__":
