@@ -18,7 +18,8 @@ ALL = notebooks.notebooks()
 @pytest.mark.parametrize("path", ALL, ids=[p.relative_to(ROOT).as_posix() for p in ALL])
 def test_notebook(path):
     notebooks.execute(path)  # a cell that fails raises, with the cell and its traceback
-    assert checks.stale_outputs(path) == []
+    found = checks.stale_outputs(path)
+    assert not found, "\n".join(found)
 
 
 def test_there_are_notebooks():
