@@ -57,16 +57,16 @@ mathjax3_config = {
 }
 
 # Only the code of a cell can be copied, not what it printed.
-copybutton_selector = "div.cell_input pre, div[class*=highlight-]:not(.output *) > .highlight > pre"
+copybutton_selector = "div[class*=highlight-]:not(.output) > .highlight > pre"
 
 html_theme = "sphinx_book_theme"
 html_title = "DeZero"
 html_static_path = ["_static", str(mathjax / "mathjax" / "tex-svg.js")]
 html_css_files = ["book.css"]
 html_js_files = ["book.js"]
-html_copy_source = True
+html_use_index = False  # the page "All names" says more
+html_domain_indices = False
 html_show_sourcelink = False
-html_last_updated_fmt = None
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "DeZero", "alt_text": "DeZero: to the first page"},

@@ -230,9 +230,9 @@ def find_source(app, module):
     analyzer.analyze()
     tags = dict(analyzer.tags)
     for node in ast.parse(analyzer.code).body:
-        if isinstance(node, ast.FunctionDef) and (owner := cells.patched_class(node)):
-            start = min(part.lineno for part in [node, *node.decorator_list])
-            tags[owner + node.name] = ("def", start, node.end_lineno)
+        start = min(part.lineno for part in [node, *getattr(node, "decorator_list", [])])
+        for name in cells.names_in(node):
+            tags[name] = ("def", start, node.end_lineno)
     return analyzer.code, tags
 
 

@@ -13,6 +13,8 @@ import figures
 from docutils import nodes
 from sphinx import addnodes
 
+from tools.notebooks import read
+
 TOCTREE = """```{{toctree}}
 :hidden:
 :caption: {caption}
@@ -41,10 +43,11 @@ def reread(app, env, added, changed, removed):
 
 def show_notebook(app, docname, source):
     """Replace a notebook's text by what is to be seen of it, before it is parsed."""
-    if app.env.doc2path(docname).suffix != ".ipynb":
+    path = app.env.doc2path(docname)
+    if path.suffix != ".ipynb":
         return
     modules = {chapter.docname: chapter.module for chapter in app.chapters}
-    notebook = cells.shown(json.loads(source[0]), modules.get(docname, ""))
+    notebook = cells.shown(read(path), modules.get(docname, ""))
     if docname == app.config.root_doc:
         cell = {"id": "toc", "cell_type": "markdown", "metadata": {}, "source": toc(app)}
         notebook["cells"].append(cell)
@@ -111,12 +114,23 @@ def reference(app, text, target):
     )
 
 
+def drop_old_pages(app, error):
+    """Remove the pages of chapters and modules that are no more."""
+    keep = app.env.found_docs | {"search", "_modules/index"}
+    keep |= {f"_modules/{chapter.module.replace('.', '/')}" for chapter in app.chapters}
+    for page in Path(app.outdir).rglob("*.html"):
+        name = page.relative_to(app.outdir).with_suffix("").as_posix()
+        if name not in keep and not name.startswith("_static/"):
+            page.unlink()
+
+
 def setup(app):
     app.connect("builder-inited", read_chapters)
     app.connect("env-get-outdated", reread)
     app.connect("source-read", show_notebook)
     app.connect("doctree-read", dress_cells)
     app.connect("doctree-read", number_chapter)
+    app.connect("build-finished", drop_old_pages)
     api.setup(app)
     figures.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

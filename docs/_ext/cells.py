@@ -13,31 +13,32 @@ The directive lines themselves are never shown.
 """
 
 import ast
-import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from tools.notebooks import body, directives
+from tools.notebooks import body, directives, read
 
 HIDDEN = {"hide", "default_exp"}
 
 
-def source_of(cell):
-    source = cell["source"]
-    return source if isinstance(source, str) else "".join(source)
-
-
 def names_defined(code):
     """The public names a cell adds to its module; a patched method is `Class.method`."""
-    names = []
-    for node in ast.parse(code).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.append(patched_class(node) + node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names += [target.id for target in targets if isinstance(target, ast.Name)]
+    names = [name for node in ast.parse(code).body for name in names_in(node)]
     return [name for name in names if not name.startswith("_")]
+
+
+def names_in(node):
+    """The names that one statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [patched_class(node) + node.name]
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return [part.id for target in targets for part in ast.walk(target) if is_new(part)]
+    return []
+
+
+def is_new(part):
+    return isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
 
 
 def patched_class(node):
@@ -76,10 +77,9 @@ class Chapter:
 
 def read_chapter(path, docname, package="dezero"):
     """Read what the site must know of a notebook before any page is built."""
-    notebook = json.loads(Path(path).read_text(encoding="utf-8"))
     chapter = Chapter(docname, docname)
-    for cell in notebook["cells"]:
-        source = source_of(cell)
+    for cell in read(path)["cells"]:
+        source = cell["source"]
         if cell["cell_type"] == "markdown" and chapter.title == docname:
             if found := re.search(r"^# +(.+)$", source, re.M):
                 chapter.title = found[1].strip()
@@ -108,7 +108,7 @@ def shown(notebook, module=""):
 
 def shown_code(cell, module):
     """A code cell without its directives, or None when nothing of it is to be seen."""
-    said, code = directives(source_of(cell)), body(source_of(cell))
+    said, code = directives(cell["source"]), body(cell["source"])
     if HIDDEN & set(said) or not code:
         return None
     tags, options, metadata = [], {}, {}

@@ -1,0 +1,506 @@
+"""The site, as HTML and in a real browser: from a folder and from a server, light and dark."""
+
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from tools.browser import chromium
+from tools.notebooks import EXECUTED, body, directives, module, notebooks, read
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+CHAPTERS = [path for path in notebooks(ROOT) if path.parent.name == "nbs"]
+PAGE_OF = {path: f"nbs/{path.stem}.html" for path in CHAPTERS}
+MODULES = {f"dezero.{name}": path for path in CHAPTERS if (name := module(read(path)))}
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
+ENOUGH = 4.5  # the contrast of text that WCAG asks for
+
+
+# --- the pages as HTML ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def pages():
+    """Every page of a site that is up to date, parsed, by its address within the site."""
+    if not (ROOT / EXECUTED / "index.ipynb").is_file():
+        pytest.fail("the notebooks have not been executed: run `make book`")
+    built = subprocess.run(
+        [sys.executable, "-m", "tools.site"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    found = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
+    return {
+        path.relative_to(SITE).as_posix(): BeautifulSoup(path.read_bytes(), "html.parser")
+        for path in found
+    }
+
+
+def ids(soup):
+    return {tag["id"] for tag in soup.find_all(id=True)}
+
+
+def inside(page, link):
+    """The page of this site that a link leads to, and the fragment; None if it leads away."""
+    if urlsplit(link).scheme or link.startswith("//"):
+        return None
+    path, fragment = urldefrag(link)
+    target = (SITE / page).parent / unquote(path.split("?")[0]) if path else SITE / page
+    return Path(target).resolve().relative_to(SITE.resolve()).as_posix(), unquote(fragment)
+
+
+def test_every_link_leads_somewhere(pages):
+    known = {page: ids(soup) for page, soup in pages.items()}
+    dead, checked = [], 0
+    for page, soup in pages.items():
+        for tag in soup.find_all(["a", "link", "script", "img"]):
+            link = tag.get("href") or tag.get("src") or ""
+            if not link or link == "#" or not (target := inside(page, link)):
+                continue
+            checked += 1
+            name, fragment = target
+            missing = not (SITE / name).is_file()
+            if missing or fragment and name in known and fragment not in known[name]:
+                dead.append(f"{page}: {link}")
+    assert checked > 500
+    assert not dead
+
+
+def test_nothing_is_loaded_from_elsewhere(pages):
+    loads = [
+        (page, link)
+        for page, soup in pages.items()
+        for tag in soup.find_all(["link", "script", "img", "iframe", "source"])
+        if (link := tag.get("src") or tag.get("href"))
+    ]
+    assert loads
+    assert [(page, link) for page, link in loads if not inside(page, link)] == []
+
+
+def test_every_picture_has_words(pages):
+    pictures, mute = 0, []
+    for page, soup in pages.items():
+        for tag in soup.find_all(["img", "svg"]):
+            if tag.find_parent("svg"):
+                continue
+            pictures += 1
+            title = tag.find("title")
+            words = tag.get("alt") or tag.get("aria-label") or (title.text if title else "")
+            if not words.strip() and tag.get("aria-hidden") != "true":
+                mute.append(f"{page}: {str(tag)[:90]}")
+    assert pictures > len(CHAPTERS)
+    assert not mute
+
+
+def test_a_page_uses_each_id_once(pages):
+    for page, soup in pages.items():
+        count = Counter(tag["id"] for tag in soup.select("article [id]"))
+        assert [name for name, times in count.items() if times > 1] == [], page
+
+
+def code_cells(path):
+    """The code cells of a notebook that the site is to show: their directives and their code."""
+    for cell in read(path)["cells"]:
+        said, code = directives(cell["source"]), body(cell["source"])
+        if cell["cell_type"] == "code" and code and not {"hide", "default_exp"} & set(said):
+            yield said, code
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_shows_its_cells_and_no_others(pages, path):
+    soup = pages[PAGE_OF[path]]
+    shown = [pre.text.strip() for pre in soup.select("div.cell_input pre")]
+    want = [code for said, code in code_cells(path) if said.get("echo") != "false"]
+    assert len(want) > 5
+    assert shown == [code.strip() for code in want]
+    assert not [line for code in shown for line in code.splitlines() if line.startswith("#|")]
+    folded = [pre.text.strip() for pre in soup.select("details.solution div.cell_input pre")]
+    assert folded == [code.strip() for said, code in code_cells(path) if "solution" in said]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_exported_cells_say_where_they_go(pages, name):
+    path = MODULES[name]
+    page = PAGE_OF[path]
+    labels = pages[page].select("div.cell.exported > p.export-label")
+    exported = [code for said, code in code_cells(path) if "export" in said]
+    assert len(labels) == len(exported) > 0
+    for label in labels:
+        assert label.text.startswith(f"goes into {name}")
+        where, *names = label.select("a")
+        assert inside(page, where["href"]) == (f"api/{name[7:]}.html", f"module-{name}")
+        for link in names:
+            target, fragment = inside(page, link["href"])
+            assert fragment.startswith("dezero.") and fragment.endswith(f".{link.text}")
+            assert fragment in ids(pages[target])
+    linked = {link.text for label in labels for link in label.select("a")[1:]}
+    assert set(importlib.import_module(name).__all__) <= linked
+
+
+def entries(pages):
+    """The entries of the reference, by their full name."""
+    return {
+        name: (page, term)
+        for page, soup in pages.items()
+        if page.startswith("api/")
+        for term in soup.select("dl.py > dt")
+        for name in [term.get("id"), *(span.get("id") for span in term.find_all("span", id=True))]
+    }
+
+
+def words_of(term):
+    return term.parent.find("dd").text.strip()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_reference_lists_every_exported_name(pages, name):
+    found, home = entries(pages), importlib.import_module(name)
+    wanted = [f"{name}.{each}" for each in home.__all__]
+    for each in home.__all__:
+        cls = getattr(home, each)
+        if inspect.isclass(cls):
+            wanted += [
+                f"{name}.{each}.{method}"
+                for method, member in vars(cls).items()
+                if not method.startswith("_")
+                and (inspect.isfunction(member) or isinstance(member, property))
+                and not any(hasattr(base, method) for base in cls.__mro__[1:])
+            ]
+    assert wanted
+    assert [each for each in wanted if each not in found] == []
+    silent = [each for each in home.__all__ if not words_of(found[f"{name}.{each}"][1])]
+    assert silent == [], "say what a value is by a comment `#: text` beside it"
+    number = MODULES[name].name[:2]
+    for each in home.__all__:
+        page, term = found[f"{name}.{each}"]
+        link = term.select_one(".defined-in a")
+        assert link.text == f"defined in chapter {number}"
+        assert inside(page, link["href"]) == (PAGE_OF[MODULES[name]], f"def-{each}")
+        value = getattr(home, each)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            source, tag = inside(page, term.select_one("a:has(.viewcode-link)")["href"])
+            assert (source, tag) == (f"_modules/{name.replace('.', '/')}.html", each)
+
+
+def test_patched_methods_lead_to_the_chapter_that_tells_them(pages):
+    page, term = entries(pages)["dezero.core.Variable.backward"]
+    assert page == "api/backprop.html"
+    chapter, cell = inside(page, term.select_one(".defined-in a")["href"])
+    assert (chapter, cell) == ("nbs/02_backprop.html", "def-Variable.backward")
+    anchor = pages[chapter].find(id=cell)
+    told = anchor if "cell" in anchor.get("class", []) else anchor.find_parent("div", class_="cell")
+    assert "def backward" in told.text
+    source, tag = inside(page, term.select_one("a:has(.viewcode-link)")["href"])
+    assert source == "_modules/dezero/backprop.html"
+    assert "def backward" in pages[source].find(id=tag).text
+    _, box = entries(pages)["dezero.core.Variable"]
+    links = [inside("api/core.html", a["href"]) for a in box.parent.select("div.defined-in a")]
+    assert ("api/backprop.html", "dezero.core.Variable.backward") in links
+
+
+def test_previous_and_next_go_through_the_book(pages):
+    order = ["index.html", *PAGE_OF.values(), "api/index.html"]
+    order += [f"api/{name[7:]}.html" for name in MODULES]
+    for before, after in pairwise(order):
+        assert inside(before, pages[before].select_one("a.right-next")["href"])[0] == after
+        assert inside(after, pages[after].select_one("a.left-prev")["href"])[0] == before
+    assert pages[order[0]].select_one("a.left-prev") is None
+    assert pages[order[-1]].select_one("a.right-next") is None
+    titles = pages["index.html"].select("nav.bd-links a.reference.internal")
+    assert [inside("index.html", link["href"])[0] for link in titles] == order[1:]
+    assert all(len(link.text) <= 36 for link in titles)
+
+
+# --- the pages in a browser ----------------------------------------------------------------------
+
+# What is wrong with the contrast of a page: every text, formula and figure label against what is
+# painted behind it.
+CONTRAST = """
+(enough) => {
+  const parse = (text) => {
+    const numbers = (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+    return numbers.length > 3 ? numbers : [...numbers, 1];
+  };
+  const over = (top, below) =>
+    [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+  const luminance = (colour) => {
+    const [r, g, b] = colour.slice(0, 3).map((part) => {
+      const c = part / 255;
+      return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const behind = (element) => {
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour[3] > 0) layers.push(colour);
+      if (colour[3] === 1) break;
+    }
+    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255, 1]);
+  };
+  const poor = [];
+  let seen = 0;
+  const judge = (text, colour, ground) => {
+    seen += 1;
+    const found = contrast(over(colour, ground), ground);
+    if (found < enough) poor.push(`${found.toFixed(2)} ${text.trim().slice(0, 40)}`);
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.data.trim() || element.closest("svg, script, style, mjx-container")) continue;
+    if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    judge(node.data, parse(getComputedStyle(element).color), behind(element));
+  }
+  for (const formula of document.querySelectorAll("mjx-container"))
+    if (formula.checkVisibility())
+      judge("formula", parse(getComputedStyle(formula).color), behind(formula));
+  for (const figure of document.querySelectorAll("svg.dz")) {
+    figure.scrollIntoView({ block: "center", behavior: "instant" });
+    for (const label of figure.querySelectorAll("text")) {
+      const box = label.getBoundingClientRect();
+      const stack = document.elementsFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+      const shapes = stack.filter(
+        (e) => figure.contains(e) && e !== figure && !e.closest("text") &&
+          getComputedStyle(e).fill !== "none");
+      const ground = shapes.reverse().reduce(
+        (below, e) => over(parse(getComputedStyle(e).fill), below), behind(figure));
+      judge(label.textContent, parse(getComputedStyle(label).fill), ground);
+    }
+  }
+  return { seen, poor };
+}
+"""
+
+STATE = """
+async () => {
+  await (window.MathJax?.startup?.promise);
+  document.querySelectorAll("details").forEach((each) => { each.open = true; });
+  const text = [...document.querySelectorAll("article :is(p, li, td, th, dd, h1, h2, h3)")]
+    .map((e) => { const c = e.cloneNode(true);
+      c.querySelectorAll("code, pre, mjx-container, svg, script, style").forEach((x) => x.remove());
+      return c.textContent; });
+  return {
+    theme: document.documentElement.dataset.theme,
+    width: document.documentElement.scrollWidth,
+    formulas: document.querySelectorAll("span.math, div.math").length,
+    rendered: document.querySelectorAll(":is(span, div).math mjx-container svg").length,
+    broken: document.querySelectorAll('[data-mjx-error], [data-mml-node="merror"]').length,
+    raw: text.filter((t) => /\\$[^$]+\\$|\\\\\\(|\\\\\\[/.test(t)),
+  };
+}
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def origins(pages):
+    """The two places a reader opens the site from: a folder, and a server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {"folder": SITE.as_uri(), "server": f"http://127.0.0.1:{server.server_port}"}
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def open_page(browser, origin, mode="light", width=1280):
+    """A fresh tab and the list into which everything that goes wrong in it is written."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=mode)
+    context.set_default_timeout(20_000)
+    tab, wrong = context.new_page(), []
+    tab.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    tab.on("response", lambda r: wrong.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+    own = (origin, "data:", "blob:")
+    tab.on("request", lambda r: None if r.url.startswith(own) else wrong.append(r.url))
+    return tab, wrong
+
+
+# Each page is opened twice, and everything is looked at on the way.
+VISITS = {"folder": ("light", 1280), "server": ("dark", 400)}
+
+
+@pytest.fixture(scope="session")
+def visits(pages, origins, browser):
+    seen = {}
+    for place, (mode, width) in VISITS.items():
+        tab, wrong = open_page(browser, origins[place], mode, width)
+        for page in pages:
+            tab.goto(f"{origins[place]}/{page}")
+            state = tab.evaluate(STATE)
+            state["contrast"] = tab.evaluate(CONTRAST, ENOUGH)
+            seen[place, page] = {**state, "wrong": wrong[:]}
+            wrong.clear()
+        tab.context.close()
+    return seen
+
+
+each_visit = pytest.mark.parametrize("place", VISITS)
+
+
+@each_visit
+def test_pages_load_cleanly_and_ask_nobody_else(visits, pages, place):
+    wrong = {page: visits[place, page]["wrong"] for page in pages}
+    assert {page: said for page, said in wrong.items() if said} == {}
+
+
+@each_visit
+def test_maths_is_rendered(visits, pages, place):
+    formulas = {page: visits[place, page]["formulas"] for page in pages}
+    assert sum(formulas.values()) > 20
+    assert {page: visits[place, page]["rendered"] for page in pages} == formulas
+    assert {page for page in pages if visits[place, page]["broken"]} == set()
+    assert [text for page in pages for text in visits[place, page]["raw"]] == []
+
+
+@each_visit
+def test_everything_can_be_read(visits, pages, place):
+    mode, _ = VISITS[place]
+    assert {visits[place, page]["theme"] for page in pages} == {mode}
+    assert sum(visits[place, page]["contrast"]["seen"] for page in pages) > 1000
+    poor = {page: visits[place, page]["contrast"]["poor"] for page in pages}
+    assert {page: texts for page, texts in poor.items() if texts} == {}
+
+
+@each_visit
+def test_no_page_scrolls_sideways(visits, pages, place):
+    _, width = VISITS[place]
+    assert {page for page in pages if visits[place, page]["width"] > width} == set()
+
+
+def test_the_reader_switches_between_light_and_dark(origins, browser):
+    tab, wrong = open_page(browser, origins["server"])
+    tab.goto(f"{origins['server']}/nbs/00_core.html")
+    look = """() => ({
+        theme: document.documentElement.dataset.theme,
+        page: getComputedStyle(document.body).backgroundColor,
+        figure: getComputedStyle(document.querySelector("svg.dz rect")).fill,
+        label: getComputedStyle(document.querySelector("svg.dz text")).fill })"""
+    first = tab.evaluate(look)
+    assert first["theme"] == "light"
+    tab.locator("button.theme-switch-button").click()
+    tab.locator("button.theme-change-button[data-mode=dark]").click()
+    second = tab.evaluate(look)
+    assert second["theme"] == "dark"
+    assert all(first[part] != second[part] for part in first)
+    tab.goto(f"{origins['server']}/index.html")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert wrong == []
+    tab.context.close()
+
+
+def luminance(colour):
+    parts = [part / 255 for part in colour]
+    r, g, b = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_plots_suit_the_mode_and_stay_legible(pages, origins, browser, mode):
+    tab, _ = open_page(browser, origins["folder"], mode)
+    plots = 0
+    for page, soup in pages.items():
+        if not soup.select("div.cell_output img"):
+            continue
+        tab.goto(f"{origins['folder']}/{page}")
+        for plot in tab.locator("div.cell_output img:visible").all():
+            picture = Image.open(BytesIO(plot.screenshot())).convert("RGB")
+            counts = Counter(picture.get_flattened_data())
+            (ground, many), total = counts.most_common(1)[0], picture.width * picture.height
+            assert many > total / 3, f"{page}: a plot without a plain background"
+            assert (luminance(ground) > 0.5) == (mode == "light")
+            inks = [luminance(colour) for colour, times in counts.items() if times > total / 5000]
+            low, high = sorted((luminance(ground), max(inks) if mode == "dark" else min(inks)))
+            assert (high + 0.05) / (low + 0.05) >= ENOUGH
+            plots += 1
+    tab.context.close()
+    assert plots
+
+
+@pytest.mark.parametrize("place", VISITS)
+def test_search_finds_backward_and_leads_to_its_chapter(origins, browser, place):
+    tab, wrong = open_page(browser, origins[place])
+    tab.goto(f"{origins[place]}/index.html")
+    tab.keyboard.press("Control+k")
+    tab.keyboard.type("backward")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/search.html?q=backward*")
+    tab.wait_for_function("document.querySelector('.search-summary')?.innerText.includes('found')")
+    result = tab.locator("#search-results a[href^='nbs/02_backprop.html']").first
+    assert "Backprop" in result.text_content()
+    result.click()
+    tab.wait_for_url("**/nbs/02_backprop.html*")
+    assert "Backprop" in tab.locator("article h1").text_content()
+    assert wrong == []
+    tab.context.close()
+
+
+def test_the_keyboard_reaches_the_text(origins, browser):
+    tab, _ = open_page(browser, origins["folder"])
+    tab.goto(f"{origins['folder']}/nbs/00_core.html")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent").strip() == "Skip to main content"
+    tab.locator("article a").first.focus()
+    tab.keyboard.press("Tab")
+    style = tab.evaluate("getComputedStyle(document.activeElement).outline")
+    assert "solid" in style or "auto" in style
+    tab.context.close()
+
+
+def test_copying_takes_the_code_and_solutions_open(origins, browser):
+    tab, wrong = open_page(browser, origins["server"])
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=origins["server"])
+    tab.goto(f"{origins['server']}/nbs/00_core.html")
+    assert tab.locator("div.cell_output button.copybtn").count() == 0
+    cell = tab.locator("div.cell_input:visible").first
+    cell.hover()
+    cell.locator("button.copybtn").click()
+    code = cell.locator("pre").text_content().strip()
+    assert tab.evaluate("navigator.clipboard.readText()").strip() == code
+    solution = tab.locator("details.solution").first
+    assert not solution.locator("pre").first.is_visible()
+    solution.locator("summary").click()
+    assert solution.locator("pre").first.is_visible()
+    assert wrong == []
+    tab.context.close()
+
+
+def test_the_search_index_knows_every_chapter(pages):
+    text = (SITE / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text[len("Search.setIndex(") : text.rindex(")")])
+    assert set(PAGE_OF.values()) <= {f"{name}.html" for name in index["docnames"]}
