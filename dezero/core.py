@@ -248,7 +248,7 @@ def box(self: Function, operands):
     arrays = [x.data if isinstance(x, Variable) else x for x in operands]
     dtypes = [x.dtype for x in arrays if isinstance(x, np.ndarray)]
     try:
-        return tuple([x if isinstance(x, Variable) else Constant(adapt(x, dtypes))
+        return tuple([x if isinstance(x, Variable) else Constant(as_data(adapt(x, dtypes)))
                       for x in operands])
     except TypeError as error:
         raise TypeError(f'an operand of {type(self).__name__}: {error}') from None

@@ -1,0 +1,792 @@
+"""The engine through the package: boxes, the walk back, derivatives of derivatives, bad input."""
+
+import ast
+import asyncio
+import gc
+import inspect
+import textwrap
+import threading
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import dezero
+from dezero import (
+    Config,
+    Function,
+    Parameter,
+    Variable,
+    as_array,
+    as_variable,
+    grad,
+    no_grad,
+    test_mode,
+    using_config,
+)
+from dezero.backprop import functions_behind
+from dezero.core import Constant
+from dezero.numdiff import gradient_check, numerical_diff, numerical_grad
+
+test_mode.__test__ = False  # its name is not that of a test
+
+
+class Square(Function):
+    def forward(self, x):
+        return x**2
+
+    def gx(self, gy, x):
+        return gy * 2 * x
+
+    rules = (gx,)
+
+
+class Exp(Function):
+    needs_outputs = True
+
+    def forward(self, x):
+        return np.exp(x)
+
+    def gx(self, gy, x, y):
+        return gy * y
+
+    rules = (gx,)
+
+
+class BookMul(Function):
+    "As the book writes it."
+
+    def forward(self, x0, x1):
+        return x0 * x1
+
+    def backward(self, gy):
+        x0, x1 = self.inputs
+        return gy * x1, gy * x0
+
+
+class BookExp(Function):
+    "As the book writes it, with the weak reference to the output."
+
+    def forward(self, x):
+        return np.exp(x)
+
+    def backward(self, gy):
+        y = self.outputs[0]()
+        return gy * y
+
+
+class BookSin(Function):
+    "As step 27 writes it: the operand as an array."
+
+    def forward(self, x):
+        return np.sin(x)
+
+    def backward(self, gy):
+        x = self.inputs[0].data
+        return gy * np.cos(x)
+
+
+class Modf(Function):
+    def forward(self, x):
+        return np.modf(x)
+
+    def backward(self, grest, gwhole):
+        return grest + gwhole * 0
+
+
+def composite(x):
+    return Square()(Exp()(Square()(x)))
+
+
+EXACT = 4 * 0.5 * np.exp(2 * 0.5**2)
+
+
+# --- values of the book's first stage -----------------------------------------------------------
+
+
+def test_values_of_the_first_steps():
+    assert Variable(np.array(1.0)).data == 1.0
+    assert Square()(Variable(np.array(10))).data == 100
+    assert Square()(Variable(2)).data == 4
+    assert composite(Variable(np.array(0.5))).data == 1.648721270700128
+
+
+def test_numerical_diff_has_the_values_of_the_book():
+    assert numerical_diff(Square(), Variable(2.0)) == pytest.approx(4.000000000004, rel=1e-13)
+    assert numerical_diff(Square(), Variable(0.0)) == 0.0
+    assert numerical_diff(composite, Variable(0.5)) == pytest.approx(3.2974426293330694, rel=1e-12)
+
+
+def test_backward_finds_the_exact_derivative():
+    x = Variable(np.array(0.5))
+    composite(x).backward()
+    assert x.grad.data == pytest.approx(3.297442541400256, rel=1e-15)
+    assert x.grad.data == pytest.approx(EXACT, rel=1e-15)
+
+
+# --- boxes --------------------------------------------------------------------------------------
+
+
+def test_repr_is_that_of_the_book():
+    x = Variable(np.array([[1, 2, 3], [4, 5, 6]]))
+    assert repr(x) == "variable([[1 2 3]\n          [4 5 6]])"
+    assert repr(Variable(None)) == "variable(None)"
+
+
+def test_html_shows_name_shape_and_values_escaped():
+    html = Variable(np.array([1.0, 2.0]), name="<w>")._repr_html_()
+    assert "&lt;w&gt;" in html and "<w>" not in html
+    assert "shape (2,)" in html and "[1. 2.]" in html
+    assert "empty" in Parameter(None)._repr_html_()
+
+
+def test_attributes_ask_the_array():
+    x = Variable(np.zeros((2, 3), np.float32), name="x")
+    assert (x.shape, x.ndim, x.size, x.dtype, len(x), x.name) == ((2, 3), 2, 6, np.float32, 2, "x")
+
+
+def test_numbers_become_arrays_without_axes():
+    for number in (2, 0.5, True, np.float32(1.5), np.int64(3)):
+        assert type(Variable(number).data) is np.ndarray and Variable(number).shape == ()
+    assert as_array(np.ones(2)).shape == (2,)
+    x = Variable(1.0)
+    assert as_variable(x) is x and isinstance(as_variable(1.0), Variable)
+
+
+def test_parameters_are_variables():
+    w = Parameter(np.ones(2))
+    composite(w).backward()
+    assert w.grad.shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "wrong, culprit, cure",
+    [
+        ("hello", "str", "number"),
+        ([1.0, 2.0], "list", "np.array"),
+        ([[1.0], [2.0, 3.0]], "list", "equal length"),
+        (np.array([1, None]), "object", "astype"),
+        (np.array(["a"]), "<U1", "astype"),
+        (1j, "complex", "number"),
+        (object(), "object", "number"),
+    ],
+)
+def test_what_is_no_number_is_refused(wrong, culprit, cure):
+    for use in (Variable, Square()):
+        with pytest.raises(TypeError) as caught:
+            use(wrong)
+        assert culprit in str(caught.value) and cure in str(caught.value)
+
+
+def test_an_operand_that_is_none_names_the_function():
+    with pytest.raises(TypeError, match="Square.*NoneType"):
+        Square()(None)
+    with pytest.raises(TypeError, match="an operand of Add.*NoneType"):
+        Variable(1.0) + None
+
+
+def test_an_empty_box_may_wait_but_not_compute():
+    w = Parameter(None, name="W")
+    assert w.data is None and w.name == "W"
+    with pytest.raises(TypeError, match="(?s)Square.*'W'.*empty"):
+        Square()(w)
+
+
+# --- functions ----------------------------------------------------------------------------------
+
+
+def test_a_function_without_forward_says_so():
+    class Nothing(Function):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Nothing has no forward"):
+        Nothing()(Variable(1.0))
+
+
+@pytest.mark.parametrize("result", [None, "text", [1.0, 2.0], (1.0, None)])
+def test_a_forward_that_returns_no_array_is_named(result):
+    class Odd(Function):
+        def forward(self, x):
+            return result
+
+    with pytest.raises(TypeError, match="Odd.forward must return"):
+        Odd()(Variable(1.0))
+
+
+def test_errors_of_forward_name_the_operands():
+    W = Variable(np.zeros((2, 3)), name="W")
+    with pytest.raises(ValueError, match=r"(?s)BookMul\('W' \(2, 3\) float64, \(4,\) float32\)"):
+        BookMul()(W, np.zeros(4, np.float32))
+    with pytest.raises(ValueError, match=r"(?s)Add\('W' \(2, 3\) float64, \(4,\) float64\)"):
+        W + np.zeros(4)
+
+
+def test_a_function_without_derivative_says_so():
+    class Half(Function):
+        def forward(self, x):
+            return x / 2
+
+    class TooFewRules(Half):
+        rules = ()
+
+    for function, message in [(Half, "has no derivative"), (TooFewRules, "0 rules")]:
+        with pytest.raises(NotImplementedError, match=message):
+            function()(Variable(1.0)).backward()
+
+
+def test_the_graph_is_linked_as_the_book_links_it():
+    A, B, C = Square(), Exp(), Square()
+    x = Variable(0.5)
+    a = A(x)
+    b = B(a)
+    y = C(b)
+    assert y.creator is C and C.inputs[0] is b and b.creator is B
+    assert B.inputs[0] is a and a.creator is A and A.inputs[0] is x and x.creator is None
+    assert C.outputs[0]() is y
+    assert (x.generation, a.generation, b.generation, y.generation) == (0, 1, 2, 3)
+    assert (A.generation, C.generation) == (0, 2)
+
+
+def test_operators_show_their_outputs_too():
+    y = Variable(2.0) * 3.0
+    assert y.creator.outputs[0]().data == 6.0
+    assert y.creator.outputs[0]().creator is y.creator
+
+
+def test_links_made_by_hand_work():
+    f, x = Square(), Variable(3.0)
+    y = Variable(f.forward(x.data))
+    f.inputs = (x,)
+    y.set_creator(f)
+    y.backward()
+    assert x.grad.data == 6.0
+
+
+def test_one_object_called_twice_makes_two_steps():
+    f = Square()
+    x = Variable(2.0)
+    y = f(f(x))
+    y.backward()
+    assert y.data == 16.0 and x.grad.data == 32.0
+    z = y.creator(Variable(5.0))
+    assert z.data == 25.0
+    x.cleargrad()
+    y.backward()
+    assert x.grad.data == 32.0
+
+
+def test_an_object_that_is_called_in_a_loop_keeps_no_old_graph():
+    f = Square()
+    first = Variable(np.ones(3))
+    watch = weakref.ref(first)
+    y = f(first)
+    del first
+    for _ in range(3):
+        y = f(Variable(np.ones(3)))
+    assert y.shape == (3,) and watch() is None
+
+
+# --- the walk back ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exp", [Exp, BookExp])
+def test_book_style_functions_work_unchanged(exp):
+    x = Variable(0.5)
+    y = Square()(exp()(BookMul()(x, x)))
+    y.backward()
+    assert x.grad.data == pytest.approx(EXACT)
+    assert grad(grad(y, x, create_graph=True), x).data == pytest.approx((4 + 16 * 0.25) * y.data)
+
+
+def test_book_style_functions_with_arrays_inside():
+    x = Variable(np.array([0.1, 0.2]))
+    BookSin()(x).backward()
+    assert np.allclose(x.grad.data, np.cos([0.1, 0.2]))
+
+
+def test_an_output_that_was_freed_is_made_again():
+    x = Variable(0.5)
+    y = Square()(BookExp()(x))
+    gc.collect()
+    y.backward()
+    assert x.grad.data == pytest.approx(2 * np.exp(1.0))
+
+
+def test_gradients_add_up_and_can_be_cleared():
+    x = Variable(3.0)
+    (x + x).backward()
+    assert x.grad.data == 2.0
+    (x * x).backward()
+    assert x.grad.data == 8.0
+    x.cleargrad()
+    assert x.grad is None
+
+
+def test_branches_meet_once():
+    x = Variable(2.0)
+    a = Square()(x)
+    y = Square()(a) + Square()(a)
+    y.backward()
+    assert y.data == 32.0 and x.grad.data == 64.0
+
+
+def test_intermediate_gradients_are_kept_on_request():
+    x = Variable(0.5)
+    a = Square()(x)
+    y = Exp()(a)
+    y.backward()
+    assert y.grad is None and a.grad is None
+    y.backward(retain_grad=True)
+    assert y.grad.data == 1.0 and a.grad.data == pytest.approx(np.exp(0.25))
+
+
+def test_the_walk_starts_with_the_gradient_of_the_output():
+    x = Variable(np.ones(2))
+    y = x * 3.0
+    y.grad = Variable(np.array([1.0, 10.0]))
+    y.backward()
+    assert x.grad.data.tolist() == [3.0, 30.0]
+    y.grad = Variable(np.ones(3))
+    with pytest.raises(ValueError, match=r"\(2,\), not \(3,\)"):
+        y.backward()
+
+
+@pytest.mark.parametrize("retain", [False, True])
+def test_backward_on_a_start_sets_its_own_gradient(retain):
+    x = Variable(np.ones(3, np.float32))
+    x.backward(retain_grad=retain)
+    assert x.grad.data.tolist() == [1.0, 1.0, 1.0] and x.grad.dtype == np.float32
+
+
+def test_no_graph_no_backward():
+    x = Variable(1.0, name="x")
+    with no_grad():
+        lost = [Square()(x), x * 2.0]
+    cut = Square()(x)
+    cut.unchain()
+    gone = Square()(Square()(x))
+    gone.unchain_backward()
+    for y, why in [*[(y, "no_grad") for y in lost], (cut, "unchain"), (gone, "unchain_backward")]:
+        with pytest.raises(RuntimeError, match=why):
+            y.backward()
+        with pytest.raises(RuntimeError, match=why):
+            grad(y, x)
+
+
+def test_unchain_backward_keeps_data_and_own_creator():
+    x = Variable(2.0)
+    a = Square()(x)
+    y = Square()(a)
+    y.unchain_backward()
+    assert y.creator is not None and a.creator is None and a.data == 4.0
+    z = Square()(a)
+    z.backward()
+    assert a.grad.data == 8.0 and x.grad is None
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_unused_outputs_count_as_zero(create_graph):
+    x = Variable(np.array([1.25, 2.5]))
+    rest, whole = Modf()(x)
+    assert (rest.index, whole.index) == (0, 1) and rest.creator is whole.creator
+    del whole
+    rest.backward(create_graph=create_graph)
+    assert x.grad.data.tolist() == [1.0, 1.0]
+    rest, whole = Modf()(x)
+    assert grad(whole, x).data.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "result, message",
+    [((1.0,), "1 gradients for 2 inputs"), ((1.0, 1.0, 1.0), "3 gradients for 2 inputs")],
+)
+def test_the_wrong_number_of_gradients_is_told(result, message):
+    class Wrong(BookMul):
+        def backward(self, gy):
+            return result
+
+    with pytest.raises(ValueError, match=f"Wrong.backward returned {message}"):
+        Wrong()(Variable(1.0), Variable(2.0)).backward()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_the_wrong_shape_of_a_gradient_is_told(create_graph):
+    class Wrong(Square):
+        def gx(self, gy, x):
+            return np.ones(7)
+
+        rules = (gx,)
+
+    class WrongBook(Square):
+        def backward(self, gy):
+            return np.ones(7)
+
+    x = Variable(np.ones(2), name="x")
+    for function in (Wrong, WrongBook):
+        message = rf"{function.__name__} gave a gradient of shape \(7,\) .* 'x' \(2,\)"
+        with pytest.raises(ValueError, match=message):
+            function()(x).backward(create_graph=create_graph)
+
+
+def test_backward_may_return_none_and_numbers():
+    class Second(BookMul):
+        def backward(self, gy):
+            return None, 3.0
+
+    x0, x1 = Variable(1.0), Variable(2.0)
+    Second()(x0, x1).backward()
+    assert x0.grad is None and x1.grad.data == 3.0
+
+
+def test_a_failed_walk_leaves_nothing_behind():
+    class Fails(Square):
+        def backward(self, gy):
+            raise ZeroDivisionError
+
+    x = Variable(2.0)
+    a = Fails()(x)
+    y = a * 2.0 + x * 3.0
+    with pytest.raises(ZeroDivisionError):
+        y.backward()
+    assert x.grad is None and a.grad is None and Config.enable_backprop
+
+
+def test_plain_operands_get_no_gradient():
+    seen = []
+
+    class Watched(Function):
+        def forward(self, x0, x1):
+            return x0 * x1
+
+        def gx0(self, gy, x0, x1):
+            seen.append(0)
+            return gy * x1
+
+        def gx1(self, gy, x0, x1):
+            seen.append(1)
+            return gy * x0
+
+        rules = gx0, gx1
+
+    x = Variable(np.ones(2))
+    y = Watched()(x, np.ones(2))
+    y.backward()
+    assert seen == [0] and type(y.creator.inputs[1]) is Constant
+
+
+# --- shapes and dtypes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize(
+    "shape0, shape1",
+    [((), (3,)), ((3,), (2, 3)), ((2, 1), (1, 3)), ((1, 3), (2, 3)), ((0, 3), (3,)), ((1,), (0,))],
+)
+def test_what_was_stretched_is_summed(shape0, shape1, create_graph):
+    x0, x1 = Variable(np.ones(shape0)), Variable(np.full(shape1, 2.0))
+    y = BookMul()(x0, x1)
+    y.backward(create_graph=create_graph)
+    size = y.size
+    assert x0.grad.shape == shape0 and x1.grad.shape == shape1
+    assert x0.grad.data.sum() == 2.0 * size and x1.grad.data.sum() == 1.0 * size
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_float32_stays_float32(create_graph):
+    x = Variable(np.ones(3, np.float32))
+    double = Variable(np.ones(3))
+    y = (2 * x + 1.0) ** 2 / 3 - np.float64(0.5)
+    assert y.dtype == np.float32
+    z = y * double
+    assert z.dtype == np.float64
+    z.backward(create_graph=create_graph)
+    assert x.grad.dtype == np.float32 and double.grad.dtype == np.float64
+
+
+def test_integers_compute_and_have_floating_gradients():
+    x = Variable(np.array([1, 2, 3]))
+    y = x * x
+    assert y.dtype.kind == "i"
+    y.backward()
+    assert x.grad.dtype == np.float64 and x.grad.data.tolist() == [2.0, 4.0, 6.0]
+
+
+def test_gradients_share_no_memory():
+    a, b = Variable(np.ones(3)), Variable(np.ones(3))
+    y = a + b
+    seed = Variable(np.ones(3))
+    y.grad = seed
+    y.backward(retain_grad=True)
+    a.grad.data += 1
+    assert b.grad.data.tolist() == [1.0] * 3 and seed.data.tolist() == [1.0] * 3
+    row = Variable(np.ones(3))
+    dezero.backprop.BroadcastTo((2, 3))(row).backward()
+    row.grad.data += 1  # no read-only view
+
+
+# --- derivatives of derivatives -----------------------------------------------------------------
+
+
+def test_second_derivatives():
+    x = Variable(0.5)
+    y = composite(x)
+    y.backward(create_graph=True)
+    gx = x.grad
+    x.cleargrad()
+    gx.backward()
+    assert gx.data == pytest.approx(EXACT)
+    assert x.grad.data == pytest.approx((4 + 16 * 0.25) * y.data)
+
+
+def test_derivatives_of_high_order():
+    x = Variable(2.0)
+    y = x**5
+    for expected in (80.0, 160.0, 240.0, 240.0, 120.0, 0.0):
+        y = grad(y, x, create_graph=True)
+        assert y.data == pytest.approx(expected)
+
+
+def test_grad_leaves_every_grad_untouched():
+    x, w = Variable(2.0), Parameter(3.0)
+    a = x * w
+    y = Square()(a)
+    gx, ga = grad(y, [x, a])
+    assert (gx.data, ga.data) == (36.0, 12.0)
+    assert x.grad is None and w.grad is None and a.grad is None and y.grad is None
+    assert isinstance(grad(y, (x,)), tuple) and isinstance(grad(y, x), Variable)
+    assert grad(y, Variable(1.0)).data == 0.0
+    assert grad(y, y).data == 1.0
+    assert grad(y, x, grad_output=Variable(10.0)).data == 360.0
+
+
+def test_grad_of_an_inner_output():
+    x = Variable(np.array([1.25, 2.5]))
+    rest, whole = Modf()(x)
+    y = rest * whole
+    g0, g1 = grad(y, [rest, whole])
+    assert np.allclose(g0.data, whole.data) and np.allclose(g1.data, rest.data)
+
+
+# --- size ---------------------------------------------------------------------------------------
+
+
+def chain(n):
+    x = y = Variable(1.0)
+    for _ in range(n):
+        y = y * 1.0
+    return x, y
+
+
+def parallel(n):
+    x = Variable(1.0)
+    total = x * 1.0
+    for _ in range(n - 1):
+        total = total + x
+    return x, total
+
+
+def fan(n):
+    "n functions side by side, joined by one."
+
+    class Join(Function):
+        def forward(self, *xs):
+            return sum(xs)
+
+        def backward(self, gy):
+            return (gy,) * len(self.inputs)
+
+    x = Variable(1.0)
+    return x, Join()(*[Square()(x) for _ in range(n)])
+
+
+@pytest.mark.parametrize("build, slope", [(chain, 1.0), (parallel, 1e5), (fan, 2e5)])
+def test_a_hundred_thousand_functions(build, slope):
+    x, y = build(100_000)
+    assert len(functions_behind(y)) >= 100_000
+    y.backward()
+    assert x.grad.data == slope
+    x.cleargrad()
+    y.backward(create_graph=True)
+    assert x.grad.data == slope
+
+
+@pytest.mark.parametrize("build", [chain, fan])
+def test_memory_grows_in_step_with_the_graph(build):
+    def peak(n):
+        tracemalloc.start()
+        x, y = build(n)
+        y.backward()
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    assert peak(8000) < 2.5 * peak(4000)
+
+
+def test_everything_is_freed_at_once():
+    gc.collect()
+    gc.disable()
+    try:
+        x, y = chain(100_000)
+        y.backward()
+        middle = y.creator.inputs[0]
+        watch = weakref.ref(middle)
+        del y, middle
+        assert watch() is None
+    finally:
+        gc.enable()
+
+
+# --- switches -----------------------------------------------------------------------------------
+
+
+def test_switches_are_restored_even_after_an_error():
+    with pytest.raises(ZeroDivisionError), no_grad():
+        raise ZeroDivisionError
+    assert Config.enable_backprop
+    with test_mode():
+        assert not Config.train
+    with using_config("train", False):
+        assert not Config.train
+    assert Config.train
+
+    @no_grad()
+    def predict(x):
+        return Square()(x)
+
+    assert predict(Variable(1.0)).creator is None and Config.enable_backprop
+
+
+def test_switches_can_be_set_by_hand():
+    Config.train = False
+    try:
+        assert not Config.train
+    finally:
+        Config.train = True
+    for wrong in (lambda: Config.trian, lambda: setattr(Config, "trian", 1)):
+        with pytest.raises(AttributeError, match="trian.*enable_backprop"):
+            wrong()
+
+
+def test_threads_do_not_disturb_each_other():
+    inside, go_on = threading.Event(), threading.Event()
+    seen = {}
+
+    def predicts():
+        with no_grad():
+            inside.set()
+            go_on.wait(10)
+            seen["predicting"] = Square()(Variable(2.0)).creator
+
+    def trains():
+        inside.wait(10)
+        x = Variable(2.0)
+        Square()(x).backward()
+        seen["training"] = x.grad.data
+        go_on.set()
+
+    threads = [threading.Thread(target=t) for t in (predicts, trains)]
+    [t.start() for t in threads]
+    [t.join(20) for t in threads]
+    assert seen == {"predicting": None, "training": 4.0}
+
+
+def test_tasks_do_not_disturb_each_other():
+    async def predicts(inside, go_on):
+        with no_grad():
+            inside.set()
+            await go_on.wait()
+            return Config.enable_backprop
+
+    async def trains(inside, go_on):
+        await inside.wait()
+        go_on.set()
+        return Config.enable_backprop
+
+    async def both():
+        events = asyncio.Event(), asyncio.Event()
+        return await asyncio.gather(predicts(*events), trains(*events))
+
+    assert asyncio.run(both()) == [False, True]
+
+
+# --- the judge ----------------------------------------------------------------------------------
+
+
+def test_gradient_check_convicts_and_names(capsys):
+    class Wrong(BookMul):
+        def backward(self, gy):
+            x0, x1 = self.inputs
+            return gy * x1, gy * x0 * 2
+
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert gradient_check(BookMul(), x, x + 1, order=2)
+    assert not gradient_check(Wrong(), x, x[:1])
+    said = capsys.readouterr().out
+    assert "argument 1" in said and "element (0, 1)" in said and "ratio 2" in said
+
+
+def test_gradient_check_looks_at_the_second_order(capsys):
+    assert gradient_check(BookSin(), np.ones(2))
+    assert not gradient_check(BookSin(), np.ones(2), order=2)
+    assert "second derivative" in capsys.readouterr().out
+
+
+def test_gradient_check_looks_at_every_output(capsys):
+    class Pair(Function):
+        def forward(self, x):
+            return x * 2, x * 3
+
+        def backward(self, g0, g1):
+            return g0 * 2 + g1 * 4
+
+    assert not gradient_check(Pair(), np.ones(2))
+    assert "output 1" in capsys.readouterr().out
+
+
+def test_gradient_check_changes_nothing():
+    x, w = Variable(np.array([1.0, 2.0], np.float32)), Parameter(np.ones(2))
+    before = x.data.copy()
+    labels = np.array([0, 1])
+    f = lambda x, t, scale: x * w * scale  # noqa: E731
+    assert gradient_check(f, x, labels, scale=3.0)
+    assert x.data.dtype == np.float32 and (x.data == before).all()
+    assert x.grad is None and w.grad is None
+
+
+def test_numerical_grad_takes_any_shape_and_arguments():
+    for shape in [(), (3,), (2, 3), (2, 0, 3)]:
+        x = np.full(shape, 2.0)
+        gx = numerical_grad(lambda x, k, add=0: x * x * k + add, x, 3.0, add=1.0)
+        assert gx.shape == shape and np.allclose(gx, 12.0)
+
+
+# --- promises -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", [Variable, Function])
+def test_what_is_promised_to_editors_is_there(cls):
+    tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
+    assert len(blocks) == 1
+    instance = cls(1.0) if cls is Variable else cls()
+    promised = set()
+    for node in blocks[0].body:
+        if isinstance(node, ast.FunctionDef):
+            promised.add(node.name)
+            every = [*node.args.args, node.args.vararg, node.args.kwarg]
+            names = [a.arg for a in every if a]
+            real = list(inspect.signature(getattr(cls, node.name)).parameters)
+            if not node.name.startswith("__"):
+                assert real == names, node.name
+            else:
+                assert len(real) == len(names), node.name
+        elif isinstance(node, ast.AnnAssign):
+            promised.add(node.target.id)
+            assert hasattr(cls, node.target.id) or node.target.id in vars(instance), node.target.id
+    inside = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    later = {name for name, value in vars(cls).items()
+             if callable(value) or isinstance(value, property)} - inside - promised
+    hooks = {"__array_ufunc__", "__array_function__", "__repr__", "_repr_html_"}
+    assert later <= hooks, f"not promised: {sorted(later - hooks)}"
