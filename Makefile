@@ -22,8 +22,10 @@ help:  ## list the commands
 book: site  ## build the book: package, executed notebooks, site in _build/html
 	@echo "The book is ready: open _build/html/index.html"
 
+# The checks come first: building the book would mend a stale package or README.
 test: env  ## run all tests (builds the book first; needs chromium)
 	@$(PY) -m tools.browser
+	@$(PY) -m tools.checks
 	@$(MAKE) --no-print-directory book
 	$(PY) -m pytest $(ARGS)
 

@@ -16,18 +16,8 @@ from pathlib import Path
 import pytest
 
 from tools import browser, checks, notebooks, readme
+from tools.checks import CHECKS
 from tools.notebooks import ROOT
-
-CHECKS = [
-    checks.stray_metadata,
-    checks.odd_directives,
-    checks.unfit_outputs,
-    checks.stale_export,
-    checks.module_clashes,
-    checks.upward_imports,
-    checks.stale_readme,
-    checks.second_homes,
-]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -1,8 +1,8 @@
-"""What must hold in the repository, one function each. `python -m tools.checks` runs the quick.
+"""What must hold in the repository, one function each: `python -m tools.checks` runs them.
 
 Every function takes the root of a checkout and returns complaints, one sentence each, that name the
-culprit and the cure. An empty list means that all is well. tests/test_lot.py runs all of them, and
-proves each on a broken copy.
+culprit and the cure. An empty list means that all is well. tests/test_lot.py proves each on a
+broken copy.
 """
 
 from __future__ import annotations
@@ -421,11 +421,20 @@ def named(root: Path) -> list[tuple[Path, str]]:
     return [(path, path.relative_to(root).as_posix()) for path in notebooks(root)]
 
 
-QUICK = [stray_metadata, odd_directives, unfit_outputs, module_clashes, upward_imports]
+CHECKS = [
+    stray_metadata,
+    odd_directives,
+    unfit_outputs,
+    stale_export,
+    module_clashes,
+    upward_imports,
+    stale_readme,
+    second_homes,
+]
 
 
 def main() -> int:
-    found = [complaint for check in QUICK for complaint in check()]
+    found = [complaint for check in CHECKS for complaint in check()]
     print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
     return bool(found)
 
