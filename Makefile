@@ -24,7 +24,7 @@ book: site  ## build the book: package, executed notebooks, site in _build/html
 
 # The checks come first: building the book would mend a stale package or README.
 test: env  ## run all tests (builds the book first; needs chromium)
-	@$(PY) -m tools.browser
+	@$(PY) -m tools.browser > /dev/null
 	@$(PY) -m tools.checks
 	@$(MAKE) --no-print-directory book
 	$(PY) -m pytest $(ARGS)
