@@ -18,18 +18,25 @@ sys.path.insert(0, str(ROOT))
 from tools.notebooks import module, notebooks, read  # noqa: E402
 
 MODULE = "# dezero.{0}\n\n```{{api-module}} dezero.{0}\n```\n"
-NAMES = "## dezero.{0}\n\n```{{api-names}} dezero.{0}\n```\n"
-ALL_NAMES = "# All names\n\nEvery name of the package, in the order in which the book builds it.\n"
+NAMES = "## {0}\n\n```{{api-names}} {0}\n```\n"
+ALL_NAMES = """\
+# All names
+
+First what programs import: `from dezero import Variable`. Then every module, with its names in the
+order in which the book builds them.
+"""
 
 
 def sources(root, executed):
     """Pairs of a path in the staged tree and what is to stand there, in bytes."""
-    names = [ALL_NAMES]
+    facades = sorted(path.parent for path in (root / "dezero").rglob("__init__.py"))
+    offered = [".".join(folder.relative_to(root).parts) for folder in facades]
+    names = [ALL_NAMES, *map(NAMES.format, offered)]
     for path in notebooks(executed):
         yield path.relative_to(executed), path.read_bytes()
         if name := module(read(path)):
             yield Path("api", f"{name}.md"), MODULE.format(name).encode()
-            names.append(NAMES.format(name))
+            names.append(NAMES.format(f"dezero.{name}"))
     yield Path("api", "index.md"), "\n".join(names).encode()
     for path in (root / "images").glob("*.svg"):
         yield path.relative_to(root), path.read_bytes()

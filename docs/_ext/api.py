@@ -107,8 +107,7 @@ class Listing(SphinxDirective):
     def run(self):
         module = importlib.import_module(self.arguments[0])
         self.env.note_dependency(module.__file__)
-        chapter = next(c for c in self.env.app.chapters if c.module == module.__name__)
-        lines = StringList(self.text(module, chapter), self.get_location())
+        lines = StringList(self.text(module, self.env.app.chapters), self.get_location())
         holder = nodes.Element()
         self.state.nested_parse(lines, self.content_offset, holder)
         return holder.children
@@ -117,13 +116,11 @@ class Listing(SphinxDirective):
 class ApiModule(Listing):
     """`{api-module} dezero.core`: the entries of one module."""
 
-    def text(self, module, chapter):
+    def text(self, module, chapters):
+        chapter = next(c for c in chapters if c.module == module.__name__)
         patched = patched_methods(self.env.app)
-        lines = [
-            f".. py:module:: {chapter.module}",
-            "",
-            *(inspect.getdoc(module) or "").splitlines(),
-        ]
+        about = (inspect.getdoc(module) or "").splitlines()
+        lines = [f".. py:module:: {chapter.module}", "", *about]
         lines += note(f"Written in :defined:`{chapter.module}`.")
         for name in chapter.names:
             owner = full_name(chapter.module, name).rsplit(".", 2)[0]
@@ -133,15 +130,25 @@ class ApiModule(Listing):
 
 
 class ApiNames(Listing):
-    """`{api-names} dezero.core`: every name of a module and what it does, a line each."""
+    """`{api-names} dezero.core`: every name of a module and what it does, a line each.
 
-    def text(self, module, chapter):
-        lines = [f"Written in {{defined}}`{chapter.module}`.", ""]
+    For a facade, which only imports, these are the names that it offers.
+    """
+
+    def text(self, module, chapters):
+        own = module.__name__ in {chapter.module for chapter in chapters}
+        lines = [f"Written in {{defined}}`{module.__name__}`.", ""] if own else []
         lines += ["| Name | What it does |", "|---|---|"]
-        for name in chapter.names:
-            summary = words(chapter.module, name).split("\n\n")[0]
-            summary = summary.replace("\n", " ").replace("|", r"\|")
-            lines.append(f"| {{py:obj}}`{name} <{full_name(chapter.module, name)}>` | {summary} |")
+        for chapter in chapters:
+            for name in chapter.names:
+                if own and chapter.module != module.__name__:
+                    continue
+                if not own and vars(module).get(name) is not find(chapter.module, name):
+                    continue
+                summary = words(chapter.module, name).split("\n\n")[0]
+                summary = summary.replace("\n", " ").replace("|", r"\|")
+                link = f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`"
+                lines.append(f"| {link} | {summary} |")
         return lines
 
 

@@ -13,7 +13,7 @@ import figures
 from docutils import nodes
 from sphinx import addnodes
 
-from tools.notebooks import read
+from tools.notebooks import notebooks, read
 
 TOCTREE = """```{{toctree}}
 :hidden:
@@ -28,7 +28,8 @@ def read_chapters(app):
     source = Path(app.srcdir)
     app.chapters = [
         cells.read_chapter(path, path.relative_to(source).with_suffix("").as_posix())
-        for path in sorted(source.glob("nbs/*.ipynb"))
+        for path in notebooks(source)
+        if path.parent != source
     ]
 
 
@@ -56,14 +57,23 @@ def show_notebook(app, docname, source):
 
 def toc(app):
     """The table of contents: chapters, then reference pages, with short titles."""
-    chapters = [f"{each.number} · {each.short} <{each.docname}>" for each in app.chapters]
+    chapters = [f"{each.number} · {each.short} <{each.docname}>" for each in numbered(app)]
+    stories = [f"{each.short} <{each.docname}>" for each in app.chapters if not each.number]
     pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
     pages.sort(key=lambda page: api.page_order(app, page))
     reference = [f"api/{page}" for page in pages]
-    blocks = [("The book", chapters), ("Reference", reference)]
-    return "\n\n".join(
-        TOCTREE.format(caption=caption, entries="\n".join(entries)) for caption, entries in blocks
-    )
+    blocks = [("The book", chapters), ("Stories", stories), ("Reference", reference)]
+    written = [
+        TOCTREE.format(caption=caption, entries="\n".join(entries))
+        for caption, entries in blocks
+        if entries
+    ]
+    return "\n\n".join(written)
+
+
+def numbered(app):
+    """The chapters proper; notebooks without a number are stories that use the package."""
+    return [chapter for chapter in app.chapters if chapter.number]
 
 
 def dress_cells(app, doctree):
@@ -84,7 +94,7 @@ def dress_cells(app, doctree):
 
 def number_chapter(app, doctree):
     """Write "Chapter 00" above the title of a chapter."""
-    for chapter in app.chapters:
+    for chapter in numbered(app):
         if chapter.docname == app.env.docname:
             text = f"Chapter {chapter.number}"
             doctree.insert(0, nodes.paragraph("", text, classes=["chapter-number"]))
