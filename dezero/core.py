@@ -47,14 +47,15 @@ def as_data(x):
 class Variable:
     "A box for an array of numbers, `data`, that remembers which function made it. Book step 1."
     __array_priority__ = 200  # in `array + variable` NumPy lets us answer
+    name = None               # for messages and pictures
+    grad = None               # the derivative, once there is one
+    creator = None            # the function that made this box, None if you did
     index = 0                 # which of its creator's outputs this is
     unlinked = None           # why there is no graph behind it, if there could have been one
 
     def __init__(self, data, name=None):
         self.data = data if data is None else as_data(data)  # None waits for its array
-        self.name = name
-        self.grad = None
-        self.creator = None
+        if name is not None: self.name = name
 
     if TYPE_CHECKING:
         data: Any  # an array, or None while it waits for one
@@ -157,7 +158,7 @@ def _repr_html_(self: Variable):
             f'<pre style="{plain}">{escape(text)}</pre></div>')
 
 # %% ../nbs/00_core.ipynb #function
-births = itertools.count()
+births = itertools.count()  #: the counter of birth numbers
 
 class Function:
     """A step of a computation: subclasses define `forward` on arrays, and calling one turns
@@ -274,6 +275,7 @@ def compute(self: Function, inputs):
                         f'or a tuple of arrays. {error}') from None
 
 # %% ../nbs/00_core.ipynb #switch
+#: the switches by name, each with one value per thread and task
 switches = {name: ContextVar(name, default=True) for name in ('enable_backprop', 'train')}
 
 def switch(name):
@@ -290,7 +292,7 @@ class Config(metaclass=Switchboard):
     """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers behave as in
     training? Book steps 18 and 54."""
 
-recording = switches['enable_backprop']
+recording = switches['enable_backprop']  #: is the graph recorded?
 
 # %% ../nbs/00_core.ipynb #using-config
 @contextmanager
