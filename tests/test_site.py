@@ -16,6 +16,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from docutils import nodes
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -228,6 +229,58 @@ def test_previous_and_next_go_through_the_book(pages):
     assert all(len(link.text) <= 36 for link in titles)
 
 
+# --- how the pages are made ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def extension(monkeypatch):
+    """The modules of docs/_ext, by name."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    return importlib.import_module
+
+
+@pytest.mark.parametrize(
+    "source, names",
+    [
+        ("def f(x): return x", ["f"]),
+        ("@patch\n@property\ndef T(self: Variable): ...", ["Variable.T"]),
+        ("@patch(True)\ndef sum(self: 'Variable', axis=None): ...", ["Variable.sum"]),
+        ("class Exp(Function): ...\ndef exp(x): ...\n_secret = 1", ["Exp", "exp"]),
+        ("a = b = 1\nc, d = 1, 2\ne: int = 3\na.b = 4\nimport numpy", ["a", "b", "c", "d", "e"]),
+    ],
+)
+def test_the_names_of_a_cell_are_found(extension, source, names):
+    assert extension("cells").names_defined(source) == names
+
+
+@pytest.mark.parametrize(
+    "source, code, metadata",
+    [
+        ("#| hide\nx = 1", None, {}),
+        ("#| default_exp core", None, {}),
+        ("x = 1", "x = 1", {}),
+        ("#| echo: false\nx", "x", {"tags": ["remove-input"]}),
+        ("#| output: false\nx", "x", {"tags": ["remove-output"]}),
+        ("#| solution\nx", "x", {"solution": True}),
+        ("#| alt: a curve\nplot()", "plot()", {"mystnb": {"image": {"alt": "a curve"}}}),
+        ("#| export\nx = 1", "x = 1", {"export": {"module": "dezero.core", "names": ["x"]}}),
+    ],
+)
+def test_directives_decide_what_a_cell_shows(extension, source, code, metadata):
+    cell = {"cell_type": "code", "source": source, "metadata": {}, "outputs": []}
+    shown = extension("cells").shown({"cells": [cell]}, "dezero.core")["cells"]
+    assert [each["source"] for each in shown] == ([] if code is None else [code])
+    assert all(each["metadata"] == {"tags": [], "mystnb": {}, **metadata} for each in shown)
+
+
+def test_a_picture_without_words_is_a_warning(extension, monkeypatch):
+    figures, said = extension("figures"), []
+    monkeypatch.setattr(figures.LOG, "warning", lambda text, location: said.append(location["uri"]))
+    page = nodes.container("", nodes.image(uri="a.svg", alt="a box"), nodes.image(uri="b.svg"))
+    figures.want_words(None, page)
+    assert said == ["b.svg"]
+
+
 # --- the pages in a browser ----------------------------------------------------------------------
 
 # What is wrong with the contrast of a page: every text, formula and figure label against what is
@@ -337,6 +390,11 @@ def browser():
         browser.close()
 
 
+def left(request):
+    """Was the page left before the request was answered?"""
+    return "ERR_ABORTED" in (request.failure or "")
+
+
 def open_page(browser, origin, mode="light", width=1280):
     """A fresh tab and the list into which everything that goes wrong in it is written."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=mode)
@@ -344,7 +402,7 @@ def open_page(browser, origin, mode="light", width=1280):
     tab, wrong = context.new_page(), []
     tab.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
     tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    tab.on("requestfailed", lambda r: None if left(r) else wrong.append(f"failed: {r.url}"))
     tab.on("response", lambda r: wrong.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
     own = (origin, "data:", "blob:")
     tab.on("request", lambda r: None if r.url.startswith(own) else wrong.append(r.url))
