@@ -71,13 +71,12 @@ def collect(f, grads, keep=False):
     if all([gy is None for gy in gys]): return None
     return [np.zeros(y.shape, grad_dtype(y)) if gy is None else gy for gy, y in zip(gys, f.ys)]
 
-# %% ../nbs/02_backprop.ipynb #derive
+# %% ../nbs/02_backprop.ipynb #gradients
 @patch
-def derive(self: Function, gys, operands):
-    """Pairs of an input and its gradient, by the rules.
-
-    The operands are arrays or Variables, and so are the gradients.
-    """
+def gradients(self: Function, gys, create_graph=False):
+    "Pairs of an input and its gradient: arrays, or Variables with `create_graph`."
+    if self.rules is None: return self.gradients_by_backward(gys, create_graph)
+    operands = self.operands(create_graph)
     if len(self.rules) != len(self.inputs):
         raise NotImplementedError(f'{type(self).__name__} has {len(self.inputs)} inputs '
                                   f'and {len(self.rules)} rules: define one for each')
@@ -89,21 +88,28 @@ def derive(self: Function, gys, operands):
         pairs.append((x, gx))
     return pairs
 
+@patch
+def operands(self: Function, create_graph=False):
+    "What the rules compute with: inputs, and outputs if needed, as arrays or as Variables."
+    if create_graph: return [*self.inputs, *[y() for y in self.outputs if self.needs_outputs]]
+    xs = [x.data[()] for x in self.inputs]  # [()] makes a number of a 0-d array, which is faster
+    return [*xs, *self.ys] if self.needs_outputs else xs
+
 # %% ../nbs/02_backprop.ipynb #backward
 @patch
 def backward(self: Function, *gys):
-    """Gradients of the outputs in, one gradient per input out, all Variables.
+    """Gradients of the outputs in, one gradient per input out, all Variables. Book step 6.
 
-    Override it to write a derivative the book's way. Book step 6.
+    Override it to write a derivative the book's way.
     """
     if self.rules is None:
         raise NotImplementedError(f'{type(self).__name__} has no derivative: '
                                   'define backward(self, gy), or rules with one for each input')
-    operands = [*self.inputs, *[y() for y in self.outputs if self.needs_outputs]]
+    operands = self.operands(create_graph=True)
     return tuple([rule(self, *gys, *operands) for rule in self.rules])
 
 @patch
-def derive_by_backward(self: Function, gys, create_graph):
+def gradients_by_backward(self: Function, gys, create_graph=False):
     "The same pairs from a `backward` that a subclass defines."
     gxs = self.backward(*map(as_variable, gys))
     gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
@@ -113,19 +119,6 @@ def derive_by_backward(self: Function, gys, create_graph):
     pairs = [(x, as_variable(gx)) for x, gx in zip(self.inputs, gxs)
              if gx is not None and x.__class__ is not Constant]
     return [(x, fit(gx if create_graph else gx.data, x, self)) for x, gx in pairs]
-
-# %% ../nbs/02_backprop.ipynb #gradients
-@patch
-def gradients(self: Function, gys, create_graph=False):
-    """Pairs of an input and its gradient, given those of the outputs: arrays, or Variables with
-    `create_graph`."""
-    if self.rules is None: return self.derive_by_backward(gys, create_graph)
-    if create_graph:
-        operands = [*self.inputs, *[y() for y in self.outputs if self.needs_outputs]]
-    else:
-        operands = [x.data[()] for x in self.inputs]  # [()] makes a number of a 0-d array: faster
-        if self.needs_outputs: operands += self.ys
-    return self.derive(gys, operands)
 
 # %% ../nbs/02_backprop.ipynb #apply
 def apply(function, *xs):
@@ -190,7 +183,7 @@ def propagate(output, gy, keep=False, create_graph=False):
         for f in functions_behind(output):
             gys = collect(f, grads, keep)
             for x, gx in f.gradients(gys, create_graph) if gys else ():
-                s = slot(x) if x.index else x.creator or x  # the usual slot, without a call
+                s = slot(x)
                 grads[s] = grads[s] + gx if s in grads else gx
     return grads
 

@@ -14,7 +14,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,6 +148,7 @@ def __repr__(self: Variable):
 @patch
 def _repr_html_(self: Variable):
     "The name, shape and dtype over the values, for notebooks."
+    from html import escape  # needed nowhere else, and import dezero should be quick
     kind = 'empty' if self.data is None else f'shape {self.shape} &middot; {self.dtype}'
     head = f'<b>{escape(self.name or "variable")}</b> <small>{kind}</small>'
     text = str(self.data) + ('' if self.grad is None else f'\ngrad {as_variable(self.grad).data}')
@@ -202,9 +202,9 @@ class Function:
         def record(self, inputs, outputs) -> None: ...
         def output(self, i: int) -> Variable: ...
         def backward(self, *gys): ...
-        def derive(self, gys, operands) -> list: ...
-        def derive_by_backward(self, gys, create_graph) -> list: ...
         def gradients(self, gys, create_graph: bool = False) -> list: ...
+        def operands(self, create_graph: bool = False) -> list: ...
+        def gradients_by_backward(self, gys, create_graph: bool = False) -> list: ...
 
 # %% ../nbs/00_core.ipynb #record
 @patch

@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['new_box', 'add', 'sub', 'mul', 'div', 'power', 'UFUNCS', 'Add', 'Sub', 'Mul', 'Div', 'Neg', 'Pow', 'Power',
-           'LogOrZero', 'two_operands', 'rsub', 'rdiv', 'rpower', 'neg', 'pow', 'install', 'setup_variable', 'refuse',
-           'GetItem', 'PutItem', 'is_basic', 'get_item', 'SwapAxes', 'MatMul', 'matmul', 'rmatmul', 'comparison', 'Abs',
-           'Sign']
+           'LogOrZero', 'constant', 'two_operands', 'rsub', 'rdiv', 'rpower', 'neg', 'pow', 'install', 'setup_variable',
+           'refuse', 'GetItem', 'PutItem', 'is_basic', 'get_item', 'SwapAxes', 'MatMul', 'matmul', 'rmatmul',
+           'comparison', 'Abs', 'Sign']
 
 # %% ../nbs/03_operators.ipynb #code-import-numpy-as-np
 import numpy as np
 
 from .backprop import apply
-from .core import Constant, Function, Variable, adapt, births, patch, recording
+from .core import Constant, Function, Variable, births, patch, recording
 
 # %% ../nbs/03_operators.ipynb #add
 class Add(Function):
@@ -73,21 +73,25 @@ class LogOrZero(Function):
     def gx(self, gy, x): return gy / (x + (x == 0))
     rules = gx,
 
-# %% ../nbs/03_operators.ipynb #two-operands
+# %% ../nbs/03_operators.ipynb #constant
 #: makes a Variable without the checks of `__init__`: what arithmetic makes of arrays is an array
 new_box = object.__new__
+
+def constant(number, dtype):
+    "The box of a float that meets an array of this dtype."
+    c = new_box(Constant)
+    c.data = np.array(number, dtype if dtype.kind == 'f' else float)
+    return c
 
 def two_operands(function, compute):
     """A function of two operands: box, compute, record, all in a single Python frame.
 
     Failing is left to `function`, which says why.
     """
-    def box(x0, x1):
-        if x1.__class__ in (float, int) and isinstance(x0, Variable):
-            return x0, Constant(adapt(x1, (x0.data.dtype,)))
-        return function().box((x0, x1))
     def operate(x0, x1):
-        if not (isinstance(x0, Variable) and isinstance(x1, Variable)): x0, x1 = box(x0, x1)
+        if x1.__class__ is float and isinstance(x0, Variable): x1 = constant(x1, x0.data.dtype)
+        elif not (isinstance(x0, Variable) and isinstance(x1, Variable)):
+            x0, x1 = function().box((x0, x1))
         try: data = compute(x0.data, x1.data)
         except Exception: return function()(x0, x1)
         y = new_box(Variable)
