@@ -1,5 +1,6 @@
 """What tests share. Nothing heavy is imported here, so `pytest tests/test_engine.py` is quick."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,3 +10,26 @@ import pytest
 def root() -> Path:
     """The top of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+# Torch is an oracle, not a need: without it the tests that ask it are left out, in one line.
+LEFT_OUT = pytest.StashKey[int]()
+HAVE_TORCH = find_spec("torch") is not None
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "torch: compares with torch, where that is installed")
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [item for item in items if item.get_closest_marker("torch") and not HAVE_TORCH]
+    if left_out:
+        config.stash[LEFT_OUT] = len(left_out)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if number := config.stash.get(LEFT_OUT, 0):
+        line = f"{number} comparisons with torch were left out: it is not installed here."
+        terminalreporter.write_line(line)
