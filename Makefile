@@ -14,7 +14,7 @@ READY := $(VENV)/ready-$(EXTRAS)$(NUMPY)
 BOOK_TESTS := $(wildcard tests/test_lot.py tests/test_notebooks.py tests/test_figures.py tests/test_site.py)
 UNIT_TESTS := $(filter-out $(BOOK_TESTS),$(wildcard tests/test_*.py))
 
-.PHONY: help book test unit lab serve env export execute refresh site figures tidy lint types hooks clean
+.PHONY: help book test unit lab serve env export execute refresh site figures tidy lint types bench hooks clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,10 @@ lint: env  ## check style: Python files, notebooks, their form and their imports
 
 types: env  ## check types
 	$(PY) -m pyright --pythonpath $(PY)
+
+bench:  ## measure DeZero beside its peers, into benchmarks/results.md (some minutes)
+	@$(MAKE) --no-print-directory env VENV=.venv-bench EXTRAS=bench
+	$(subst $(VENV),.venv-bench,$(PY)) -m benchmarks $(ARGS)
 
 hooks:  ## let git clean the notebooks of every commit
 	git config core.hooksPath .githooks

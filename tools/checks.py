@@ -406,14 +406,15 @@ def second_homes(root: Path = ROOT) -> list[str]:
 
 
 def written_by_people(root: Path) -> Iterator[Path]:
-    """The files that could repeat a fact. The changelog may: the history names versions."""
+    """The files that could repeat a fact. The changelog may, and so may results.md: they name
+    versions of the past, and of what was measured."""
     made = re.compile(r"\.git|\.venv.*|_build|build|dist|.*\.egg-info|\..*_cache|\.hypothesis")
     for top in sorted(root.iterdir()):
         if made.fullmatch(top.name) or top.name in ("settings.ini", "CHANGELOG.md"):
             continue
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             kinds = (".py", ".toml", ".cfg", ".in", ".yml", ".cff", ".md", ".ipynb", "")
-            if path.is_file() and path.suffix in kinds:
+            if path.is_file() and path.suffix in kinds and path.name != "results.md":
                 yield path
 
 

@@ -1,0 +1,1 @@
+"""DeZero beside its peers: `make bench` measures, prints the table and writes results.md."""

@@ -1,0 +1,104 @@
+"""Measure everything, print the table, write benchmarks/results.md.
+
+python -m benchmarks                  # all cases, some minutes
+python -m benchmarks chain tanh-6     # the cases whose names begin so: printed, not written
+python -m benchmarks --quick          # few short rounds, to see that it runs: not written
+"""
+
+from benchmarks.measure import alternate, one_core, one_thread
+
+one_thread()  # before NumPy is imported
+
+import argparse  # noqa: E402
+import gc  # noqa: E402
+import platform  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+from benchmarks import memory, table  # noqa: E402
+from benchmarks.cases import CASES, MEMORY_CASES, ORDERS, TANH_AT, sides, tanh  # noqa: E402
+from benchmarks.libraries import ALL, Missing, available  # noqa: E402
+
+RESULTS = Path(__file__).with_name("results.md")
+FLOORS = ["NumPy 0-d", "NumPy scalars"]
+PEERS = FLOORS + [kind.name for kind in ALL[1:]]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="how the names of cases begin")
+    parser.add_argument("--rounds", type=int, help="instead of each case's own number")
+    parser.add_argument("--block", type=float, default=0.02, help="seconds of a side in a round")
+    parser.add_argument("--quick", action="store_true", help="few short rounds")
+    args = parser.parse_args()
+    if args.quick:
+        args.rounds, args.block = 3, 0.0005
+    text = report(args.names, args.rounds, args.block, one_core())
+    print(text)
+    if not args.names and not args.quick:
+        RESULTS.write_text(text, encoding="utf-8")
+
+
+def report(names, rounds, block, pinned):
+    """The whole of results.md."""
+    libraries, absent = available()
+    gc.freeze()  # what the imports have made is not looked through again and again
+    chosen = [case for case in CASES if picked(case, names)]
+    results = []
+    for case in chosen:
+        print(f"  {case.name}", file=sys.stderr, flush=True)
+        runs, reasons = sides(case, libraries)
+        results.append((case, alternate(runs, rounds or case.rounds, block), reasons))
+    parts = [surroundings(libraries, absent, pinned)]
+    if results:
+        parts += ["## Ratios", table.speed(results, PEERS, absent)]
+        parts += ["## Times", table.times(results, PEERS)]
+    if any(case.name.startswith("tanh-") for case in chosen):
+        parts += ["## Functions in the graph of a derivative of tanh", graph_sizes(libraries)]
+    if some := [case for case in MEMORY_CASES if picked(case, names)]:
+        parts += ["## Peak memory of a chain of 1,000 operations on arrays of 1 MiB"]
+        parts += [memory_table(some, absent)]
+    return "\n\n".join(parts) + "\n"
+
+
+def picked(case, names):
+    return not names or case.name.startswith(tuple(names))
+
+
+def surroundings(libraries, absent, pinned):
+    """What it was measured with."""
+    versions = [f"{library.name} {library.version()}" for library in libraries]
+    versions += [f"{name} not installed" for name in absent]
+    core = "pinned to one core" if pinned else "not pinned to a core"
+    return (
+        f"{', '.join(versions)}; NumPy {np.__version__}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}. One thread each, {core}, "
+        "garbage collector on."
+    )
+
+
+def graph_sizes(libraries):
+    """The table of sizes, and a line for each library that has none."""
+    graphs, without = {}, []
+    for library in libraries:
+        try:
+            graphs[library.name] = [library.graph_size(tanh, TANH_AT, n) for n in ORDERS]
+        except Missing as reason:
+            without.append(f"{library.name}: {reason}.")
+    return "\n\n".join([table.sizes(graphs, ORDERS), " ".join(without)]).strip()
+
+
+def memory_table(cases, absent):
+    names = [table.OURS, FLOORS[0], *PEERS[len(FLOORS) :]]
+    results = []
+    for case in cases:
+        print(f"  {case.name}", file=sys.stderr, flush=True)
+        present = [name for name in names if name not in absent]
+        results.append((case, {name: memory.measured(case.name, name) for name in present}))
+    return table.memory(results, names, absent)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,350 @@
+"""What is measured: programs that every library runs, and the same work done by hand in NumPy.
+
+A program is written once and gets the library and its variables. By hand means: no record is kept,
+the derivative is known, and only the arithmetic is left to do. That is the floor.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from benchmarks.libraries import Missing
+
+
+@dataclass
+class Case:
+    name: str
+    title: str
+    prepare: Callable  # for a library, gives `run`
+    floors: dict = field(default_factory=dict)  # the same by hand, `run` by name
+    goals: dict = field(default_factory=dict)  # the ratio to reach, by name
+    operations: int = 0  # for the time per operation
+    rounds: int = 41  # fewer where a run takes long
+
+
+# --- chains -------------------------------------------------------------------------------------
+
+
+def chain_of_variables(library, x, length=1000):
+    """`length` operations, each on the result of the one before and on `x`."""
+    y = x
+    for _ in range(length // 2):
+        y = y * x
+        y = y + x
+    return y
+
+
+def chain_with_numbers(library, x, length=1000):
+    """`length` operations, each on the result of the one before and on a number."""
+    y = x
+    for _ in range(length // 2):
+        y = y * 1.01
+        y = y + 0.1
+    return y
+
+
+def variables_by_hand(x, keep, length=1000):
+    """`keep` is `np.asarray` for 0-d arrays, which an engine has to keep, or does nothing."""
+    y, ys = keep(x), []
+    for _ in range(length // 2):
+        ys.append(y)
+        y = keep(y * x)
+        y = keep(y + x)
+    gy, gx = keep(np.float64(1)), keep(np.float64(0))
+    for y_before in reversed(ys):
+        gx = keep(gx + gy)
+        gx = keep(gx + gy * y_before)
+        gy = keep(gy * x)
+    return [y, gx + gy]
+
+
+def numbers_by_hand(x, keep, length=1000):
+    y, c, d = keep(x), keep(np.float64(1.01)), keep(np.float64(0.1))
+    for _ in range(length // 2):
+        y = keep(y * c)
+        y = keep(y + d)
+    gy = keep(np.float64(1))
+    for _ in range(length // 2):
+        gy = keep(gy * c)
+    return [y, gy]
+
+
+def same(x):
+    return x
+
+
+def two_floors(by_hand, start):
+    """By hand on 0-d arrays, and on NumPy's scalars, which are quicker."""
+    return {
+        "NumPy 0-d": partial(by_hand, np.array(start), np.asarray),
+        "NumPy scalars": partial(by_hand, np.float64(start), same),
+    }
+
+
+# --- wide graphs --------------------------------------------------------------------------------
+
+
+def wide_sum(library, x, width=1000):
+    """`x * x`, `width` times side by side, then added up."""
+    parts = [x * x for _ in range(width)]
+    y = parts[0]
+    for part in parts[1:]:
+        y = y + part
+    return y
+
+
+def wide_sum_by_hand(x, width=1000):
+    x = np.array(x)
+    parts = [np.asarray(x * x) for _ in range(width)]
+    y = parts[0]
+    for part in parts[1:]:
+        y = np.asarray(y + part)
+    gy, gx = np.array(1.0), np.array(0.0)
+    for _ in parts:
+        gx = np.asarray(gx + gy * x)
+        gx = np.asarray(gx + gy * x)
+    return [y, gx]
+
+
+# --- a few operations ---------------------------------------------------------------------------
+
+
+def composed(library, x):
+    return library.exp(x**2) ** 2
+
+
+def composed_by_hand(x):
+    x = np.array(x)
+    a = np.asarray(x**2)
+    b = np.asarray(np.exp(a))
+    y = np.asarray(b**2)
+    return [y, np.asarray(2 * b * b * 2 * x)]
+
+
+def rosenbrock(library, x0, x1):
+    return 100 * (x1 - x0**2) ** 2 + (x0 - 1) ** 2
+
+
+def rosenbrock_by_hand(rate, *starts):
+    x0, x1 = map(np.array, starts)
+
+    def run():
+        nonlocal x0, x1
+        a = np.asarray(x1 - x0**2)
+        b = np.asarray(x0 - 1)
+        np.asarray(100 * a**2 + b**2)
+        g1 = np.asarray(200 * a)
+        g0 = np.asarray(2 * b - 2 * g1 * x0)
+        x0, x1 = np.asarray(x0 - rate * g0), np.asarray(x1 - rate * g1)
+        return [x0, x1]
+
+    return run
+
+
+def rosenbrock_hessian_vector_by_hand(starts, vector):
+    x0, x1 = map(np.array, starts)
+    v0, v1 = vector
+
+    def run():
+        corner = np.asarray(-400 * x0)
+        h00 = np.asarray(1200 * x0**2 - 400 * x1 + 2)
+        return [np.asarray(h00 * v0 + corner * v1), np.asarray(corner * v0 + 200 * v1)]
+
+    return run
+
+
+# --- higher derivatives -------------------------------------------------------------------------
+
+
+def tanh(library, x):
+    return library.tanh(x)
+
+
+def tanh_by_hand(start, order):
+    """Every derivative of tanh is a polynomial of tanh, found beforehand."""
+    x, slope = np.array(start), np.polynomial.Polynomial([1, 0, -1])
+    derivative = np.polynomial.Polynomial([0, 1])
+    for _ in range(order):
+        derivative = derivative.deriv() * slope
+    coefficients = derivative.coef[::-1]
+    return lambda: [np.polyval(coefficients, np.asarray(np.tanh(x)))]
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def tanh_chain(library, x, length=1000):
+    y = x
+    for _ in range(length):
+        y = library.tanh(y)
+    return y
+
+
+def add_chain(library, x, length=1000):
+    y = x
+    for _ in range(length):
+        y = y + x
+    return y
+
+
+def tanh_chain_by_hand(x, length=1000):
+    ys = [x]
+    for _ in range(length):
+        ys.append(np.tanh(ys[-1]))
+    gy = np.ones_like(x)
+    for y in reversed(ys[1:]):
+        gy = gy * (1 - y * y)
+    return [ys[-1], gy]
+
+
+def add_chain_by_hand(x, length=1000):
+    y = x
+    for _ in range(length):
+        y = y + x
+    gy = np.ones_like(x)
+    gx = gy
+    for _ in range(length):
+        gx = gx + gy
+    return [y, gx]
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+
+def gradients(program, *starts, **size):
+    """What a case needs to be prepared for a library: the program, its size and its starts."""
+    return lambda library: library.gradients(partial(program, **size), *starts)
+
+
+def long_chain(library):
+    return library.gradients(partial(chain_of_variables, length=100_000), 0.99)
+
+
+CHAIN_GOALS = {"NumPy 0-d": 1.8, "torch": 0.45, "autograd": 0.15, "micrograd": 1.3}
+ORDERS = range(1, 7)
+WIDTHS = 1024, 2048, 4096, 8192
+POINT, VECTOR, RATE = (0.5, 2.0), (1.0, -0.5), 0.001
+TANH_AT = 1.0
+
+CASES = [
+    Case(
+        "chain-variables",
+        "Chain of 1,000 operations on Variables: `y = y * x; y = y + x`",
+        gradients(chain_of_variables, 0.99),
+        two_floors(variables_by_hand, 0.99),
+        CHAIN_GOALS,
+        operations=1000,
+    ),
+    Case(
+        "chain-numbers",
+        "Chain of 1,000 operations with numbers: `y = y * 1.01; y = y + 0.1`",
+        gradients(chain_with_numbers, 0.99),
+        two_floors(numbers_by_hand, 0.99),
+        CHAIN_GOALS,
+        operations=1000,
+    ),
+    Case(
+        "wide-sum",
+        "Wide sum: `x * x` 1,000 times, added up",
+        gradients(wide_sum, 0.99),
+        {"NumPy 0-d": partial(wide_sum_by_hand, 0.99)},
+        {"torch": 0.33},
+        operations=1999,
+    ),
+    Case(
+        "composed",
+        "`exp(x ** 2) ** 2`",
+        gradients(composed, 0.5),
+        {"NumPy 0-d": partial(composed_by_hand, 0.5)},
+        operations=3,
+    ),
+    Case(
+        "rosenbrock",
+        "A step of gradient descent on Rosenbrock's function",
+        lambda library: library.descend(rosenbrock, RATE, *POINT),
+        {"NumPy 0-d": rosenbrock_by_hand(RATE, *POINT)},
+    ),
+    *[
+        Case(
+            f"tanh-{order}",
+            f"Derivative of order {order} of `tanh(x)`",
+            lambda library, order=order: library.derivative(tanh, TANH_AT, order),
+            {"NumPy 0-d": tanh_by_hand(TANH_AT, order)},
+            {"torch": 0.85} if order == 6 else {},
+        )
+        for order in ORDERS
+    ],
+    Case(
+        "hessian-vector",
+        "Hessian-vector product of Rosenbrock's function",
+        lambda library: library.hessian_vector(rosenbrock, POINT, VECTOR),
+        {"NumPy 0-d": rosenbrock_hessian_vector_by_hand(POINT, VECTOR)},
+        {"torch": 0.7},
+    ),
+    Case(
+        "chain-long",
+        "Chain of 100,000 operations on Variables",
+        gradients(chain_of_variables, 0.99, length=100_000),
+        {"NumPy 0-d": partial(variables_by_hand, np.array(0.99), np.asarray, 100_000)},
+        operations=100_000,
+        rounds=5,
+    ),
+    *[
+        Case(
+            f"wide-{width}",
+            f"`x * x` {width:,} times, added up",
+            gradients(wide_sum, 0.99, width=width),
+            {"NumPy 0-d": partial(wide_sum_by_hand, 0.99, width)},
+            operations=2 * width - 1,
+            rounds=11,
+        )
+        for width in WIDTHS
+    ],
+]
+
+
+@dataclass
+class MemoryCase:
+    name: str
+    title: str
+    program: Callable
+    by_hand: Callable
+
+
+MEMORY_CASES = [
+    MemoryCase("memory-tanh", "`y = tanh(y)`, 1,000 times", tanh_chain, tanh_chain_by_hand),
+    MemoryCase("memory-add", "`y = y + x`, 1,000 times", add_chain, add_chain_by_hand),
+]
+
+
+def sides(case, libraries):
+    """The runs of a case by name, ours first, and why there is none for the others.
+
+    Each is run once, and all must agree on the numbers.
+    """
+    runs, reasons, results = {}, {}, {}
+    for library in libraries:
+        try:
+            run = case.prepare(library)
+            results[library.name] = run()
+            runs[library.name] = run
+        except Missing as reason:
+            reasons[library.name] = str(reason)
+        except RecursionError:
+            reasons[library.name] = "recursion too deep"
+    for name, run in case.floors.items():
+        results[name] = run()
+        runs[name] = run
+    agree(case, results)
+    return runs, reasons
+
+
+def agree(case, results):
+    """Raise an error if a result differs from the first."""
+    first, *others = results
+    for name in others:
+        pair = results[first], results[name]
+        if len(pair[0]) != len(pair[1]) or not np.allclose(*pair, rtol=1e-9, atol=1e-300):
+            raise AssertionError(f"{case.name}: {first} gives {pair[0]}, {name} gives {pair[1]}")

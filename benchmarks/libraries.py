@@ -1,0 +1,339 @@
+"""The libraries that are measured, each behind the same methods, so that a program is written once.
+
+A method prepares what stays the same from run to run and returns `run`, the part that is timed.
+A program is called with the library, for functions such as `library.tanh`, and with its variables.
+"""
+
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+
+class Missing(Exception):
+    """What a library does not have."""
+
+
+class Library:
+    """What a library may offer; what a subclass does not define is missing."""
+
+    name: str
+    module: str
+
+    def __init__(self):
+        self.library = import_module(self.module)
+
+    def version(self):
+        try:
+            return version(self.name.lower())
+        except PackageNotFoundError:  # used from a checkout
+            return "this checkout"
+
+    def exp(self, x):
+        raise Missing("no exp")
+
+    def tanh(self, x):
+        raise Missing("no tanh")
+
+    def gradients(self, program, *starts):
+        """`run()` gives the value of the program and its gradient for every start."""
+        raise NotImplementedError
+
+    def descend(self, program, rate, *starts):
+        """`run()` takes one more step of gradient descent and gives the new positions."""
+        raise NotImplementedError
+
+    def derivative(self, program, start, order):
+        """`run()` gives the derivative of that order."""
+        if order > 1:
+            raise Missing("no higher derivatives")
+        run = self.gradients(program, start)
+        return lambda: run()[1:]
+
+    def hessian_vector(self, program, starts, vector):
+        """`run()` gives the Hessian matrix times the vector."""
+        raise Missing("no higher derivatives")
+
+    def graph_size(self, program, start, order):
+        """The number of functions in the graph of that derivative."""
+        self.derivative(program, start, order)
+        raise Missing("does not show its graph")
+
+
+class DeZero(Library):
+    name = "DeZero"
+    module = "dezero"
+
+    def __init__(self):
+        self.library = import_module("dezero")
+        functions = import_module("dezero.functions")
+        self.exp, self.tanh = functions.exp, functions.tanh
+
+    def variables(self, starts):
+        return [self.library.Variable(np.array(start)) for start in starts]
+
+    def gradients(self, program, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            for x in xs:
+                x.cleargrad()
+            y = program(self, *xs)
+            y.backward()
+            return [y.data, *[x.grad.data for x in xs]]
+
+        return run
+
+    def descend(self, program, rate, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            for x in xs:
+                x.cleargrad()
+            program(self, *xs).backward()
+            for x in xs:
+                x.data -= rate * x.grad.data
+            return [x.data for x in xs]
+
+        return run
+
+    def derivative(self, program, start, order):
+        (x,) = self.variables([start])
+        return lambda: [self.nth(program, x, order).data]
+
+    def nth(self, program, x, order, graph=False):
+        y = program(self, x)
+        for n in range(1, order + 1):
+            y = self.library.grad(y, x, create_graph=graph or n < order)
+        return y
+
+    def hessian_vector(self, program, starts, vector):
+        xs = self.variables(starts)
+        grad = self.library.grad
+
+        def run():
+            slopes = grad(program(self, *xs), xs, create_graph=True)
+            return [product.data for product in grad(dot(slopes, vector), xs)]
+
+        return run
+
+    def graph_size(self, program, start, order):
+        (x,) = self.variables([start])
+        return len(self.library.backprop.functions_behind(self.nth(program, x, order, graph=True)))
+
+
+class Torch(Library):
+    name = module = "torch"
+
+    def __init__(self):
+        super().__init__()
+        self.library.set_num_threads(1)
+        self.exp, self.tanh = self.library.exp, self.library.tanh
+
+    def variables(self, starts):
+        double = self.library.float64
+        return [self.library.tensor(x, dtype=double, requires_grad=True) for x in starts]
+
+    def gradients(self, program, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            for x in xs:
+                x.grad = None
+            y = program(self, *xs)
+            y.backward(None if y.ndim == 0 else self.library.ones_like(y))
+            return [y.detach().numpy(), *[x.grad.numpy() for x in xs]]
+
+        return run
+
+    def descend(self, program, rate, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            for x in xs:
+                x.grad = None
+            program(self, *xs).backward()
+            with self.library.no_grad():
+                for x in xs:
+                    x -= rate * x.grad
+            return [x.detach().numpy() for x in xs]
+
+        return run
+
+    def derivative(self, program, start, order):
+        (x,) = self.variables([start])
+        return lambda: [self.nth(program, x, order).numpy()]
+
+    def nth(self, program, x, order, graph=False):
+        y, grad = program(self, x), self.library.autograd.grad
+        for n in range(1, order + 1):
+            (y,) = grad(y, x, create_graph=graph or n < order)
+        return y
+
+    def hessian_vector(self, program, starts, vector):
+        xs = self.variables(starts)
+        grad = self.library.autograd.grad
+
+        def run():
+            slopes = grad(program(self, *xs), xs, create_graph=True)
+            return [product.numpy() for product in grad(dot(slopes, vector), xs)]
+
+        return run
+
+    def graph_size(self, program, start, order):
+        (x,) = self.variables([start])
+        found = [self.nth(program, x, order, graph=True).grad_fn]
+        seen = set(found)
+        for node in found:
+            for parent, _ in node.next_functions:
+                if parent is not None and parent not in seen and parent.next_functions:
+                    seen.add(parent)
+                    found.append(parent)
+        return len(found)
+
+
+class Autograd(Library):
+    name = module = "autograd"
+
+    def __init__(self):
+        super().__init__()
+        numpy = import_module("autograd.numpy")
+        self.exp, self.tanh = numpy.exp, numpy.tanh
+
+    def gradients(self, program, *starts):
+        which = tuple(range(len(starts))) if len(starts) > 1 else 0
+        if np.ndim(starts[0]):
+            return lambda: self.from_ones(program, *starts)
+        both = self.library.value_and_grad(self.alone(program), which)
+
+        def run():
+            value, slopes = both(*starts)
+            return [value, *(slopes if len(starts) > 1 else [slopes])]
+
+        return run
+
+    def alone(self, program):
+        """The program as a function of its variables, as autograd likes it."""
+        return lambda *xs: program(self, *xs)
+
+    def from_ones(self, program, start):
+        """The walk back from an array of ones."""
+        walk, value = self.library.make_vjp(self.alone(program), 0)(start)
+        return [value, walk(np.ones_like(value))]
+
+    def descend(self, program, rate, *starts):
+        slopes = self.library.grad(self.alone(program), tuple(range(len(starts))))
+        xs = list(starts)
+
+        def run():
+            xs[:] = [x - rate * slope for x, slope in zip(xs, slopes(*xs))]
+            return list(xs)
+
+        return run
+
+    def derivative(self, program, start, order):
+        function = self.alone(program)
+        for _ in range(order):
+            function = self.library.grad(function)
+        return lambda: [function(start)]
+
+    def hessian_vector(self, program, starts, vector):
+        grad, which = self.library.grad, tuple(range(len(starts)))
+        slopes = grad(self.alone(program), which)
+        products = grad(lambda *xs: dot(slopes(*xs), vector), which)
+        return lambda: list(products(*starts))
+
+
+class MyGrad(Library):
+    name = "MyGrad"
+    module = "mygrad"
+
+    def __init__(self):
+        super().__init__()
+        self.exp, self.tanh = self.library.exp, self.library.tanh
+
+    def variables(self, starts):
+        return [self.library.tensor(start, dtype=float) for start in starts]
+
+    def gradients(self, program, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            y = program(self, *xs)
+            y.backward()
+            return [y.data, *[x.grad for x in xs]]
+
+        return run
+
+    def descend(self, program, rate, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            program(self, *xs).backward()
+            for x in xs:
+                x.data[...] -= rate * x.grad
+            return [x.data for x in xs]
+
+        return run
+
+
+class Micrograd(Library):
+    """On Python's own floats. Its walk is recursive, which Python stops at a depth of 1,000."""
+
+    name = "micrograd"
+    module = "micrograd.engine"
+    depth = 10_000
+
+    def __init__(self):
+        super().__init__()
+        sys.setrecursionlimit(max(self.depth, sys.getrecursionlimit()))
+
+    def variables(self, starts):
+        if np.ndim(starts[0]):
+            raise Missing("numbers only")
+        return [self.library.Value(start) for start in starts]
+
+    def gradients(self, program, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            for x in xs:
+                x.grad = 0
+            y = program(self, *xs)
+            y.backward()
+            return [y.data, *[x.grad for x in xs]]
+
+        return run
+
+    def descend(self, program, rate, *starts):
+        xs = self.variables(starts)
+
+        def run():
+            for x in xs:
+                x.grad = 0
+            program(self, *xs).backward()
+            for x in xs:
+                x.data -= rate * x.grad
+            return [x.data for x in xs]
+
+        return run
+
+
+ALL = [DeZero, Torch, Autograd, Micrograd, MyGrad]
+
+
+def dot(slopes, vector):
+    """The sum of the products."""
+    return sum([slope * v for slope, v in zip(slopes[1:], vector[1:])], slopes[0] * vector[0])
+
+
+def available(kinds=ALL):
+    """The libraries that can be imported, and the names of those that cannot."""
+    found, absent = [], []
+    for kind in kinds:
+        try:
+            found.append(kind())
+        except ImportError:
+            absent.append(kind.name)
+    return found, absent
