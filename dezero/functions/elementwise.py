@@ -313,7 +313,9 @@ class Erf(Function):
     "The error function."
     def forward(self, x):
         x = floats(x)
-        return np.piecewise(x, [np.abs(x) <= 0.46875], [erf_near, erf_far])
+        wide = x.astype(float)
+        y = np.piecewise(wide, [np.abs(wide) <= 0.46875], [erf_near, erf_far])
+        return y.astype(x.dtype)
     def gx(self, gy, x): return gy * (2 / math.sqrt(math.pi)) * apply(Exp(), -x ** 2.0)
     rules = gx,
 
