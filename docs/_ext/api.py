@@ -84,18 +84,19 @@ def entry(module, name, patched):
         return [f".. autoproperty:: {target}", ""]
     if "." in name:
         return [f".. automethod:: {target}", ""]
-    return [f".. autofunction:: {target}" if callable(found) else f".. autodata:: {target}", ""]
+    if callable(found):
+        return [f".. autofunction:: {target}", ""]
+    value = [] if isinstance(found, int | float | str) else ["   :no-value:"]
+    return [f".. autodata:: {target}", *value, ""]
 
 
 def own_methods(cls, target, patched):
-    """The methods and properties a class adds, without those that only override a base's."""
+    """The methods and properties of a class that say what they do, and the patched ones."""
     for name, member in vars(cls).items():
         plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member
         if not (inspect.isfunction(plain) or isinstance(plain, property)):
             continue
-        inherited = any(hasattr(base, name) for base in cls.__mro__[1:])
-        said = plain.__doc__ and name != "__init__"
-        if f"{target}.{name}" in patched or said or not (name.startswith("_") or inherited):
+        if f"{target}.{name}" in patched or plain.__doc__ and name != "__init__":
             yield name
 
 

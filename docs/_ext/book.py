@@ -61,7 +61,7 @@ def toc(app):
     stories = [f"{each.short} <{each.docname}>" for each in app.chapters if not each.number]
     pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
     pages.sort(key=lambda page: api.page_order(app, page))
-    reference = [f"api/{page}" for page in pages]
+    reference = [f"{page.replace('index', 'All names')} <api/{page}>" for page in pages]
     blocks = [("The book", chapters), ("Stories", stories), ("Reference", reference)]
     written = [
         TOCTREE.format(caption=caption, entries="\n".join(entries))

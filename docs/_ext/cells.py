@@ -3,8 +3,8 @@
 A code cell may begin with directive lines, `#| name` or `#| name: value`:
 
     hide            the cell is not shown
-    echo: false     only its outputs are shown
-    output: false   only its code is shown
+    hide_input      only its outputs are shown
+    hide_output     only its code is shown
     export          the cell goes into the package; it gets a label
     solution        the cell is folded away under the word "Solution"
     alt: text       what the figure shows, for those who cannot see it
@@ -112,9 +112,9 @@ def shown_code(cell, module):
     if HIDDEN & set(said) or not code:
         return None
     tags, options, metadata = [], {}, {}
-    if said.get("echo") == "false":
+    if "hide_input" in said:
         tags.append("remove-input")
-    if said.get("output") == "false":
+    if "hide_output" in said:
         tags.append("remove-output")
     if alt := said.get("alt"):
         options["image"] = {"alt": alt}
