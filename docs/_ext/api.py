@@ -96,8 +96,25 @@ def own_methods(cls, target, patched):
         plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member
         if not (inspect.isfunction(plain) or isinstance(plain, property)):
             continue
-        if f"{target}.{name}" in patched or plain.__doc__ and name != "__init__":
+        bound = getattr(plain, "__module__", cls.__module__) != cls.__module__
+        said = plain.__doc__ and name != "__init__" and not bound
+        if f"{target}.{name}" in patched or said:
             yield name
+
+
+def later_methods(chapter, cls, target):
+    """What a later chapter adds to a class: patched methods, and functions bound as methods.
+
+    Pairs of a method's name and of the entry that tells it.
+    """
+    for name in chapter.names:
+        full = full_name(chapter.module, name)
+        if full.rsplit(".", 1)[0] == target:
+            yield name.split(".")[1], full
+    told = {id(find(chapter.module, name)): name for name in chapter.names if "." not in name}
+    for name, member in vars(cls).items():
+        if id(member) in told and callable(member):
+            yield name, f"{chapter.module}.{told[id(member)]}"
 
 
 class Listing(SphinxDirective):
@@ -189,14 +206,10 @@ def adapt_words(app, what, full, found, options, lines):
     if what == "data" and inspect.getdoc(type(found)) == "\n".join(lines).strip():
         lines.clear()  # the words of dict or int say nothing about this one
     for chapter in app.chapters if what == "class" else []:
-        later = [
-            f":py:obj:`{name.split('.')[1]} <{full_name(chapter.module, name)}>`"
-            for name in chapter.names
-            if full_name(chapter.module, name).rsplit(".", 1)[0] == full
-            and chapter.module != found.__module__
-        ]
-        if later:
-            lines += note(f":defined:`{chapter.module}` adds {', '.join(later)}.")
+        if chapter.module != found.__module__:
+            later = [f":py:obj:`{name} <{to}>`" for name, to in later_methods(chapter, found, full)]
+            if later:
+                lines += note(f":defined:`{chapter.module}` adds {', '.join(later)}.")
 
 
 def note(text):

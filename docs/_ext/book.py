@@ -4,6 +4,7 @@
 """
 
 import json
+import zlib
 from dataclasses import astuple
 from pathlib import Path
 
@@ -143,4 +144,10 @@ def setup(app):
     app.connect("build-finished", drop_old_pages)
     api.setup(app)
     figures.setup(app)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    # Pages are read again when this code has changed.
+    texts = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return {
+        "env_version": zlib.crc32(texts),
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
