@@ -1,4 +1,4 @@
-"""Every differentiable function of the package: where it may be tried, and what it should agree with.
+"""Every differentiable function of the package: where to try it, and what it must agree with.
 
 `test_functions.py` fails if an exported one is missing here, and tries each of them.
 """
@@ -26,7 +26,7 @@ def modules():
 
 
 def exported(module):
-    """The names of a module that could be differentiable: Functions, and callables in lower case."""
+    """What a module may have to differentiate: its Functions, and its callables in lower case."""
     for name in module.__all__:
         thing = getattr(module, name)
         kind = isinstance(thing, type) and issubclass(thing, Function)
@@ -164,7 +164,8 @@ class Entry:
 def one(name, place, torch=None, ints=(-3, 4), value=None):
     """A function of one operand whose class is its name with a capital."""
     value = value or getattr(np, name)
-    return Entry(f"{name} {name[0].upper()}{name[1:]}", getattr(F, name), (place,), value, torch or name, ints)
+    names = f"{name} {name[0].upper()}{name[1:]}"
+    return Entry(names, getattr(F, name), (place,), value, torch or name, ints)
 
 
 def erf_of_each(x):

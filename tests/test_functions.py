@@ -1,4 +1,4 @@
-"""Every function of the registry: values, types, first and second derivatives, and torch's answers."""
+"""Every function of the registry: values, types, two derivatives, and torch's answers."""
 
 import math
 import warnings
@@ -314,7 +314,7 @@ def test_torch_finds_the_same_in_float32(entry, data, seed):
 
 @pytest.mark.torch
 def test_torch_agrees_at_the_edges():
-    """Values and slopes at the ends of the domains and beyond, at corners, and where both are equal.
+    """Values and slopes at the ends of the domains and beyond, at corners, and at ties.
 
     At the origin `arctan2` differs: torch says 0, and ours is nan, for there is no slope.
     """
