@@ -23,18 +23,18 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
+    "sphinx.ext.githubpages",
     "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "book",
 ]
 root_doc = "index"
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = []
 
 # Notebooks come executed.
 nb_execution_mode = "off"
 nb_merge_streams = True
-myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline"]
+myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
 # The reference. In a docstring `x` is code.
@@ -50,11 +50,7 @@ toc_object_entries_show_parents = "hide"
 # Nothing is fetched from elsewhere: MathJax is the one file of the wheel.
 mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
 mathjax_path = "tex-svg.js"
-mathjax3_config = {
-    "options": {"enableMenu": False},
-    "svg": {"fontCache": "global"},
-    "loader": {"load": []},
-}
+mathjax3_config = {"options": {"enableMenu": False}}  # the menu would offer to load more
 
 # Only the code of a cell can be copied, not what it printed.
 copybutton_selector = "div[class*=highlight-]:not(.output) > .highlight > pre"
