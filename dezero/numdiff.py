@@ -69,8 +69,9 @@ def report(found, tried, rtol, atol, where):
 
 # %% ../nbs/01_numdiff.ipynb #differentiable
 def differentiable(x):
-    "Is it a Variable, or an array of floats? Labels, shapes and options are not."
-    return isinstance(x, Variable) or isinstance(x, np.ndarray) and x.dtype.kind == 'f'
+    "Is it a Variable or an array of floats? Labels, shapes and options are not."
+    x = array_of(x)
+    return isinstance(x, np.ndarray) and x.dtype.kind == 'f'
 
 def gradient_check(f, x, *args, rtol=1e-4, atol=1e-5, order=1, **kwargs):
     """Do the gradients that `backward` gives agree with those found by trying? Book step 10.
@@ -79,7 +80,7 @@ def gradient_check(f, x, *args, rtol=1e-4, atol=1e-5, order=1, **kwargs):
     `order=2` also the gradient of the gradient. The arguments stay unchanged. Returns `True`
     or `False`, and prints what differs.
     """
-    given = (Variable(array_of(as_variable(x))), *args)
+    given = (array_of(as_variable(x)).astype(float), *args)
     places = [i for i, a in enumerate(given) if differentiable(a)]
     def g(*xs):
         filled = list(given)
@@ -94,17 +95,22 @@ def check_order(g, xs, names, rtol, atol, order, what):
     ys = g(*xs)
     for k in range(len(ys)) if isinstance(ys, (list, tuple)) else [None]:
         def output(*xs, k=k): return g(*xs) if k is None else g(*xs)[k]
-        def gradient(*xs, f=output): return f(*xs).gradients(xs, weights(f(*xs)), create_graph=True)
+        def gradient(*xs, f=output):
+            *xs, gy = xs
+            return f(*xs).gradients(xs, gy, create_graph=True)
         here = what if k is None else f'{what}, output {k},'
         if not check_output(output, xs, names, rtol, atol, here): return False
-        more = order > 1
-        if more and not check_order(gradient, xs, names, rtol, atol, order - 1, f'second {what}'):
-            return False
+        if order == 1: continue
+        gy = Variable(weights(output(*xs)))
+        more = [*xs, gy], [*names, 'the gradient coming in']
+        if not check_order(gradient, *more, rtol, atol, order - 1, f'second {what}'): return False
     return True
 
 def check_output(f, xs, names, rtol, atol, what):
     "Compare the gradients of `f(*xs)` with those found by trying, one argument at a time."
     y = f(*xs)
+    if not isinstance(y, Variable):
+        raise TypeError(f'gradient_check needs a function that returns Variables, not {type(y)}')
     weight = weights(y)
     for i, found in enumerate(y.gradients(xs, weight)):
         def nudged(x, i=i): return array_of(f(*xs[:i], x, *xs[i + 1:])) * weight

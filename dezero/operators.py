@@ -4,15 +4,17 @@
 
 # %% auto #0
 __all__ = ['new_box', 'add', 'sub', 'mul', 'div', 'power', 'UFUNCS', 'Add', 'Sub', 'Mul', 'Div', 'Neg', 'Pow', 'Power',
-           'LogOrZero', 'constant', 'two_operands', 'rsub', 'rdiv', 'rpower', 'neg', 'pow', 'install', 'setup_variable',
-           'refuse', 'GetItem', 'PutItem', 'is_basic', 'get_item', 'SwapAxes', 'MatMul', 'matmul', 'rmatmul',
-           'comparison', 'Abs', 'Sign']
+           'LogOrZero', 'is_zero', 'constant', 'two_operands', 'rsub', 'rdiv', 'rpower', 'neg', 'pow', 'install',
+           'setup_variable', 'refuse', 'GetItem', 'PutItem', 'is_basic', 'get_item', 'SwapAxes', 'MatMul', 'matmul',
+           'rmatmul', 'comparison', 'Abs', 'Sign']
 
-# %% ../nbs/03_operators.ipynb #code-import-numpy-as-np
+# %% ../nbs/03_operators.ipynb #code-from-weakref-import-ref
+from weakref import ref
+
 import numpy as np
 
 from .backprop import apply
-from .core import Constant, Function, Variable, births, patch, recording
+from .core import Constant, Function, Variable, adapt, births, box, patch, recording
 
 # %% ../nbs/03_operators.ipynb #add
 class Add(Function):
@@ -40,7 +42,7 @@ class Div(Function):
     "`x0 / x1`. Book step 22."
     def forward(self, x0, x1): return x0 / x1
     def gx0(self, gy, x0, x1): return gy / x1
-    def gx1(self, gy, x0, x1): return -gy * x0 / x1 ** 2
+    def gx1(self, gy, x0, x1): return -gy * x0 / x1 / x1
     rules = gx0, gx1
 
 class Neg(Function):
@@ -52,8 +54,8 @@ class Neg(Function):
 # %% ../nbs/03_operators.ipynb #pow
 class Pow(Function):
     "`x ** c` for a number `c`. Book step 22."
-    def __init__(self, c): self.c = c
-    def forward(self, x): return x ** self.c
+    def __init__(self, c): self.c = c.item() if isinstance(c, np.generic) else c
+    def forward(self, x): return np.power(x, adapt(self.c, (x.dtype,)))
     def gx(self, gy, x): return gy * self.c * x ** (self.c - 1) if self.c != 0 else gy * 0
     rules = gx,
 
@@ -63,15 +65,19 @@ class Power(Function):
     By the exponent where the base is positive, 0 where it is 0.
     """
     def forward(self, x0, x1): return x0 ** x1
-    def gx0(self, gy, x0, x1): return gy * x1 * x0 ** (x1 - 1)
+    def gx0(self, gy, x0, x1): return gy * x1 * x0 ** (x1 - 1 + (is_zero(x0) & is_zero(x1)))
     def gx1(self, gy, x0, x1): return gy * x0 ** x1 * apply(LogOrZero(), x0)
     rules = gx0, gx1
 
 class LogOrZero(Function):
     "`log(x)`, and 0 at 0: what the derivative of a power by its exponent needs."
-    def forward(self, x): return np.log(np.where(x == 0, 1.0, x))
-    def gx(self, gy, x): return gy / (x + (x == 0))
+    def forward(self, x): return np.log(x + is_zero(x))
+    def gx(self, gy, x): return gy / (x + is_zero(x))
     rules = gx,
+
+def is_zero(x):
+    "Where a Variable or an array is 0, as an array of bool."
+    return (x.data if isinstance(x, Variable) else x) == 0
 
 # %% ../nbs/03_operators.ipynb #constant
 #: makes a Variable without the checks of `__init__`: what arithmetic makes of arrays is an array
@@ -89,16 +95,17 @@ def two_operands(function, compute):
     Failing is left to `function`, which says why.
     """
     def operate(x0, x1):
-        if x1.__class__ is float and isinstance(x0, Variable): x1 = constant(x1, x0.data.dtype)
-        elif not (isinstance(x0, Variable) and isinstance(x1, Variable)):
-            x0, x1 = function().box((x0, x1))
-        try: data = compute(x0.data, x1.data)
+        try:
+            if x1.__class__ is float and isinstance(x0, Variable): x1 = constant(x1, x0.data.dtype)
+            elif not (isinstance(x0, Variable) and isinstance(x1, Variable)):
+                x0, x1 = box(function(), (x0, x1))
+            data = compute(x0.data, x1.data)
         except Exception: return function()(x0, x1)
         y = new_box(Variable)
         y.data = data if data.__class__ is np.ndarray else np.asarray(data)
         if recording.get():
             y.creator = f = function()
-            f.inputs, f.birth, f.ys = (x0, x1), next(births), (y.data,)
+            f.inputs, f.birth, f.ys, f.refs = (x0, x1), next(births), (y.data,), [ref(y)]
         else: y.unlinked = 'it was computed under no_grad()'
         return y
     operate.__doc__ = function.__doc__
@@ -148,13 +155,17 @@ UFUNCS = {np.add: add, np.subtract: sub, np.multiply: mul, np.true_divide: div,
 
 def refuse(name):
     "The error for a NumPy function that was called on a Variable."
+    name = {'absolute': 'abs', 'amax': 'max', 'amin': 'min'}.get(name, name)
     return TypeError(f'np.{name} cannot compute with a Variable, it would lose the graph. '
-                     f'Use {name} of dezero.functions if it should be differentiated, '
-                     f'and np.{name} on the array, x.data, if not')
+                     f'Use F.{name} where dezero.functions (as F) has it, or np.{name} on x.data')
 
 @patch
 def __array_ufunc__(self: Variable, ufunc, method, *inputs, **kwargs):
     "What NumPy calls for `array + variable`; other functions of NumPy are refused."
+    if kwargs.get('out') is not None:
+        raise TypeError('a Variable cannot change an array in place: write x.data -= y.data')
+    if ufunc in (np.equal, np.not_equal):
+        raise TypeError('== asks whether two boxes are the same box: compare x.data with an array')
     if method != '__call__' or kwargs or ufunc not in UFUNCS: raise refuse(ufunc.__name__)
     return UFUNCS[ufunc](*inputs)
 
@@ -162,6 +173,11 @@ def __array_ufunc__(self: Variable, ufunc, method, *inputs, **kwargs):
 def __array_function__(self: Variable, function, types, args, kwargs):
     "What NumPy calls for `np.sum(variable)` and the like: refused."
     raise refuse(function.__name__)
+
+@patch
+def __array__(self: Variable, *args, **kwargs):
+    "What NumPy calls for `np.array(variable)`: refused."
+    raise TypeError('an array made of a Variable would lose the graph: take its array, x.data')
 
 # %% ../nbs/03_operators.ipynb #getitem
 class GetItem(Function):
