@@ -151,7 +151,7 @@ class BroadcastTo(Function):
 
 # %% ../nbs/02_backprop.ipynb #cast
 class Cast(Function):
-    "`x` in another dtype; the gradient comes back in the dtype of `x`."
+    "A copy of `x` in a dtype; the gradient comes back in the dtype of `x`."
     def __init__(self, dtype): self.dtype = dtype
     def forward(self, x): return x.astype(self.dtype)
     def gx(self, gy, x): return gy
@@ -210,12 +210,10 @@ def start(output, gy, create_graph):
 
 def own(gx, given):
     "The gradient as a Variable whose array nobody else holds: a copy, if someone does."
-    mine = theirs = as_variable(gx)
-    if mine.data.base is not None or id(mine.data) in given:
-        mine = Variable(mine.data.copy())
-        mine.creator, mine.index = theirs.creator, theirs.index
-    given[id(mine.data)] = mine
-    return mine
+    gx = as_variable(gx)
+    if gx.data.base is not None or id(gx.data) in given: gx = Cast(gx.dtype)(gx)
+    given[id(gx.data)] = gx
+    return gx
 
 # %% ../nbs/02_backprop.ipynb #backward-2
 @patch
@@ -251,10 +249,10 @@ def gradients(self: Variable, inputs, grad_output=None, create_graph=False):
         raise TypeError(f'gradients are taken with respect to Variables, not {wrong[0]}')
     gy, keep = start(self, grad_output, create_graph), any([x.creator is not None for x in inputs])
     given = {id(as_variable(gy).data): gy}
+    zeros = [np.zeros(x.shape, grad_dtype(x)) for x in inputs]
     with using_config('enable_backprop', create_graph):
         grads = propagate(self, gy, keep, create_graph)
-    zeros = [np.zeros(x.shape, grad_dtype(x)) for x in inputs]
-    return [own(grads.get(slot(x), zero), given) for x, zero in zip(inputs, zeros)]
+        return [own(grads.get(slot(x), zero), given) for x, zero in zip(inputs, zeros)]
 
 def grad(output, inputs, grad_output=None, create_graph=False):
     """The gradient of `output` with respect to `inputs`, returned; every `.grad` stays as it is.

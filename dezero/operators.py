@@ -13,7 +13,7 @@ from weakref import ref
 
 import numpy as np
 
-from .backprop import apply
+from .backprop import apply, grad_dtype
 from .core import Constant, Function, Variable, adapt, births, box, patch, recording
 
 # %% ../nbs/03_operators.ipynb #add
@@ -71,7 +71,7 @@ class Power(Function):
 
 class LogOrZero(Function):
     "`log(x)`, and 0 at 0: what the derivative of a power by its exponent needs."
-    def forward(self, x): return np.log(x + is_zero(x))
+    def forward(self, x): return np.log((x + is_zero(x)).astype(grad_dtype(x)))
     def gx(self, gy, x): return gy / (x + is_zero(x))
     rules = gx,
 

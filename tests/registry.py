@@ -37,9 +37,10 @@ def exported(module):
 # Exported in lower case, and no function of Variables.
 HELPERS = set(
     # the walk back
-    "functions_behind slot collect apply grad_dtype fit propagate start hand_out grad"
+    "functions_behind slot collect operands_of rules_of gradients_by_backward"
+    " apply grad_dtype fit propagate start own grad"
     # operators
-    " two_operands install setup_variable refuse is_basic comparison new_box constant"
+    " two_operands install setup_variable refuse is_basic is_zero comparison new_box constant"
     # elementwise
     " floats quotient erf_near erf_far".split()
 )
