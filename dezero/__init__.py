@@ -1,6 +1,6 @@
 """DeZero: a deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
-from dezero import backprop, core, numdiff, operators, utils, visualize
+from dezero import backprop, core, functions, numdiff, operators, utils, visualize
 from dezero.backprop import grad
 from dezero.core import (
     Config,
