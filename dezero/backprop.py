@@ -59,15 +59,11 @@ def slot(x):
     if x.creator is None: return x
     return (x.creator, x.index) if x.index else x.creator
 
-def collect(f, grads, keep=False):
-    """Take out (or `keep`) what has arrived for the outputs of `f`, zeros where nothing came.
+def collect(f, take):
+    """What has arrived for each output of `f`, zeros where nothing came; `take` fetches a slot.
 
     `None` if nothing came at all.
     """
-    take = grads.get if keep else grads.pop
-    if len(f.ys) < 2:
-        gy = take(f, None)
-        return None if gy is None else [gy]
     gys = [take(s, None) for s in [f] + [(f, i) for i in range(1, len(f.ys))]]
     if all([gy is None for gy in gys]): return None
     return [np.zeros(y.shape, grad_dtype(y)) if gy is None else gy for gy, y in zip(gys, f.ys)]
@@ -75,15 +71,14 @@ def collect(f, grads, keep=False):
 # %% ../nbs/02_backprop.ipynb #gradients
 @patch
 def gradients(self: Function, gys, create_graph=False):
-    "Pairs of an input and its gradient: arrays, or Variables with `create_graph`."
-    if self.has_backward: return gradients_by_backward(self, gys, create_graph)
-    operands, pairs = operands_of(self, create_graph), []
+    "Yield pairs of an input and its gradient: arrays, or Variables with `create_graph`."
+    if self.has_backward: yield from gradients_by_backward(self, gys, create_graph); return
+    arguments = self, *gys, *operands_of(self, create_graph)
     for x, rule in zip(self.inputs, rules_of(self)):
         if x.__class__ is Constant: continue
-        gx, data = rule(self, *gys, *operands), x.data
+        gx, data = rule(*arguments), x.data
         if data is None or gx.shape != data.shape or gx.dtype != data.dtype: gx = fit(gx, x, self)
-        pairs.append((x, gx))
-    return pairs
+        yield x, gx
 
 def operands_of(f, create_graph=False):
     "What the rules compute with: inputs, and outputs if needed, as arrays or as Variables."
@@ -181,11 +176,12 @@ def propagate(output, gy, keep=False, create_graph=False):
     Return the gradients by slot: those of the starting boxes, or all with `keep`.
     """
     grads, f = {slot(output): gy}, output.creator
+    take = grads.get if keep else grads.pop
     try:
         for f in functions_behind(output):
-            gys = collect(f, grads, keep)
+            gys = collect(f, take) if len(f.ys) > 1 else [take(f)] if f in grads else None
             for x, gx in f.gradients(gys, create_graph) if gys else ():
-                s = slot(x)
+                s = slot(x) if x.index else x if x.creator is None else x.creator
                 grads[s] = grads[s] + gx if s in grads else gx
     except FAILURES as error:
         raise located(error, f'the derivative of {type(f).__name__}', f.inputs) from error.__cause__

@@ -8,7 +8,8 @@ __all__ = ['new_box', 'add', 'sub', 'mul', 'div', 'power', 'UFUNCS', 'Add', 'Sub
            'setup_variable', 'refuse', 'GetItem', 'PutItem', 'is_basic', 'get_item', 'SwapAxes', 'MatMul', 'matmul',
            'rmatmul', 'comparison', 'Abs', 'Sign']
 
-# %% ../nbs/03_operators.ipynb #code-from-weakref-import-ref
+# %% ../nbs/03_operators.ipynb #code-import-operator
+import operator
 from weakref import ref
 
 import numpy as np
@@ -94,15 +95,16 @@ def two_operands(function, compute):
 
     Failing is left to `function`, which says why.
     """
+    array, asarray = np.ndarray, np.asarray  # looked up once
     def operate(x0, x1):
         try:
             if x1.__class__ is float and isinstance(x0, Variable): x1 = constant(x1, x0.data.dtype)
             elif not (isinstance(x0, Variable) and isinstance(x1, Variable)):
                 x0, x1 = box(function(), (x0, x1))
-            data = compute(x0.data, x1.data)
+            data = compute(x0.data[()], x1.data[()])  # numbers are quicker than 0-d arrays
         except Exception: return function()(x0, x1)
         y = new_box(Variable)
-        y.data = data if data.__class__ is np.ndarray else np.asarray(data)
+        y.data = data if data.__class__ is array else asarray(data)
         if recording.get():
             y.creator = f = function()
             f.inputs, f.birth, f.ys, f.refs = (x0, x1), next(births), (y.data,), [ref(y)]
@@ -111,11 +113,11 @@ def two_operands(function, compute):
     operate.__doc__ = function.__doc__
     return operate
 
-add = two_operands(Add, np.add)
-sub = two_operands(Sub, np.subtract)
-mul = two_operands(Mul, np.multiply)
-div = two_operands(Div, np.true_divide)
-power = two_operands(Power, np.power)
+add = two_operands(Add, operator.add)
+sub = two_operands(Sub, operator.sub)
+mul = two_operands(Mul, operator.mul)
+div = two_operands(Div, operator.truediv)
+power = two_operands(Power, operator.pow)
 
 def rsub(x0, x1):
     "`x1 - x0`."
