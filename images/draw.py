@@ -672,7 +672,7 @@ STAGES = (
                          "dataloaders", "training")),
     ("GPU, CNN, RNN", ("cuda", "regularization", "conv", "conv layers", "vision", "rnn")),
 )
-WRITTEN = 4  # how many chapters the book has
+WRITTEN = 7  # how many chapters the book has
 
 
 @figure(508, 596, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
