@@ -283,7 +283,8 @@ def where(condition, x0, x1):
     return Where(condition.data if isinstance(condition, Variable) else condition)(x0, x1)
 
 # %% ../../nbs/05_elementwise.ipynb #quotient
-CODY = dict(  # the coefficients of the four polynomials, from the highest power down
+#: the coefficients of the four polynomials, from the highest power down
+CODY = dict(
     A=[1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2,
        3.77485237685302021e2, 3.20937758913846947e3],
     B=[1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3,
