@@ -95,6 +95,7 @@ class Log10(Function):
     def gx(self, gy, x): return gy / (x * math.log(10))
     rules = gx,
 
+# %% ../../nbs/05_elementwise.ipynb #log2-2
 def log2(x):
     "The logarithm of `x > 0` to the base 2; elsewhere as `log`."
     return Log2()(x)
@@ -117,6 +118,7 @@ class Expm1(Function):
     def gx(self, gy, x, y): return gy * (y + 1)
     rules = gx,
 
+# %% ../../nbs/05_elementwise.ipynb #log1p-2
 def log1p(x):
     """`log(1 + x)` for `x > -1`, exact near 0.
 
@@ -175,6 +177,7 @@ class Sqrt(Function):
     def gx(self, gy, x, y): return gy / (2 * y)
     rules = gx,
 
+# %% ../../nbs/05_elementwise.ipynb #square-2
 def square(x):
     "`x * x`. Book step 2."
     return Square()(x)
@@ -261,6 +264,7 @@ class Minimum(Function):
     def gx1(self, gy, x0, x1): return (gy * (x1 < x0) + gy * (x1 <= x0)) / 2
     rules = gx0, gx1
 
+# %% ../../nbs/05_elementwise.ipynb #maximum-2
 def maximum(x0, x1):
     "The larger of two, element by element; where they are equal, each gets half the gradient."
     return Maximum()(x0, x1)
@@ -282,7 +286,7 @@ def where(condition, x0, x1):
     "`x0` where the condition is true, `x1` elsewhere; the condition gets no gradient."
     return Where(condition.data if isinstance(condition, Variable) else condition)(x0, x1)
 
-# %% ../../nbs/05_elementwise.ipynb #quotient
+# %% ../../nbs/05_elementwise.ipynb #code-the-coefficients-of-the-four-polynomial
 #: the coefficients of the four polynomials, from the highest power down
 CODY = dict(
     A=[1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2,
@@ -296,6 +300,7 @@ CODY = dict(
        1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3,
        3.43936767414372164e3, 1.23033935480374942e3])
 
+# %% ../../nbs/05_elementwise.ipynb #quotient
 def quotient(p, q, x):
     "One of Cody's polynomials divided by another one."
     return np.polyval(CODY[p], x) / np.polyval(CODY[q], x)
