@@ -60,10 +60,13 @@ def slot(x):
     return (x.creator, x.index) if x.index else x.creator
 
 def collect(f, take):
-    """What has arrived for each output of `f`, zeros where nothing came; `take` fetches a slot.
+    """What has arrived for the outputs of `f`, `None` if nothing has; `take` fetches a slot.
 
-    `None` if nothing came at all.
+    Among several outputs those for which nothing came get zeros.
     """
+    if len(f.ys) < 2:
+        gy = take(f, None)
+        return None if gy is None else [gy]
     gys = [take(s, None) for s in [f] + [(f, i) for i in range(1, len(f.ys))]]
     if all([gy is None for gy in gys]): return None
     return [np.zeros(y.shape, grad_dtype(y)) if gy is None else gy for gy, y in zip(gys, f.ys)]
@@ -179,9 +182,9 @@ def propagate(output, gy, keep=False, create_graph=False):
     take = grads.get if keep else grads.pop
     try:
         for f in functions_behind(output):
-            gys = collect(f, take) if len(f.ys) > 1 else [take(f)] if f in grads else None
+            gys = collect(f, take)
             for x, gx in f.gradients(gys, create_graph) if gys else ():
-                s = slot(x) if x.index else x if x.creator is None else x.creator
+                s = slot(x)
                 grads[s] = grads[s] + gx if s in grads else gx
     except FAILURES as error:
         raise located(error, f'the derivative of {type(f).__name__}', f.inputs) from error.__cause__

@@ -47,7 +47,7 @@ def as_data(x):
 # %% ../nbs/00_core.ipynb #variable
 class Variable:
     "A box for an array of numbers, `data`, that remembers which function made it. Book step 1."
-    __array_priority__ = 200  # in `array + variable` NumPy lets us answer
+    __array_priority__ = 200  # as in the published DeZero; chapter 03 does the work
     name = None               # for messages and pictures
     grad = None               # the derivative, once there is one
     creator = None            # the function that made this box, None if you did
@@ -100,6 +100,7 @@ class Variable:
         def __int__(self) -> int: ...
         def __bool__(self) -> bool: ...
         def swapaxes(self, i: int, j: int) -> 'Variable': ...
+        def replay(self, to_file=None): ...
 
 # %% ../nbs/00_core.ipynb #patch
 def patch(method):
@@ -186,11 +187,13 @@ class Function:
         raise NotImplementedError(f'{type(self).__name__} has no forward: '
                                   'define `def forward(self, x): ...` in the class')
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
         if 'backward' in vars(cls): cls.has_backward = True
         elif 'rules' in vars(cls): cls.has_backward = False
         if callable(cls.rules): cls.rules = (cls.rules,)
-        if cls.rules: cls.rules = tuple([vars(cls).get(r.__name__, r) for r in cls.rules])
+        def own(rule): return vars(cls).get(getattr(rule, '__name__', None), rule)
+        if cls.rules: cls.rules = tuple(map(own, cls.rules))
 
     if TYPE_CHECKING:
         inputs: Any
@@ -254,8 +257,10 @@ def box(f, operands):
 # %% ../nbs/00_core.ipynb #describe
 def describe(x):
     "A Variable in an error message: `'W' (2, 3) float32`."
-    empty = 'None' if type(x) is Constant else 'is empty, give it an array first'
-    kind = empty if x.data is None else f'{x.shape} {x.dtype}'
+    if isinstance(x.data, np.ndarray): kind = f'{x.shape} {x.dtype}'
+    elif x.data is not None: kind = f'holds a {type(x.data).__name__} and no array'
+    elif type(x) is Constant: kind = 'None'
+    else: kind = 'was freed' if x.creator else 'is empty, give it an array first'
     return f'{x.name!r} {kind}' if x.name else kind
 
 def located(error, place, inputs):

@@ -267,7 +267,7 @@ A, B, Y = X ** 2, math.exp(X ** 2), math.exp(X ** 2) ** 2  # the values along SQ
 
 
 @figure(480, 232, """A box named x holds the array 1.0. Beside it the same box stands open: after
-    x.data = 2.0 the array 1.0 is out and the array 2.0 is in.""")
+    new data the array 1.0 is out and the array 2.0 is in.""")
 def box(fig):
     """A Variable is a box for data"""
     def cell(x, y, value):
@@ -290,7 +290,7 @@ def box(fig):
     fig.ghost(right, 40, "1.0", 66, 40, 5, 18)
     fig.arrow((right, 116), (right, 62), "line")
     fig.arrow((left + 68, 139), (right - 68, 139), "accent", gap=8)
-    fig.text((left + right) / 2, 118, "`x.data = 2.0`", size=15)
+    fig.text((left + right) / 2, 118, "`x.data = ...`", size=15)
 
 
 @figure(520, 230, """The Variable x holds an array of shape (2, 3). The function Square takes the
