@@ -6,8 +6,10 @@
 __all__ = ['RENDERERS', 'LIMIT', 'replays', 'find', 'render', 'advice', 'Picture', 'Numbers', 'printable', 'escaped', 'boxes_of',
            'number', 'label', 'dot_text', 'get_dot_graph', 'write', 'plot_dot_graph', 'Term', 'written', 'within',
            'literal', 'index_text', 'asked', 'returned', 'filled', 'short', 'few', 'equation', 'parameters', 'in_terms',
-           'forward_lines', 'backward_lines', 'slots_made', 'flows', 'Story', 'cut', 'meeting', 'layers_of',
-           'crossings', 'arrange', 'spread', 'settle', 'layout', 'columns', 'curve', 'Replay', 'replay', 'write_page']
+           'forward_lines', 'backward_lines', 'slots_made', 'flows', 'Story', 'cut', 'say', 'around', 'tell_forward',
+           'tell_backward', 'meeting', 'tell_flow', 'layers_of', 'crossings', 'arrange', 'spread', 'settle', 'layout',
+           'columns', 'words_in', 'grads_in', 'sizes_of', 'draw_node', 'curve', 'ports', 'draw_arrow', 'draw', 'page',
+           'Replay', 'replay', 'write_page']
 
 # %% ../nbs/04_visualize.ipynb #code-import-ast
 import ast
@@ -255,12 +257,14 @@ def __bool__(self: Term):
 # %% ../nbs/04_visualize.ipynb #returned
 def returned(function):
     "The texts of what a function returns at its end, and is that all it does? From its source."
-    try: body = ast.parse(dedent(inspect.getsource(function))).body[0].body
-    except (OSError, TypeError, SyntaxError, AttributeError): return [], False
+    try: tree = ast.parse(dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError): return [], False
+    if not isinstance(tree, ast.FunctionDef): return [], False
+    body = tree.body[:]
     if isinstance(body[0], ast.Expr): del body[0]  # what it says of itself
-    last = body[-1].value if body and isinstance(body[-1], ast.Return) else None
-    if isinstance(last, ast.Name) and len(body) == 2:  # `gx = 2 * x * gy`, and then `return gx`
-        last = body.pop(0).value
+    first, last = body[0], body[-1].value if isinstance(body[-1], ast.Return) else None
+    if len(body) == 2 and isinstance(first, ast.Assign) and isinstance(last, ast.Name):
+        body, last = body[1:], first.value  # `gx = 2 * x * gy`, and then `return gx`
     parts = last.elts if isinstance(last, ast.Tuple) else [last] if last else []
     return [ast.unparse(part).replace('np.', '') for part in parts], len(body) == 1
 
@@ -310,7 +314,8 @@ def forward_lines(f):
     names, (texts, simple) = parameters(forward, len(xs)), returned(forward)
     if simple and len(f.ys) == 1:
         text, figures, y = in_terms(forward, f, names, [x[()] for x in xs])
-        if text and np.array_equal(y, f.ys[0]): return equation('y', text, figures, y)
+        if text and y is not None and np.array_equal(y, f.ys[0]):
+            return equation('y', text, figures, y)
     left = 'y' if len(f.ys) == 1 else ', '.join([f'y{i}' for i in range(len(f.ys))])
     text = ', '.join(texts) if simple else f'{type(f).__name__}({", ".join(names)})'
     return [f'{left} = {text}', *[f'{" " * len(left)} = {few(y)}' for y in f.ys]]
@@ -325,11 +330,13 @@ def backward_lines(f, i, gys, gx):
         text = texts[i] if len(texts) == len(f.inputs) else f'backward({", ".join(names)})[{i}]'
     else:
         rule, values = f.rules[i], [*gys, *operands_of(f)]
-        names, left = parameters(rule, len(values)), rule.__name__.strip('<>')
+        names = parameters(rule, len(values))
+        if rule.__name__.isidentifier(): left = rule.__name__
         text, figures, result = in_terms(rule, f, names, values)
         text = text or ', '.join(returned(rule)[0]) or f'{left}({", ".join(names)})'
     lines = equation(left, text, figures, gx if result is None else result)
-    if np.shape(result) not in ((), gx.shape): lines.append(f'summed to {few(gx)}')
+    if result is not None and np.shape(result) not in ((), gx.shape):
+        lines.append(f'summed to {few(gx)}')
     return lines, [(n, k) for k, n in enumerate(names) if re.search(rf'\b{n}\b', text)]
 
 # %% ../nbs/04_visualize.ipynb #slots-made
@@ -366,18 +373,17 @@ class Story:
         free = (t for i in itertools.count(1) if (t := f't{i}') not in taken)
         self.names = {key: cut(label(x)) or next(free)
                       for key, x in self.nodes.items() if key[0] == 'v'}
+        self.title = f'Replay of {self.names[self.end]}'
 
-@patch
-def node(self: Story, what, kind='v'):
-    "The id of a node, for a function or the slot of a box."
-    key = f'{kind}{self.ids[what]}'
-    self.nodes.setdefault(key, what if kind == 'f' else self.boxes[what])
-    return key
+    def node(self, what, kind='v'):
+        "The id of a node, for a function or the slot of a box."
+        key = f'{kind}{self.ids[what]}'
+        self.nodes.setdefault(key, what if kind == 'f' else self.boxes[what])
+        return key
 
-@patch
-def connect(self: Story, source, target, i):
-    "Note an arrow between two nodes."
-    self.arrows[source, target, i] = f'a{len(self.arrows)}'
+    def connect(self, source, target, i):
+        "Note an arrow between two nodes."
+        self.arrows[source, target, i] = f'a{len(self.arrows)}'
 
 def cut(text, most=18):
     "The beginning of a text, in one line that can be shown."
@@ -385,77 +391,73 @@ def cut(text, most=18):
     return line if len(line) <= most else line[:most - 1] + '…'
 
 # %% ../nbs/04_visualize.ipynb #say
-@patch
-def say(self: Story, title, text, **more):
+def say(story, title, text, **more):
     "Add a step."
     nothing = dict(lines=[], rows=[], note='', nodes=[], arrows=[], flow=[], back='', shows=[],
                    grads={})
-    self.steps.append({'title': title, 'text': text, **nothing, **more})
+    story.steps.append({'title': title, 'text': text, **nothing, **more})
 
-@patch
-def around(self: Story, f):
+def around(story, f):
     "The nodes of the inputs, of the outputs, and the arrows of a function."
-    ins = [self.node(slot(x)) for x in f.inputs or ()]
-    outs = [self.node(s) for s in slots_made(f)]
-    me = self.node(f, 'f')
-    return ins, outs, [self.arrows[key, me, i] for i, key in enumerate(ins)], \
-        [self.arrows[me, key, i] for i, key in enumerate(outs)]
+    ins = [story.node(slot(x)) for x in f.inputs or ()]
+    outs = [story.node(s) for s in slots_made(f)]
+    me = story.node(f, 'f')
+    return ins, outs, [story.arrows[key, me, i] for i, key in enumerate(ins)], \
+        [story.arrows[me, key, i] for i, key in enumerate(outs)]
 
-@patch
-def tell_forward(self: Story):
+def tell_forward(story):
     "The steps in which the values appear, one function after the other."
-    given = [key for key, x in self.nodes.items() if key[0] == 'v' and x.creator is None]
-    self.say('Start', 'These values are given.', nodes=given, shows=given)
-    for n, f in enumerate(self.functions, 1):
-        ins, outs, before, after = self.around(f)
-        rows = [[name, few(self.nodes[key].data), self.names[key]]
+    given = [key for key, x in story.nodes.items() if key[0] == 'v' and x.creator is None]
+    say(story, 'Start', 'These values are given.', nodes=given, shows=given)
+    for n, f in enumerate(story.functions, 1):
+        ins, outs, before, after = around(story, f)
+        rows = [[name, few(story.nodes[key].data), story.names[key]]
                 for name, key in zip(parameters(type(f).forward, len(ins)), ins)]
-        made = ' and '.join([self.names[key] for key in outs])
-        self.say(f'Forward, {n} of {len(self.functions)}', f'{type(f).__name__} computes {made}.',
-                 lines=forward_lines(f) if f.ys else [], rows=rows, arrows=before + after,
-                 nodes=[*ins, self.node(f, 'f'), *outs], shows=outs)
+        made = ' and '.join([story.names[key] for key in outs])
+        say(story, f'Forward, {n} of {len(story.functions)}',
+            f'{type(f).__name__} computes {made}.',
+            lines=forward_lines(f) if f.ys else [], rows=rows, arrows=before + after,
+            nodes=[*ins, story.node(f, 'f'), *outs], shows=outs)
 
 # %% ../nbs/04_visualize.ipynb #tell-backward
-@patch
-def tell_backward(self: Story):
+def tell_backward(story):
     "The steps in which the derivatives flow back, one arrow after the other."
-    seed, steps = start(self.output, None, False), flows(self.output)
+    seed, steps = start(story.output, None, False), flows(story.output)
     one = '1' if seed.ndim == 0 else 'ones'
-    self.say('Turn', f'Now back. The derivative of {self.names[self.end]} by itself is {one}.',
-             nodes=[self.end], grads={self.end: short(seed)})
-    ways = Counter([self.node(slot(f.inputs[i])) for f, i, _, _ in steps])
-    sums, came = {}, Counter()
+    say(story, 'Turn', f'Now back. The derivative of {story.names[story.end]} by itself is {one}.',
+        nodes=[story.end], grads={story.end: short(seed)})
+    ways = Counter([story.node(slot(f.inputs[i])) for f, i, _, _ in steps])
+    sums, came = {story.end: seed}, Counter()
     for n, (f, i, gys, gx) in enumerate(steps, 1):
-        key = self.node(slot(f.inputs[i]))
+        key = story.node(slot(f.inputs[i]))
         before, came[key] = sums.get(key), came[key] + 1
         sums[key] = gx if before is None else before + gx
         grad = short(sums[key]) + (' + …' if came[key] < ways[key] else '')
-        note = meeting(self.names[key], before, gx, ways[key])
-        self.tell_flow(f, i, gys, gx, title=f'Back, {n} of {len(steps)}', note=note,
-                       grads={key: grad})
-    given = [key for key in sums if self.nodes[key].creator is None]
-    self.say('End', 'The gradients of what was given.', nodes=given,
-             rows=[[self.names[key], few(sums[key]), ''] for key in given])
+        note = meeting(story.names[key], before, gx, ways[key])
+        tell_flow(story, f, i, gys, gx, title=f'Back, {n} of {len(steps)}', note=note,
+                  grads={key: grad})
+    given = [key for key in sums if story.nodes[key].creator is None]
+    say(story, 'End', 'The gradients of what was given.', nodes=given,
+        rows=[[story.names[key], few(sums[key]), ''] for key in given])
 
 def meeting(name, before, gx, ways):
     "A sentence about derivatives that meet at a box."
     if ways == 1: return ''
     if before is None: return f'{ways} derivatives meet at {name}. This is the first.'
-    total = f'= {few(before + gx)}'
-    if np.ndim(gx) == 0: total = f'{number(before)} + {within(literal(gx), 1)} {total}'
+    total = few(before + gx)
+    if np.ndim(gx) == 0: total = f'{number(before)} + {within(literal(gx), 1)} = {total}'
     return f'It is added to what {name} has already: {total}.'
 
-@patch
-def tell_flow(self: Story, f, i, gys, gx, **more):
+def tell_flow(story, f, i, gys, gx, **more):
     "The step in which one derivative flows from a function to one of its inputs."
-    ins, outs, before, after = self.around(f)
+    ins, outs, before, after = around(story, f)
     lines, used = backward_lines(f, i, gys, gx)
     values = [*gys, *[x.data for x in f.inputs], *f.ys]
-    boxes = [*[f'gradient of {self.names[key]}' for key in outs],
-             *[self.names[key] for key in ins + outs]]
-    self.say(text=f'{type(f).__name__} sends a derivative to {self.names[ins[i]]}.', lines=lines,
-             rows=[[name, few(values[k]), boxes[k]] for name, k in used], back=short(gx),
-             nodes=[*outs, self.node(f, 'f'), ins[i]], flow=[before[i], *after], **more)
+    boxes = [*[f'gradient of {story.names[key]}' for key in outs],
+             *[story.names[key] for key in ins + outs]]
+    say(story, text=f'{type(f).__name__} sends a derivative to {story.names[ins[i]]}.', lines=lines,
+        rows=[[name, few(values[k]), boxes[k]] for name, k in used], back=short(gx),
+        nodes=[*outs, story.node(f, 'f'), ins[i]], flow=[before[i], *after], **more)
 
 # %% ../nbs/04_visualize.ipynb #layers-of
 def layers_of(nodes, arrows):
@@ -515,8 +517,10 @@ def settle(rows, near, width, rounds=60):
 
 # %% ../nbs/04_visualize.ipynb #layout
 def layout(sizes, arrows):
-    """The middle of each node and the height of its layer, and the way of each arrow, from nodes
-    with their width and height. A bend of an arrow is placed like a node."""
+    """The middle of each node, and the way of each arrow, from nodes with their width and height.
+
+    Where an arrow passes a layer it has a bend, which is placed like a node.
+    """
     layer = layers_of(sizes, arrows)
     ways = {a: [s, *[(a, k) for k in range(layer[s] + 1, layer[t])], t]
             for (s, t, i), a in arrows.items()}
@@ -527,48 +531,44 @@ def layout(sizes, arrows):
     rows = [[n for n in layer if layer[n] == k] for k in range(max(layer.values()) + 1)]
     x = settle(arrange(rows, near), near, {n: sizes.get(n, (8, 0))[0] for n in layer})
     tall = [max([sizes[n][1] for n in row if n in sizes]) for row in rows]
-    y = tall[0] / 2 + np.cumsum([0, *[(a + b) / 2 + 30 for a, b in zip(tall, tall[1:])]])
-    return {n: (x[n], float(y[k]), tall[k]) for n, k in layer.items()}, ways
+    y = tall[0] / 2 + np.cumsum([0, *[(a + b) / 2 + 36 for a, b in zip(tall, tall[1:])]])
+    return {n: (x[n], float(y[k])) for n, k in layer.items()}, ways
 
 # %% ../nbs/04_visualize.ipynb #columns
 def columns(text):
     "How many columns of a fixed-width font a text takes."
     return sum([2 if east_asian_width(sign) in 'WF' else 1 for sign in text])
 
-@patch
-def words(self: Story, key):
+def words_in(story, key):
     "What stands in a node: its name, what the value adds to it, and a second line."
-    x = self.nodes[key]
+    x = story.nodes[key]
     if isinstance(x, Function): return cut(type(x).__name__), '', ''
-    name = self.names[key]
+    name = story.names[key]
     if x.data is None: return name, '', ''
     if x.ndim: return name, f' {x.shape}', short(x.data)
     value = number(x.data)
     return (name, '', '') if name == value else (name, f' = {value}', '')
 
-@patch
-def grads(self: Story, key):
+def grads_in(story, key):
     "What the gradient in a node is, as it grows."
-    return ['grad ' + step['grads'][key] for step in self.steps if key in step['grads']]
+    return ['grad ' + step['grads'][key] for step in story.steps if key in step['grads']]
 
-@patch
-def sizes(self: Story):
+def sizes_of(story):
     "Width and height of each node."
     found = {}
-    for key in self.nodes:
-        (name, value, more), grads = self.words(key), self.grads(key)
+    for key in story.nodes:
+        (name, value, more), grads = words_in(story, key), grads_in(story, key)
         wide = 7.3 * max(map(columns, [name + value, more, *grads])) + (20 if key[0] == 'f' else 30)
         found[key] = max(46, wide), 11 + 16 * (1 + bool(more) + bool(grads))
     return found
 
 # %% ../nbs/04_visualize.ipynb #draw-node
-@patch
-def draw_node(self: Story, key, size, x, y):
+def draw_node(story, key, size, x, y):
     "A node as SVG, as it looks in the end."
-    (wide, tall), (name, value, more) = size, map(escape, self.words(key))
+    (wide, tall), (name, value, more) = size, map(escape, words_in(story, key))
     lines = [f'{name}<tspan class="value">{value}</tspan>']
     if more: lines.append(f'<tspan class="value">{more}</tspan>')
-    lines += [f'<tspan class="grad">{escape(grad)}</tspan>' for grad in self.grads(key)[-1:]]
+    lines += [f'<tspan class="grad">{escape(grad)}</tspan>' for grad in grads_in(story, key)[-1:]]
     top = 4.5 - 8 * (len(lines) - 1)
     kind, corner = ('fun', 6) if key[0] == 'f' else ('var', min(22, tall / 2))
     return (f'<g class="{kind}" data-node="{key}" transform="translate({x:.1f} {y:.1f})">'
@@ -579,41 +579,46 @@ def draw_node(self: Story, key, size, x, y):
 
 def curve(points):
     "A smooth way from one point down to the next, as an SVG path."
-    text = 'M{:.1f} {:.1f}'.format(*points[0])
-    for (a, b), (c, d) in zip(points, points[1:]):
-        text += f'C{a:.1f} {(b + d) / 2:.1f} {c:.1f} {(b + d) / 2:.1f} {c:.1f} {d:.1f}'
+    inner = [(c - a) / (d - b) for (a, b), (c, d) in zip(points, points[2:])]
+    slopes, text = [0, *inner, 0], 'M{:.1f} {:.1f}'.format(*points[0])
+    for (a, b), (c, d), m, n in zip(points, points[1:], slopes, slopes[1:]):
+        half = (d - b) / 2
+        text += (f'C{a + m * half:.1f} {b + half:.1f} '
+                 f'{c - n * half:.1f} {b + half:.1f} {c:.1f} {d:.1f}')
     return text
 
-@patch
-def draw_arrow(self: Story, arrow, way, sizes, places):
+# %% ../nbs/04_visualize.ipynb #ports
+def ports(arrows, ways, sizes, places):
+    "How far from the middle of its end each arrow arrives: side by side, from left to right."
+    found, ends = {}, defaultdict(list)
+    for (_, t, _), a in arrows.items(): ends[t].append(a)
+    for t, here in ends.items():
+        here.sort(key=lambda a: places[ways[a][-2]][0])
+        gap = min(16, sizes[t][0] / (len(here) + 1))
+        found.update({a: (k - (len(here) - 1) / 2) * gap for k, a in enumerate(here)})
+    return found
+
+def draw_arrow(name, way, port, sizes, places):
     "An arrow as SVG, with a tip for each direction."
-    s, t, i = arrow
-    (x0, y0, _), (x1, y1, _) = places[s], places[t]
-    count = sum([each[1] == t for each in self.arrows])
-    x1 += (i - (count - 1) / 2) * min(16, sizes[t][0] / (count + 1)) * (t[0] == 'f')
-    y0, y1 = y0 + sizes[s][1] / 2, y1 - sizes[t][1] / 2
-    bends = [(x, y + h) for x, y, tall in map(places.get, way[1:-1]) for h in (-tall / 2, tall / 2)]
-    return (f'<g data-arrow="{self.arrows[arrow]}">'
+    s, *bends, t = way
+    (x0, y0), (x1, y1), bends = places[s], places[t], [places[n] for n in bends]
+    x1, y0, y1 = x1 + port, y0 + sizes[s][1] / 2, y1 - sizes[t][1] / 2
+    return (f'<g data-arrow="{name}">'
             f'<path class="line" d="{curve([(x0, y0), *bends, (x1, y1)])}"/>'
             f'<path class="tip down" d="M{x1 - 4:.1f} {y1 - 7:.1f}h8l-4 7z"/>'
             f'<path class="tip up" d="M{x0 - 4:.1f} {y0 + 7:.1f}h8l-4 -7z"/></g>')
 
-# %% ../nbs/04_visualize.ipynb #title
-@patch
-def title(self: Story):
-    "What the replay is called."
-    return f'Replay of {self.names[self.end]}'
-
-@patch
-def drawing(self: Story):
+# %% ../nbs/04_visualize.ipynb #draw
+def draw(story):
     "The width of the picture, and the picture as SVG: the end of the replay."
-    sizes = self.sizes()
-    places, ways = layout(sizes, self.arrows)
+    sizes = sizes_of(story)
+    places, ways = layout(sizes, story.arrows)
     wide, tall = [max([places[key][k] + sizes[key][k] / 2 for key in sizes]) + 24 for k in (0, 1)]
-    arrows = [self.draw_arrow(a, ways[name], sizes, places) for a, name in self.arrows.items()]
-    nodes = [self.draw_node(key, sizes[key], *places[key][:2]) for key in self.nodes]
+    port = ports(story.arrows, ways, sizes, places)
+    arrows = [draw_arrow(a, way, port[a], sizes, places) for a, way in ways.items()]
+    nodes = [draw_node(story, key, sizes[key], *places[key]) for key in story.nodes]
     return round(wide), (f'<svg viewBox="-12 -12 {wide:.0f} {tall:.0f}" role="img" '
-                         f'aria-label="{escape(self.title())}">{"".join(arrows + nodes)}'
+                         f'aria-label="{escape(story.title)}">{"".join(arrows + nodes)}'
                          '<circle class="ball" r="5"/><text class="tag"></text></svg>')
 
 # %% ../nbs/04_visualize.ipynb #code-light-paper-fbfaf7-ink-22272e-soft-545e
@@ -640,12 +645,13 @@ body.vscode-dark .dz-replay { DARK }
 .dz-replay * { box-sizing: border-box; }
 .dz-replay :focus-visible, .dz-replay:focus-visible { outline: 2px solid var(--fun-ink);
   outline-offset: -2px; }
-.dz-replay .stage { flex: 1 1 min(100%, 1.2em + var(--wide)); max-height: 34rem; min-width: 0; overflow: auto;
-  padding: .6em; position: relative; }
+.dz-replay .stage { flex: 1 1 min(100%, 1.2em + var(--wide)); max-height: 34rem; min-width: 0;
+  overflow: auto; padding: .6em; }
 .dz-replay .stage svg { display: block; height: auto; margin: auto; max-width: none;
   min-width: calc(.85 * var(--wide)); overflow: visible; width: min(100%, var(--wide)); }
 .dz-replay .side { border-left: 1px solid var(--rule); flex: 1 1 17rem;
-  margin: -1px 0 0 -1px; border-top: 1px solid var(--rule); min-height: 15rem; min-width: 0; padding: .8em 1em; }
+  border-top: 1px solid var(--rule); margin: -1px 0 0 -1px; min-height: 13rem; min-width: 0;
+  padding: .8em 1em; }
 .dz-replay .foot { align-items: center; border-top: 1px solid var(--rule); display: flex;
   flex: 1 0 100%; flex-wrap: wrap; gap: .4em .6em; min-width: 0; padding: .6em .8em; }
 
@@ -767,7 +773,10 @@ _SCRIPT = r'''
         element.style.visibility = "visible";
       };
       tag.textContent = step.back;
-      put(tag, 0.5, 8, 4);
+      const middle = line.ownerSVGElement.viewBox.baseVal.width / 2;
+      const side = line.getPointAtLength(long / 2).x > middle;
+      tag.style.textAnchor = side ? "end" : "start";
+      put(tag, 0.5, side ? -9 : 9, 4);
       if (calm.matches) return;
       const begun = performance.now();
       const fly = (now) => {
@@ -848,15 +857,14 @@ this notebook) you can step through it.</div>
 
 replays = itertools.count()  #: Makes the names of replays differ.
 
-@patch
-def page(self: Story):
+def page(story):
     "The replay as a piece of HTML."
     import json
     from hashlib import sha256
-    wide, drawing = self.drawing()
-    steps = json.dumps(self.steps).replace('<', '\\u003c')
+    wide, drawing = draw(story)
+    steps = json.dumps(story.steps).replace('<', '\\u003c')
     name = f'dz-replay-{sha256((steps + drawing).encode()).hexdigest()[:8]}-{next(replays)}'
-    parts = {'REPLAY': name, 'TITLE': escape(self.title()), 'WIDE': str(wide), 'STYLE': _STYLE,
+    parts = {'REPLAY': name, 'TITLE': escape(story.title), 'WIDE': str(wide), 'STYLE': _STYLE,
              'DRAWING': drawing, 'STEPS': steps, 'SCRIPT': _SCRIPT.replace('REPLAY', name)}
     return re.sub('|'.join(parts), lambda found: parts[found[0]], _PAGE)
 
@@ -877,9 +885,9 @@ def replay(output, to_file=None):
     if count > 150: raise ValueError(f'{count} functions are too many to step through: replay an '
                                      'earlier Variable, or draw the graph with plot_dot_graph')
     story = Story(output)
-    story.tell_forward()
-    story.tell_backward()
-    result = Replay(story.page(), story.title())
+    tell_forward(story)
+    tell_backward(story)
+    result = Replay(page(story), story.title)
     if to_file is not None: write_page(result, to_file)
     return result
 
