@@ -1,6 +1,6 @@
 """DeZero: a deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
-from dezero import backprop, core, functions, numdiff, operators, utils, visualize
+from dezero import backprop, core, core_simple, functions, numdiff, operators, utils, visualize
 from dezero.backprop import grad
 from dezero.core import (
     Config,
@@ -13,4 +13,5 @@ from dezero.core import (
     test_mode,
     using_config,
 )
+from dezero.core_simple import is_simple_core
 from dezero.operators import setup_variable
