@@ -5,7 +5,7 @@ python -m benchmarks chain tanh-6     # the cases whose names begin so: printed,
 python -m benchmarks --quick          # few short rounds, to see that it runs: not written
 """
 
-from benchmarks.measure import alternate, one_core, one_thread
+from benchmarks.measure import FINE, alternate, one_core, one_thread
 
 one_thread()  # before NumPy is imported
 
@@ -18,7 +18,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 
 from benchmarks import memory, table  # noqa: E402
-from benchmarks.cases import CASES, MEMORY_CASES, ORDERS, TANH_AT, sides, tanh  # noqa: E402
+from benchmarks.cases import CASES, MEMORY_CASES, ORDERS, TANH_AT, WIDE, sides, tanh  # noqa: E402
 from benchmarks.libraries import ALL, Missing, available  # noqa: E402
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -53,8 +53,11 @@ def report(names, rounds, block, pinned):
         results.append((case, alternate(runs, rounds or case.rounds, block), reasons))
     parts = [surroundings(libraries, absent, pinned)]
     if results:
-        parts += ["## Ratios", table.speed(results, PEERS, absent)]
+        parts += ["## Ratios", table.ratios(results, PEERS, absent)]
+        parts += ["## Goals", table.goals(results)]
         parts += ["## Times", table.times(results, PEERS)]
+    if set(WIDE) <= {case.name for case in chosen}:
+        parts += [table.growth(results, WIDE)]
     if any(case.name.startswith("tanh-") for case in chosen):
         parts += ["## Functions in the graph of a derivative of tanh", graph_sizes(libraries)]
     if some := [case for case in MEMORY_CASES if picked(case, names)]:
@@ -72,10 +75,11 @@ def surroundings(libraries, absent, pinned):
     versions = [f"{library.name} {library.version()}" for library in libraries]
     versions += [f"{name} not installed" for name in absent]
     core = "pinned to one core" if pinned else "not pinned to a core"
+    clock = "processor time" if FINE else "wall-clock time"
     return (
         f"{', '.join(versions)}; NumPy {np.__version__}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}. One thread each, {core}, "
-        "garbage collector on."
+        f"{clock}, garbage collector on."
     )
 
 
@@ -87,7 +91,7 @@ def graph_sizes(libraries):
             graphs[library.name] = [library.graph_size(tanh, TANH_AT, n) for n in ORDERS]
         except Missing as reason:
             without.append(f"{library.name}: {reason}.")
-    return "\n\n".join([table.sizes(graphs, ORDERS), " ".join(without)]).strip()
+    return "\n\n".join(filter(None, [table.sizes(graphs, ORDERS), " ".join(without)]))
 
 
 def memory_table(cases, absent):

@@ -304,6 +304,8 @@ CASES = [
     ],
 ]
 
+WIDE = [f"wide-{width}" for width in WIDTHS]
+
 
 @dataclass
 class MemoryCase:

@@ -328,10 +328,10 @@ def dot(slopes, vector):
     return sum([slope * v for slope, v in zip(slopes[1:], vector[1:])], slopes[0] * vector[0])
 
 
-def available(kinds=ALL):
-    """The libraries that can be imported, and the names of those that cannot."""
-    found, absent = [], []
-    for kind in kinds:
+def available():
+    """DeZero and the peers that can be imported, and the names of those that cannot."""
+    found, absent = [DeZero()], []
+    for kind in ALL[1:]:
         try:
             found.append(kind())
         except ImportError:

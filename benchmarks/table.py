@@ -22,26 +22,53 @@ def rows(*lines):
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *body])
 
 
-def against_goal(value, goal):
-    """`0.41 ✓ 0.45`: the ratio, whether it is small enough, and the goal."""
-    return f"{value:.2f} " + (f"{'✓' if value <= goal else '✗'} {goal}" if goal else "")
-
-
-def versus(case, name, seconds, reasons, absent):
-    """The cell of a case and a peer."""
-    if name in seconds:
-        value, low, high = ratio(seconds[OURS], seconds[name])
-        return f"{against_goal(value, case.goals.get(name)).strip()} ({low:.2f} to {high:.2f})"
-    return reasons.get(name) or ("not installed" if name in absent else "not done")
-
-
-def speed(results, peers, absent):
-    """Ratios, a line for each case: (case, seconds by name, reasons by name)."""
-    lines = [["Case", OURS, *peers]]
+def ratios(results, peers, absent):
+    """Our time divided by theirs, for each case with its seconds and its reasons by name."""
+    lines = [["Case", *peers]]
     for case, seconds, reasons in results:
-        cells = [versus(case, peer, seconds, reasons, absent) for peer in peers]
-        lines.append([case.title, duration(median(seconds[OURS])), *cells])
+        lines.append([case.title, *[cell(name, case, seconds, reasons, absent) for name in peers]])
     return rows(*lines)
+
+
+def cell(name, case, seconds, reasons, absent):
+    """The ratio to a peer, with a sign if there is a goal, or why there is none."""
+    if name not in seconds:
+        return reasons.get(name) or ("not installed" if name in absent else "not done")
+    value = ratio(seconds[OURS], seconds[name])[0]
+    return f"{value:.2f}" + (f" {sign(value, case.goals[name])}" if name in case.goals else "")
+
+
+def sign(value, goal):
+    return "✓" if value <= goal else "✗"
+
+
+def goals(results):
+    """What was to be reached, and what was."""
+    lines = [["Case", "beside", "goal", "ratio", "", "middle half of the rounds"]]
+    for case, seconds, _ in results:
+        for name, goal in case.goals.items():
+            if name in seconds:
+                value, low, high = ratio(seconds[OURS], seconds[name])
+                spread = f"{low:.2f} to {high:.2f}"
+                line = [case.title, name, goal, f"{value:.2f}", sign(value, goal), spread]
+            else:
+                line = [case.title, name, goal, "", "not measured", ""]
+            lines.append(line)
+    return rows(*lines)
+
+
+def growth(results, cases):
+    """How the time per operation grows from the smallest of these cases to the largest."""
+    each = {
+        case.operations: median(seconds[OURS]) / case.operations
+        for case, seconds, _ in results
+        if case.name in cases
+    }
+    small, large = min(each), max(each)
+    return (
+        f"{large / small:.1f} times as many operations side by side take "
+        f"{each[large] * large / (each[small] * small):.1f} times as long."
+    )
 
 
 def times(results, peers):

@@ -38,6 +38,8 @@ def sources(root, executed):
             yield Path("api", f"{name}.md"), MODULE.format(name).encode()
             names.append(NAMES.format(f"dezero.{name}"))
     yield Path("api", "index.md"), "\n".join(names).encode()
+    results = (root / "docs" / "benchmarks.md", root / "benchmarks" / "results.md")
+    yield Path("benchmarks.md"), b"".join(path.read_bytes() for path in results)
     for path in (root / "images").glob("*.svg"):
         yield path.relative_to(root), path.read_bytes()
 

@@ -63,7 +63,13 @@ def toc(app):
     pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
     pages.sort(key=lambda page: api.page_order(app, page))
     reference = [f"{page.replace('index', 'All names')} <api/{page}>" for page in pages]
-    blocks = [("The book", chapters), ("Stories", stories), ("Reference", reference)]
+    measured = ["Benchmarks <benchmarks>"]
+    blocks = [
+        ("The book", chapters),
+        ("Stories", stories),
+        ("Reference", reference),
+        ("Measured", measured),
+    ]
     written = [
         TOCTREE.format(caption=caption, entries="\n".join(entries))
         for caption, entries in blocks

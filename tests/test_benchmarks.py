@@ -1,0 +1,305 @@
+"""The benchmarks: every side of a case computes the same, and the runner is fair.
+
+No test asks how long anything takes. Peers that are not installed are missing here, as in a table.
+"""
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import libraries, measure, memory, table
+from benchmarks.cases import CASES, MEMORY_CASES, ORDERS, WIDE, Case, agree, sides
+from benchmarks.libraries import ALL, DeZero, Library, Missing, available
+
+PEERS = [kind.name for kind in ALL[1:]]
+FLOORS = ["NumPy 0-d", "NumPy scalars"]
+
+
+@pytest.fixture(scope="module")
+def present():
+    return available()[0]
+
+
+# --- the cases ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_all_sides_of_a_case_compute_the_same_numbers(case, present):
+    runs, reasons = sides(case, present if case.operations < 10_000 else present[:1])
+    assert {"DeZero", "NumPy 0-d"} <= set(runs)
+    assert set(runs) | set(reasons) >= {library.name for library in present[:1]} | set(case.floors)
+    first, second = runs["DeZero"](), runs["NumPy 0-d"]()
+    assert np.allclose(first, second, rtol=1e-9), "the second run differs"
+    assert np.isfinite(first).all() and np.any(first)
+
+
+@pytest.mark.parametrize("case", MEMORY_CASES, ids=lambda case: case.name)
+def test_all_sides_of_a_memory_case_compute_the_same_numbers(case, present):
+    x, results = np.linspace(-0.5, 0.5, 7), {}
+    for library in present:
+        if library.name != "micrograd":
+            results[library.name] = library.gradients(case.program, x)()
+    results["by hand"] = case.by_hand(x)
+    assert len(results) > 1 and np.shape(results["DeZero"]) == (2, 7)
+    agree(case, results)
+
+
+def test_the_chains_have_the_derivatives_that_mathematics_gives(present):
+    by_name = {case.name: case for case in CASES}
+    x, n = 0.99, 500
+    value, slope = sides(by_name["chain-variables"], present[:1])[0]["DeZero"]()
+    powers = x ** np.arange(1, n + 2)  # y = x + x**2 + ... + x**(n + 1)
+    assert np.isclose(value, powers.sum())
+    assert np.isclose(slope, (np.arange(1, n + 2) * powers / x).sum())
+    assert np.isclose(sides(by_name["chain-numbers"], present[:1])[0]["DeZero"]()[1], 1.01**n)
+    value, slope = sides(by_name["wide-sum"], present[:1])[0]["DeZero"]()
+    assert np.isclose(value, 1000 * x**2) and np.isclose(slope, 2000 * x)
+
+
+def test_a_side_with_other_numbers_is_found():
+    case = CASES[0]
+    agree(case, {"a": [1.0, 2.0], "b": [1.0, 2.0 + 1e-12]})
+    with pytest.raises(AssertionError, match=f"{case.name}: a gives .* b gives"):
+        agree(case, {"a": [1.0, 2.0], "b": [1.0, 2.0 + 1e-6]})
+    with pytest.raises(AssertionError, match="c gives"):
+        agree(case, {"a": [1.0], "c": [1.0, 2.0]})
+
+
+def test_the_cases_are_those_that_were_promised():
+    names = [case.name for case in CASES + MEMORY_CASES]
+    assert len(set(names)) == len(names)
+    wanted = "chain-variables chain-numbers wide-sum composed rosenbrock hessian-vector chain-long"
+    wanted = wanted.split() + [f"tanh-{order}" for order in range(1, 7)] + WIDE
+    assert set(wanted) | {"memory-tanh", "memory-add"} == set(names)
+    assert [case.operations for case in CASES if case.name == "chain-long"] == [100_000]
+
+
+def test_the_graph_of_tanh_grows(present):
+    from benchmarks.cases import TANH_AT, tanh
+
+    for library in present:
+        if type(library).graph_size is not Library.graph_size:
+            counts = [library.graph_size(tanh, TANH_AT, order) for order in ORDERS]
+            assert counts == sorted(set(counts)) and counts[0] >= 2
+
+
+# --- who is missing -----------------------------------------------------------------------------
+
+
+def test_a_peer_that_is_not_installed_is_named(monkeypatch):
+    real = libraries.import_module
+
+    def no_torch(name):
+        if name == "torch":
+            raise ImportError(name)
+        return real(name)
+
+    monkeypatch.setattr(libraries, "import_module", no_torch)
+    found, absent = available()
+    assert "torch" in absent and "torch" not in [library.name for library in found]
+    results = [(CASES[0], {"DeZero": [1.0] * 3}, {})]
+    assert table.cell("torch", *results[0], absent) == "not installed"
+    goals = table.goals(results)
+    assert len(goals.splitlines()) == 2 + len(CASES[0].goals)
+    assert goals.count("not measured") == len(CASES[0].goals)
+
+
+def test_without_dezero_nothing_is_measured(monkeypatch):
+    def nothing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(libraries, "import_module", nothing)
+    with pytest.raises(ImportError, match="dezero"):
+        available()
+
+
+class Small(Library):
+    name = "Small"
+
+    def __init__(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [(Missing("no tanh"), "no tanh"), (RecursionError(), "recursion too deep")],
+)
+def test_what_a_library_cannot_do_stands_in_its_cell(error, reason):
+    def prepare(library):
+        if library.name == "Small":
+            raise error
+        return lambda: [1.0]
+
+    case = Case("case", "A case", prepare, {"NumPy 0-d": lambda: [1.0]})
+    runs, reasons = sides(case, [DeZero(), Small()])
+    assert list(runs) == ["DeZero", "NumPy 0-d"] and reasons == {"Small": reason}
+    seconds = dict.fromkeys(runs, [1.0] * 3)
+    assert table.cell("Small", case, seconds, reasons, []) == reason
+
+
+def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing():
+    small = Small()
+    for ask in (small.exp, small.tanh):
+        with pytest.raises(Missing, match="no (exp|tanh)"):
+            ask(1.0)
+    with pytest.raises(Missing, match="no higher derivatives"):
+        small.derivative(None, 1.0, 2)
+    with pytest.raises(Missing, match="no higher derivatives"):
+        small.hessian_vector(None, (), ())
+
+
+# --- the runner ---------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes only when a side runs."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def side(self, name, seconds, log):
+        steps = iter(seconds)
+
+        def run():
+            assert gc.isenabled()
+            log.append(name)
+            self.now += next(steps)
+
+        return run
+
+
+def test_the_runner_alternates_and_times_every_round():
+    clock, log = Clock(), []
+    a = clock.side("a", [1, 3, 1, 2], log)
+    b = clock.side("b", [1, 5, 8, 4], log)
+    seconds = measure.alternate({"a": a, "b": b}, rounds=3, block=1, clock=clock)
+    assert log == ["a", "b"] + ["a", "b"] * 3  # once to see how long it takes, then in turns
+    assert seconds == {"a": [3, 1, 2], "b": [5, 8, 4]}
+
+
+def test_short_runs_are_repeated_to_fill_a_block():
+    clock, log = Clock(), []
+    quick = clock.side("quick", [0.25] * 9, log)
+    slow = clock.side("slow", [2.0] * 3, log)
+    seconds = measure.alternate({"quick": quick, "slow": slow}, rounds=2, block=1, clock=clock)
+    assert log == ["quick", "slow"] + (["quick"] * 4 + ["slow"]) * 2
+    assert seconds == {"quick": [0.25, 0.25], "slow": [2.0, 2.0]}
+
+
+def test_the_garbage_of_a_side_is_collected_before_the_next(monkeypatch):
+    log = []
+    monkeypatch.setattr(measure.gc, "collect", lambda: log.append("collect"))
+    clock = Clock()
+    runs = {name: clock.side(name, [1, 1, 1], log) for name in "ab"}
+    measure.alternate(runs, rounds=2, block=1, clock=clock)
+    assert log[2:] == ["collect", "a", "collect", "b"] * 2
+
+
+def test_ratios_are_of_medians_and_the_spread_is_of_paired_rounds():
+    ours, theirs = [2.0, 4.0, 6.0, 80.0, 10.0], [1.0, 4.0, 4.0, 100.0, 4.0]
+    value, low, high = measure.ratio(ours, theirs)
+    assert value == 6.0 / 4.0
+    assert (low, high) == (1.0, 2.0)  # of 2, 1, 1.5, 0.8, 2.5
+
+
+def test_one_thread_is_asked_for_before_numpy_comes():
+    code = "import benchmarks.measure as m, sys, os; m.one_thread(); print('numpy' in sys.modules)"
+    code += "; print(*{os.environ[name] for name in m.THREADS})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "1"]
+
+
+def test_the_process_stays_on_one_core():
+    code = "import benchmarks.measure as m, os; print(m.one_core(), len(os.sched_getaffinity(0)))"
+    if not hasattr(os, "sched_setaffinity"):
+        code = "import benchmarks.measure as m; print(m.one_core(), 1)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [str(hasattr(os, "sched_setaffinity")), "1"]
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def test_the_peak_is_that_of_the_run():
+    if not Path("/proc/self/clear_refs").exists():
+        assert memory.measured("memory-add", "DeZero") == memory.NOT_HERE
+        return
+    big = memory.peak(lambda: [np.ones(2**22), np.ones(2**22)])  # 32 MiB each
+    assert 60 < big < 80
+    assert memory.peak(lambda: None) < 5
+    with pytest.raises(LookupError, match="VmNothing"):
+        memory.status("VmNothing")
+    assert 1 < memory.measured("memory-add", "NumPy 0-d") < 40  # a process of its own
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+
+def test_numbers_are_written_with_their_units():
+    written = [table.duration(t) for t in (2.5, 0.0123, 4.5e-6, 7e-8)]
+    assert written == ["2.5 s", "12.3 ms", "4.5 µs", "70 ns"]
+    assert table.mebibytes(1008.2) == "1,008 MiB" and table.mebibytes("numbers only") != "MiB"
+
+
+def test_a_goal_is_marked_as_reached_or_not():
+    case = Case("case", "A case", None, goals={"torch": 0.5})
+    seconds = {"DeZero": [1.0] * 3, "torch": [2.0] * 3, "autograd": [4.0] * 3}
+    assert table.cell("torch", case, seconds, {}, []) == "0.50 ✓"
+    assert table.cell("torch", case, {**seconds, "torch": [1.9] * 3}, {}, []) == "0.53 ✗"
+    assert table.cell("autograd", case, seconds, {}, []) == "0.25"
+    assert "| 0.5 | 0.50 | ✓ | 0.50 to 0.50 |" in table.goals([(case, seconds, {})])
+
+
+def test_the_growth_compares_the_largest_with_the_smallest():
+    few, many = Case("few", "", None, operations=10), Case("many", "", None, operations=80)
+    results = [(few, {"DeZero": [1.0] * 3}, {}), (many, {"DeZero": [9.0] * 3}, {})]
+    text = table.growth(results, ["few", "many"])
+    assert text == "8.0 times as many operations side by side take 9.0 times as long."
+
+
+def sections(text):
+    """The tables of results.md, as lists of rows, by heading."""
+    found = {}
+    for part in text.split("\n## ")[1:]:
+        heading, _, body = part.partition("\n")
+        lines = [line for line in body.splitlines() if line.startswith("|")]
+        found[heading] = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return found
+
+
+def test_the_committed_table_names_every_case_and_every_peer(root):
+    text = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    tables = sections(text)
+    ratios, times, goals = tables["Ratios"], tables["Times"], tables["Goals"]
+    assert ratios[0] == ["Case", *FLOORS, *PEERS]
+    for found in (ratios, times):
+        assert [row[0] for row in found[2:]] == [case.title for case in CASES]
+        assert all(len(row) == len(found[0]) for row in found)
+    assert all(all(row) for row in ratios), "a cell is empty"
+    assert "not installed" not in text and "not measured" not in text
+    assert [row[:3] for row in goals[2:]] == [
+        [case.title, name, str(goal)] for case in CASES for name, goal in case.goals.items()
+    ]
+    (memory_table,) = [rows for heading, rows in tables.items() if "memory" in heading]
+    assert [row[0] for row in memory_table[2:]] == [case.title for case in MEMORY_CASES]
+    assert "times as long" in text and "| Order | 1 | 2 | 3 | 4 | 5 | 6 |" in text
+    for word in ("NumPy 2", "Python 3", "One thread each", *PEERS):
+        assert word in text.split("\n## ")[0]
+
+
+def test_a_quick_run_prints_a_table_and_leaves_the_committed_one(root):
+    results = root / "benchmarks" / "results.md"
+    before = results.read_bytes()
+    command = [sys.executable, "-m", "benchmarks", "--quick", "composed", "tanh-2"]
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, encoding="utf-8")
+    tables = sections(done.stdout)
+    titles = [case.title for case in CASES if case.name in ("composed", "tanh-2")]
+    assert [row[0] for row in tables["Ratios"][2:]] == titles
+    assert "One thread each" in done.stdout and results.read_bytes() == before
