@@ -138,7 +138,7 @@ def _dot_func(f, ids=None):
 # %% ../nbs/04_visualize.ipynb #dot-text
 _HEAD = '''digraph g {
 graph [ranksep=0.25, nodesep=0.15, pad=0.15, nslimit=1, nslimit1=1]
-node [fontname=Helvetica, fontsize=12, height=0.3, margin="0.12,0.04"]
+node [fontname=Helvetica, fontsize=12, width=0.5, height=0.3, margin="0.12,0.04"]
 edge [arrowsize=0.6]
 '''
 
@@ -177,14 +177,14 @@ def write(dot, to_file):
 
 # %% ../nbs/04_visualize.ipynb #plot-dot-graph
 LIMIT = 50  #: Up to how many functions a picture in a notebook shows all.
-SHOWN = 20  #: How many functions it shows of a larger graph.
+SHOWN = 15  #: How many functions it shows of a larger graph.
 
 def plot_dot_graph(output, verbose=True, to_file=None):
     """A picture of the graph behind `output`, which shows itself in a notebook. Book step 26.
 
     With `to_file` it is also written to a file, in the format that the ending says: `graph.svg`,
     `graph.png`, or `graph.pdf` if Graphviz is there. Names are shown, and with `verbose` shapes and
-    dtypes, too. A file shows all functions; a notebook, if there are more than 50, the last 20.
+    dtypes, too. A file shows all functions; a notebook, if there are more than 50, the last 15.
     """
     if to_file is not None: write(get_dot_graph(output, verbose), to_file)
     functions = functions_behind(output)

@@ -72,8 +72,8 @@ def test_a_thousand_functions_are_drawn_in_bounded_time(pure, tmp_path):
     while len(terms) > 1:
         terms = [a + b for a, b in zip(terms[::2], terms[1::2])]
     svg = plot_dot_graph(terms[0], to_file=tmp_path / "all.svg").svg
-    assert "1003 more functions" in svg
-    assert svg.count('class="node"') == 20 + 41 + 1
+    assert "1008 more functions" in svg
+    assert svg.count('class="node"') == 15 + 31 + 1
     assert (tmp_path / "all.svg").read_text().count('class="node"') == 1023 + 1023 + 1024
 
 

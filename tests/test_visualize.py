@@ -313,7 +313,7 @@ def test_a_large_graph_is_cut_in_a_notebook_and_whole_in_a_file(tools, tmp_path)
         if n == 49:
             assert "more functions" not in plot_dot_graph(y).svg
     svg = plot_dot_graph(y, to_file=tmp_path / "y.svg").svg
-    assert svg.count("shape=box") == 20 and "980 more functions" in svg and "to_file" in svg
+    assert svg.count("shape=box") == 15 and "985 more functions" in svg and "to_file" in svg
     assert len(re.findall(r"more -> v\d+ \[style=dashed\]", svg)) == 1
     assert (tmp_path / "y.svg").read_text().count("shape=box") == 1000
 
