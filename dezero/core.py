@@ -192,7 +192,7 @@ class Function:
         if 'backward' in vars(cls): cls.has_backward = True
         elif 'rules' in vars(cls): cls.has_backward = False
         if callable(cls.rules): cls.rules = (cls.rules,)
-        def own(rule): return vars(cls).get(getattr(rule, '__name__', None), rule)
+        def own(rule): return vars(cls).get(getattr(rule, '__name__', ''), rule)
         if cls.rules: cls.rules = tuple(map(own, cls.rules))
 
     if TYPE_CHECKING:

@@ -54,7 +54,8 @@ def simply(function):
         return ys
     return run
 
-SIGNS = ('add radd sub rsub mul rmul truediv rtruediv pow neg'.split())
+#: the signs that give simple Variables
+SIGNS = 'add radd sub rsub mul rmul truediv rtruediv pow neg'.split()
 for sign in [f'__{sign}__' for sign in SIGNS] + ['__array_ufunc__']:
     setattr(Variable, sign, simply(getattr(core.Variable, sign)))
 

@@ -219,7 +219,7 @@ def test_patched_methods_lead_to_the_chapter_that_tells_them(pages):
 
 def test_previous_and_next_go_through_the_book(pages):
     order = ["index.html", *PAGE_OF.values(), "api/index.html"]
-    order += [f"api/{name[7:]}.html" for name in MODULES]
+    order += [f"api/{name[7:]}.html" for name in MODULES] + ["benchmarks.html"]
     for before, after in pairwise(order):
         assert inside(before, pages[before].select_one("a.right-next")["href"])[0] == after
         assert inside(after, pages[after].select_one("a.left-prev")["href"])[0] == before
