@@ -7,9 +7,9 @@ __all__ = ['RENDERERS', 'LIMIT', 'SHOWN', 'replays', 'find', 'render', 'advice',
            'escaped', 'boxes_of', 'number', 'label', 'dot_text', 'get_dot_graph', 'write', 'plot_dot_graph', 'Term',
            'written', 'within', 'literal', 'index_text', 'asked', 'returned', 'filled', 'short', 'few', 'equation',
            'parameters', 'in_terms', 'forward_lines', 'backward_lines', 'slots_made', 'flows', 'Story', 'say', 'around',
-           'tell_forward', 'tell_backward', 'meeting', 'tell_flow', 'layers_of', 'crossings', 'arrange', 'spread',
+           'tell_forward', 'tell_flow', 'meeting', 'tell_backward', 'layers_of', 'crossings', 'arrange', 'spread',
            'settle', 'layout', 'columns', 'words_in', 'grads_in', 'sizes_of', 'span', 'draw_node', 'curve', 'ports',
-           'draw_arrow', 'draw', 'page', 'Replay', 'replay', 'write_page']
+           'draw_arrow', 'draw', 'page', 'Replay', 'write_page', 'replay']
 
 # %% ../nbs/04_visualize.ipynb #code-import-ast
 import ast
@@ -157,6 +157,7 @@ def _dot_note(rest, numbers):
     return [f'more [label="{text}", shape=note, style=dashed]\n',
             *[f'more -> v{i} [style=dashed]\n' for i in numbers]]
 
+# %% ../nbs/04_visualize.ipynb #get-dot-graph
 def get_dot_graph(output, verbose=True):
     """The graph behind `output` as text in the language DOT. Book step 26.
 
@@ -243,6 +244,7 @@ def asked(term, name):
         return Term(found(*args, **options), term.text if name == 'astype' else f'{text}({said})')
     return method
 
+# %% ../nbs/04_visualize.ipynb #getitem
 @patch
 def __getitem__(self: Term, index):
     "A part of the value."
@@ -327,6 +329,7 @@ def forward_lines(f):
     text = ', '.join(texts) if simple else f'{type(f).__name__}({", ".join(names)})'
     return [f'{left} = {text}', *[f'{" " * len(left)} = {few(y)}' for y in f.ys]]
 
+# %% ../nbs/04_visualize.ipynb #backward-lines
 def backward_lines(f, i, gys, gx):
     """What the gradient `gx` of input `i` was computed from: the lines, and which operands stand in
     them, as pairs of a name and a number: first the gradients that came in, then the inputs."""
@@ -407,6 +410,7 @@ def around(story, f):
     return ins, outs, [story.arrows[key, me, i] for i, key in enumerate(ins)], \
         [story.arrows[me, key, i] for i, key in enumerate(outs)]
 
+# %% ../nbs/04_visualize.ipynb #tell-forward
 def tell_forward(story):
     "The steps in which the values appear, one function after the other."
     given = [key for key, x in story.nodes.items() if key[0] == 'v' and x.creator is None]
@@ -420,6 +424,27 @@ def tell_forward(story):
             f'{type(f).__name__} computes {made}.',
             lines=forward_lines(f) if f.ys else [], rows=rows, arrows=before + after,
             nodes=[*ins, story.node(f, 'f'), *outs], shows=outs)
+
+# %% ../nbs/04_visualize.ipynb #tell-flow
+def tell_flow(story, f, i, gys, gx, **more):
+    "The step in which one derivative flows from a function to one of its inputs."
+    ins, outs, before, after = around(story, f)
+    lines, used = backward_lines(f, i, gys, gx)
+    values = [*gys, *[x.data for x in f.inputs], *f.ys]
+    boxes = [*[f'gradient of {story.names[key]}' for key in outs],
+             *[story.names[key] for key in ins + outs]]
+    say(story, text=f'{type(f).__name__} sends a derivative to {story.names[ins[i]]}.', lines=lines,
+        rows=[[name, few(values[k]), boxes[k]] for name, k in used], back=short(gx),
+        nodes=[*outs, story.node(f, 'f'), ins[i]], flow=[before[i], *after], **more)
+
+# %% ../nbs/04_visualize.ipynb #meeting
+def meeting(name, before, gx, ways):
+    "A sentence about derivatives that meet at a box."
+    if ways == 1: return ''
+    if before is None: return f'{ways} derivatives meet at {name}. This is the first.'
+    total = few(before + gx)
+    if np.ndim(gx) == 0: total = f'{number(before)} + {within(literal(gx), 1)} = {total}'
+    return f'It is added to what {name} has already: {total}.'
 
 # %% ../nbs/04_visualize.ipynb #tell-backward
 def tell_backward(story):
@@ -442,25 +467,6 @@ def tell_backward(story):
     say(story, 'End', 'The gradients of what was given.', nodes=given,
         rows=[[story.names[key], few(sums[key]), ''] for key in given])
 
-def meeting(name, before, gx, ways):
-    "A sentence about derivatives that meet at a box."
-    if ways == 1: return ''
-    if before is None: return f'{ways} derivatives meet at {name}. This is the first.'
-    total = few(before + gx)
-    if np.ndim(gx) == 0: total = f'{number(before)} + {within(literal(gx), 1)} = {total}'
-    return f'It is added to what {name} has already: {total}.'
-
-def tell_flow(story, f, i, gys, gx, **more):
-    "The step in which one derivative flows from a function to one of its inputs."
-    ins, outs, before, after = around(story, f)
-    lines, used = backward_lines(f, i, gys, gx)
-    values = [*gys, *[x.data for x in f.inputs], *f.ys]
-    boxes = [*[f'gradient of {story.names[key]}' for key in outs],
-             *[story.names[key] for key in ins + outs]]
-    say(story, text=f'{type(f).__name__} sends a derivative to {story.names[ins[i]]}.', lines=lines,
-        rows=[[name, few(values[k]), boxes[k]] for name, k in used], back=short(gx),
-        nodes=[*outs, story.node(f, 'f'), ins[i]], flow=[before[i], *after], **more)
-
 # %% ../nbs/04_visualize.ipynb #layers-of
 def layers_of(nodes, arrows):
     "The layer of each node: below all that it depends on, and givens just above their first use."
@@ -482,6 +488,7 @@ def crossings(rows, near):
         total += int(((a[:, None] - a) * (b[:, None] - b) < 0).sum()) // 2
     return total
 
+# %% ../nbs/04_visualize.ipynb #arrange
 def arrange(rows, near, rounds=16):
     "Order each row so that few lines cross: a node moves to the middle of its neighbours."
     best, fewest = rows, crossings(rows, near)
@@ -552,6 +559,7 @@ def words_in(story, key):
     value = number(x.data)
     return (name, '', '') if name == value else (name, f' = {value}', '')
 
+# %% ../nbs/04_visualize.ipynb #grads-in
 def grads_in(story, key):
     "What the gradient in a node is, as it grows."
     return ['grad ' + step['grads'][key] for step in story.steps if key in step['grads']]
@@ -583,6 +591,7 @@ def draw_node(story, key, size, x, y):
             + ''.join([f'<text y="{top + 16 * k}">{line}</text>' for k, line in enumerate(lines)])
             + '</g></g>')
 
+# %% ../nbs/04_visualize.ipynb #curve
 def curve(points):
     "A smooth way from one point down to the next, as an SVG path."
     inner = [(c - a) / (d - b) for (a, b), (c, d) in zip(points, points[2:])]
@@ -604,6 +613,7 @@ def ports(arrows, ways, sizes, places):
         found.update({a: (k - (len(here) - 1) / 2) * gap for k, a in enumerate(here)})
     return found
 
+# %% ../nbs/04_visualize.ipynb #draw-arrow
 def draw_arrow(name, way, port, sizes, places):
     "An arrow as SVG, with a tip for each direction."
     s, *bends, t = way
@@ -845,7 +855,7 @@ _SCRIPT = r'''
 })();
 '''
 
-# %% ../nbs/04_visualize.ipynb #page
+# %% ../nbs/04_visualize.ipynb #code-page-div-class-dz-replay-mathjax-ignore
 _PAGE = '''<div class="dz-replay mathjax_ignore tex2jax_ignore" id="REPLAY" tabindex="0"
 role="group" aria-label="TITLE" data-lm-suppress-shortcuts="true" style="--wide: WIDEpx">
 <style>STYLE</style>
@@ -860,6 +870,7 @@ this notebook) you can step through it.</div>
 <script>SCRIPT</script>
 </div>'''
 
+# %% ../nbs/04_visualize.ipynb #page
 replays = itertools.count()  #: Makes the names of replays differ.
 
 def page(story):
@@ -880,6 +891,14 @@ class Replay:
     def _repr_html_(self): return self.html
     def __repr__(self): return f'<{self.title}>'
 
+def write_page(replay, to_file):
+    "Write a replay as a page of its own."
+    head = ('<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f'<title>{escape(replay.title)}</title>\n<body>\n')
+    with open(to_file, 'w', encoding='utf-8') as file: file.write(head + replay.html + '\n')
+
+# %% ../nbs/04_visualize.ipynb #replay-2
 def replay(output, to_file=None):
     """Step through the computation of `output`: the values forward, then the gradients back.
 
@@ -895,12 +914,5 @@ def replay(output, to_file=None):
     result = Replay(page(story), story.title)
     if to_file is not None: write_page(result, to_file)
     return result
-
-def write_page(replay, to_file):
-    "Write a replay as a page of its own."
-    head = ('<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f'<title>{escape(replay.title)}</title>\n<body>\n')
-    with open(to_file, 'w', encoding='utf-8') as file: file.write(head + replay.html + '\n')
 
 install(replay=replay)

@@ -493,7 +493,8 @@ def test_replays_of_odd_graphs():
     a, b = Twins()(Variable(1.0, name="x"))
     boxes = [
         Variable(3.0), a, b, a * b, Variable(np.ones((0, 3))) * 2.0,
-        Variable(np.ones((2, 2, 2))) + 1, Variable(2) * 3, Variable(np.float32(2)) ** 2, Variable(np.array([np.nan, np.inf])) * 1.0,
+        Variable(np.ones((2, 2, 2))) + 1, Variable(2) * 3,
+        Variable(np.float32(2)) ** 2, Variable(np.array([np.nan, np.inf])) * 1.0,
     ]  # fmt: skip
     for y in boxes:
         html = replay(y).html
