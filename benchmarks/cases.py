@@ -231,7 +231,7 @@ TANH_AT = 1.0
 CASES = [
     Case(
         "chain-variables",
-        "Chain of 1,000 operations on Variables: `y = y * x; y = y + x`",
+        "Chain of 1,000, Variables",
         gradients(chain_of_variables, 0.99),
         two_floors(variables_by_hand, 0.99),
         CHAIN_GOALS,
@@ -239,7 +239,7 @@ CASES = [
     ),
     Case(
         "chain-numbers",
-        "Chain of 1,000 operations with numbers: `y = y * 1.01; y = y + 0.1`",
+        "Chain of 1,000, numbers",
         gradients(chain_with_numbers, 0.99),
         two_floors(numbers_by_hand, 0.99),
         CHAIN_GOALS,
@@ -247,7 +247,7 @@ CASES = [
     ),
     Case(
         "wide-sum",
-        "Wide sum: `x * x` 1,000 times, added up",
+        "Wide sum of 1,000",
         gradients(wide_sum, 0.99),
         {"NumPy 0-d": partial(wide_sum_by_hand, 0.99)},
         {"torch": 0.33},
@@ -262,14 +262,14 @@ CASES = [
     ),
     Case(
         "rosenbrock",
-        "A step of gradient descent on Rosenbrock's function",
+        "Rosenbrock, a step",
         lambda library: library.descend(rosenbrock, RATE, *POINT),
         {"NumPy 0-d": rosenbrock_by_hand(RATE, *POINT)},
     ),
     *[
         Case(
             f"tanh-{order}",
-            f"Derivative of order {order} of `tanh(x)`",
+            f"`tanh(x)`, order {order}",
             lambda library, order=order: library.derivative(tanh, TANH_AT, order),
             {"NumPy 0-d": tanh_by_hand(TANH_AT, order)},
             {"torch": 0.85} if order == 6 else {},
@@ -278,14 +278,14 @@ CASES = [
     ],
     Case(
         "hessian-vector",
-        "Hessian-vector product of Rosenbrock's function",
+        "Rosenbrock, Hessian times vector",
         lambda library: library.hessian_vector(rosenbrock, POINT, VECTOR),
         {"NumPy 0-d": rosenbrock_hessian_vector_by_hand(POINT, VECTOR)},
         {"torch": 0.7},
     ),
     Case(
         "chain-long",
-        "Chain of 100,000 operations on Variables",
+        "Chain of 100,000, Variables",
         gradients(chain_of_variables, 0.99, length=100_000),
         {"NumPy 0-d": partial(variables_by_hand, np.array(0.99), np.asarray, 100_000)},
         operations=100_000,
@@ -294,7 +294,7 @@ CASES = [
     *[
         Case(
             f"wide-{width}",
-            f"`x * x` {width:,} times, added up",
+            f"Wide sum of {width:,}",
             gradients(wide_sum, 0.99, width=width),
             {"NumPy 0-d": partial(wide_sum_by_hand, 0.99, width)},
             operations=2 * width - 1,
@@ -316,8 +316,8 @@ class MemoryCase:
 
 
 MEMORY_CASES = [
-    MemoryCase("memory-tanh", "`y = tanh(y)`, 1,000 times", tanh_chain, tanh_chain_by_hand),
-    MemoryCase("memory-add", "`y = y + x`, 1,000 times", add_chain, add_chain_by_hand),
+    MemoryCase("memory-tanh", "`y = tanh(y)`", tanh_chain, tanh_chain_by_hand),
+    MemoryCase("memory-add", "`y = y + x`", add_chain, add_chain_by_hand),
 ]
 
 
@@ -335,7 +335,7 @@ def sides(case, libraries):
         except Missing as reason:
             reasons[library.name] = str(reason)
         except RecursionError:
-            reasons[library.name] = "recursion too deep"
+            reasons[library.name] = "too deep"
     for name, run in case.floors.items():
         results[name] = run()
         runs[name] = run

@@ -47,13 +47,13 @@ class Library:
     def derivative(self, program, start, order):
         """`run()` gives the derivative of that order."""
         if order > 1:
-            raise Missing("no higher derivatives")
+            raise Missing("order 1 only")
         run = self.gradients(program, start)
         return lambda: run()[1:]
 
     def hessian_vector(self, program, starts, vector):
         """`run()` gives the Hessian matrix times the vector."""
-        raise Missing("no higher derivatives")
+        raise Missing("order 1 only")
 
     def graph_size(self, program, start, order):
         """The number of functions in the graph of that derivative."""

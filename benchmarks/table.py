@@ -5,14 +5,15 @@ from statistics import median
 from benchmarks.measure import ratio
 
 OURS = "DeZero"
+SPACE = "\N{NO-BREAK SPACE}"
 
 
 def duration(seconds):
     """Three figures and a unit."""
     for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.0f} ns"
+            return f"{seconds / size:.3g}{SPACE}{unit}"
+    return f"{seconds * 1e9:.0f}{SPACE}ns"
 
 
 def rows(*lines):
@@ -33,9 +34,11 @@ def ratios(results, peers, absent):
 def cell(name, case, seconds, reasons, absent):
     """The ratio to a peer, with a sign if there is a goal, or why there is none."""
     if name not in seconds:
-        return reasons.get(name) or ("not installed" if name in absent else "not done")
+        return reasons.get(name) or ("not installed" if name in absent else "–")
     value = ratio(seconds[OURS], seconds[name])[0]
-    return f"{value:.2f}" + (f" {sign(value, case.goals[name])}" if name in case.goals else "")
+    return f"{value:.2f}" + (
+        f"{SPACE}{sign(value, case.goals[name])}" if name in case.goals else ""
+    )
 
 
 def sign(value, goal):
@@ -44,7 +47,7 @@ def sign(value, goal):
 
 def goals(results):
     """What was to be reached, and what was."""
-    lines = [["Case", "beside", "goal", "ratio", "", "middle half of the rounds"]]
+    lines = [["Case", "beside", "goal", "ratio", "", "half of the rounds"]]
     for case, seconds, _ in results:
         for name, goal in case.goals.items():
             if name in seconds:
@@ -99,4 +102,4 @@ def memory(results, names, absent):
 
 
 def mebibytes(peak):
-    return peak if isinstance(peak, str) else f"{peak:,.0f} MiB"
+    return peak if isinstance(peak, str) else f"{peak:,.0f}{SPACE}MiB"

@@ -127,7 +127,7 @@ class Small(Library):
 
 @pytest.mark.parametrize(
     "error, reason",
-    [(Missing("no tanh"), "no tanh"), (RecursionError(), "recursion too deep")],
+    [(Missing("no tanh"), "no tanh"), (RecursionError(), "too deep")],
 )
 def test_what_a_library_cannot_do_stands_in_its_cell(error, reason):
     def prepare(library):
@@ -147,9 +147,9 @@ def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing()
     for ask in (small.exp, small.tanh):
         with pytest.raises(Missing, match="no (exp|tanh)"):
             ask(1.0)
-    with pytest.raises(Missing, match="no higher derivatives"):
+    with pytest.raises(Missing, match="order 1 only"):
         small.derivative(None, 1.0, 2)
-    with pytest.raises(Missing, match="no higher derivatives"):
+    with pytest.raises(Missing, match="order 1 only"):
         small.hessian_vector(None, (), ())
 
 
@@ -244,15 +244,18 @@ def test_the_peak_is_that_of_the_run():
 
 def test_numbers_are_written_with_their_units():
     written = [table.duration(t) for t in (2.5, 0.0123, 4.5e-6, 7e-8)]
-    assert written == ["2.5 s", "12.3 ms", "4.5 µs", "70 ns"]
-    assert table.mebibytes(1008.2) == "1,008 MiB" and table.mebibytes("numbers only") != "MiB"
+    written += [table.mebibytes(1008.2), table.mebibytes("numbers only")]
+    written = [text.replace(table.SPACE, " ") for text in written]
+    assert written == ["2.5 s", "12.3 ms", "4.5 µs", "70 ns", "1,008 MiB", "numbers only"]
 
 
 def test_a_goal_is_marked_as_reached_or_not():
     case = Case("case", "A case", None, goals={"torch": 0.5})
     seconds = {"DeZero": [1.0] * 3, "torch": [2.0] * 3, "autograd": [4.0] * 3}
-    assert table.cell("torch", case, seconds, {}, []) == "0.50 ✓"
-    assert table.cell("torch", case, {**seconds, "torch": [1.9] * 3}, {}, []) == "0.53 ✗"
+    assert table.cell("torch", case, seconds, {}, []) == f"0.50{table.SPACE}✓"
+    assert (
+        table.cell("torch", case, {**seconds, "torch": [1.9] * 3}, {}, []) == f"0.53{table.SPACE}✗"
+    )
     assert table.cell("autograd", case, seconds, {}, []) == "0.25"
     assert "| 0.5 | 0.50 | ✓ | 0.50 to 0.50 |" in table.goals([(case, seconds, {})])
 
