@@ -216,7 +216,7 @@ class Resize(OnImages):
         if dtype != np.uint8: planes = planes.astype(np.float32, copy=False)
         resized = np.empty((len(planes), height, width), planes.dtype)
         for plane, target in zip(planes, resized):
-            target[:] = pillow().fromarray(plane).resize(self.size, mode)
+            target[:] = np.asarray(pillow().fromarray(plane).resize(self.size, mode))
         return resized.reshape(image.shape[:-2] + (height, width)).astype(dtype, copy=False)
 
     batch = OnImages.batch
