@@ -1,4 +1,8 @@
 """Tools around the framework, under the names that the published DeZero gives them."""
 
+from dezero.functions.shapes import kept_shape as max_backward_shape
+from dezero.functions.shapes import logsumexp_array as logsumexp
+from dezero.functions.shapes import reshape_sum_backward
+from dezero.functions.shapes import sum_array_to as sum_to
 from dezero.numdiff import array_allclose, array_equal, gradient_check, numerical_grad
 from dezero.visualize import get_dot_graph, plot_dot_graph
