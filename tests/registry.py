@@ -42,7 +42,10 @@ HELPERS = set(
     # operators
     " two_operands install setup_variable refuse is_basic is_zero comparison new_box constant"
     # elementwise
-    " floats quotient erf_near erf_far".split()
+    " floats quotient erf_near erf_far"
+    # shapes
+    " Reduction reshaped transposed sizes axes_of kept_shape argmax argmin others unused spelled"
+    " sum_array_to logsumexp_array reshape_sum_backward".split()
 )
 
 
@@ -62,6 +65,11 @@ def two_sided(low, high):
 def lattice(offset):
     """Numbers that are never near those of a lattice with another offset: no ties."""
     return lambda rng, shape: rng.integers(-5, 5, shape) + offset
+
+
+def apart(rng, shape):
+    """Numbers that are never near each other: nothing is equal."""
+    return rng.permutation(math.prod(shape)).reshape(shape) / 2 + rng.uniform(-0.1, 0.1, shape)
 
 
 ANY = between(-2, 2)
@@ -138,6 +146,115 @@ def masks(shapes):
     return st.tuples(hnp.arrays(bool, st.sampled_from([(), *shapes])))
 
 
+def reducing(*options, side=1, dims=0):
+    """A shape, the axes to reduce it over, whether they stay, and more options."""
+
+    def axes(shape):
+        places = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
+        several = st.sets(st.integers(0, len(shape) - 1), min_size=1) if shape else st.none()
+        several = several.map(lambda axes: axes and tuple(sorted(axes)))
+        axis = st.one_of(st.none(), places, several)
+        return st.tuples(st.just((shape,)), st.tuples(axis, st.booleans(), *options))
+
+    return hnp.array_shapes(min_dims=dims, max_dims=4, min_side=side, max_side=3).flatmap(axes)
+
+
+@st.composite
+def reshaped(draw):
+    """A shape, and another one with as many elements."""
+    shape = draw(SHAPES)
+    order = draw(st.permutations([*shape, 1]))
+    cut = draw(st.integers(0, len(order)))
+    return (shape,), ((math.prod(order[:cut]), *order[cut:]),)
+
+
+@st.composite
+def reordered(draw):
+    """A shape and its axes in another order, some counted from the end."""
+    shape = draw(SHAPES)
+    order = draw(st.permutations(range(len(shape))))
+    signs = draw(st.lists(st.booleans(), min_size=len(shape), max_size=len(shape)))
+    axes = tuple(i - len(shape) if back else i for i, back in zip(order, signs))
+    return (shape,), (draw(st.sampled_from([axes, None])),)
+
+
+def along_an_axis(shapes=SHAPES):
+    """A shape and one of its axes."""
+    return shapes.filter(len).flatmap(
+        lambda shape: st.tuples(
+            st.just((shape,)), st.tuples(st.integers(-len(shape), len(shape) - 1))
+        )
+    )
+
+
+def new_axis(shape):
+    return st.tuples(st.just((shape,)), st.tuples(st.integers(-len(shape) - 1, len(shape))))
+
+
+@st.composite
+def joined(draw):
+    """Two shapes that differ along one axis only."""
+    (shape,), (axis,) = draw(along_an_axis())
+    other = list(shape)
+    other[axis] = draw(st.integers(0, 3))
+    return (shape, tuple(other)), (axis,)
+
+
+@st.composite
+def cut(draw):
+    """A shape, an axis, where to cut it, and the part to look at."""
+    (shape,), (axis,) = draw(along_an_axis())
+    places = sorted(draw(st.lists(st.integers(0, shape[axis]), max_size=3)))
+    return (shape,), (places, axis, draw(st.integers(0, len(places))))
+
+
+def borders(shape):
+    width = st.integers(0, 2)
+    each = st.tuples(*[st.tuples(width, width) for _ in shape])
+    return st.tuples(st.just((shape,)), st.tuples(st.one_of(width, st.tuples(width, width), each)))
+
+
+def lettered(*terms):
+    """Subscripts for `einsum`, with shapes that fit; dots stand for up to two axes."""
+
+    @st.composite
+    def case(draw):
+        subscripts = draw(st.sampled_from(terms))
+        n: dict = {c: draw(st.integers(0, 3)) for c in "ijklm"}
+        dots = (draw(st.integers(0, 3)), draw(st.integers(0, 3)))
+        shapes = []
+        for term in subscripts.split("->")[0].split(","):
+            n["."] = dots[draw(st.integers(0, 1)) :]
+            lengths = [n[c] for c in term.replace("...", ".")]
+            shapes.append(tuple(np.hstack([(), *lengths]).astype(int).tolist()))
+        return tuple(shapes), (subscripts,)
+
+    return case()
+
+
+@st.composite
+def contracted(draw):
+    """Two shapes with axes in common, and those axes."""
+    common, left, right = [
+        draw(st.lists(st.integers(0, 3), max_size=2)) for _ in ("common", "left", "right")
+    ]
+    a = draw(st.permutations([(n, i) for i, n in enumerate(common)] + [(n, None) for n in left]))
+    b = draw(st.permutations([(n, i) for i, n in enumerate(common)] + [(n, None) for n in right]))
+    axes = tuple([[i for _, i in side].index(k) for k in range(len(common))] for side in (a, b))
+    return (tuple(n for n, _ in a), tuple(n for n, _ in b)), (axes,)
+
+
+@st.composite
+def dotted(draw):
+    """Shapes that `dot` takes: numbers, vectors, matrices, stacks."""
+    k = draw(st.integers(0, 3))
+    lead = hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)
+    left, right = draw(lead), draw(lead)
+    if draw(st.integers(0, 4)) == 0:
+        return draw(st.sampled_from([(left, ()), ((), right)])), ()
+    return ((*left, k), (*right[:-1], k, *right[-1:])), ()
+
+
 # --- the entries --------------------------------------------------------------------------------
 
 
@@ -184,6 +301,73 @@ def put_by_torch(torch, gy, index, shape):
     where = torch.tensor(positions(index, shape))
     zeros = torch.zeros(shape, dtype=gy.dtype)
     return zeros.put(where, gy, accumulate=True)
+
+
+def dims(x, axis):
+    """Axes as torch wants them: never `None`."""
+    return tuple(range(x.ndim)) if axis is None else axis
+
+
+def prod_by_torch(torch, x, axis, keepdims):
+    for i in sorted(dims(x, axis))[::-1] if not isinstance(axis, int) else [axis]:
+        x = torch.prod(x, i, keepdim=keepdims)
+    return x
+
+
+def dot_by_torch(torch, a, b):
+    if not (a.ndim and b.ndim):
+        return a * b
+    return torch.tensordot(a, b, ([-1], [-2 if b.ndim > 1 else -1]))
+
+
+def pad_by_torch(torch, x, width):
+    pairs = np.broadcast_to(width, (x.ndim, 2)).tolist()
+    flat = [n for pair in pairs[::-1] for n in pair]
+    return torch.nn.functional.pad(x, flat, value=2) if flat else x.clone()
+
+
+def reduction(names, place, torch, value=None, ints=(-3, 4), cases=None):
+    """A function that reduces axes, with NumPy's arguments."""
+    name = names.split()[0]
+    value = value or getattr(np, name)
+    if isinstance(torch, str):
+        by = torch
+
+        def torch(torch, x, axis, keepdims):
+            return getattr(torch, by)(x, dims(x, axis), keepdim=keepdims)
+
+    return Entry(
+        names,
+        getattr(F, name),
+        (place,),
+        lambda x, axis, keepdims: value(x, axis=axis, keepdims=keepdims),
+        torch,
+        ints,
+        reducing() if cases is None else cases,
+    )
+
+
+def spread(name):
+    """`var` or `std`, which can divide by one less than there are."""
+    Class, by_numpy = name.capitalize(), getattr(np, name)
+    return Entry(
+        f"{name} {Class}",
+        lambda x, axis, keepdims, ddof: getattr(F, name)(x, axis, keepdims, ddof),
+        (apart,),
+        lambda x, axis, keepdims, ddof: by_numpy(x, axis=axis, keepdims=keepdims, ddof=ddof),
+        lambda torch, x, axis, keepdims, ddof: getattr(torch, name)(
+            x, dims(x, axis), keepdim=keepdims, correction=ddof
+        ),
+        cases=st.one_of(reducing(st.just(0)), reducing(st.just(1), side=2, dims=1)),
+    )
+
+
+def root_of_squares(x, axis, keepdims):
+    return np.sqrt(np.sum(np.square(x, dtype=float), axis=axis, keepdims=keepdims))
+
+
+def log_of_sum(x, axis, keepdims):
+    return np.log(np.sum(np.exp(x.astype(float)), axis=axis, keepdims=keepdims))
 
 
 EXPONENTS = st.tuples(st.sampled_from([-2, -1, -0.5, 0, 0.5, 1, 2, 3, 3.7]))
@@ -312,4 +496,140 @@ ENTRIES = [
         cases=broadcasting(2, masks),
     ),
     one("erf", ANY, value=erf_of_each),
+    # shapes
+    Entry("reshape Reshape", F.reshape, (ANY,), np.reshape, "reshape", cases=reshaped()),
+    Entry(
+        "transpose Transpose",
+        F.transpose,
+        (ANY,),
+        np.transpose,
+        lambda torch, x, axes: x.permute(tuple(range(x.ndim))[::-1] if axes is None else axes),
+        cases=reordered(),
+    ),
+    Entry(
+        "expand_dims ExpandDims",
+        F.expand_dims,
+        (ANY,),
+        np.expand_dims,
+        "unsqueeze",
+        cases=SHAPES.flatmap(new_axis),
+    ),
+    Entry(
+        "squeeze Squeeze",
+        F.squeeze,
+        (ANY,),
+        np.squeeze,
+        lambda torch, x, axis: x.squeeze() if axis is None else x.squeeze(axis),
+        cases=SHAPES.map(lambda s: ((s,), (s.index(1) - len(s) if 1 in s else None,))),
+    ),
+    Entry(
+        "flatten",
+        F.flatten,
+        (ANY,),
+        lambda x: x.reshape(len(x), math.prod(x.shape[1:])),
+        lambda torch, x: x.reshape(len(x), math.prod(x.shape[1:])),
+        cases=SHAPES.filter(len).map(lambda shape: ((shape,), ())),
+    ),
+    Entry("ravel", F.ravel, (ANY,), np.ravel, "ravel", cases=SHAPES.map(lambda s: ((s,), ()))),
+    Entry(
+        "sum_to",
+        F.sum_to,
+        (ANY,),
+        lambda x, shape: SumTo(shape).forward(x),
+        lambda torch, x, shape: x.sum_to_size(shape),
+        cases=stretched().map(lambda pair: ((pair[1],), (pair[0],))),
+    ),
+    Entry(
+        "broadcast_to",
+        F.broadcast_to,
+        (ANY,),
+        np.broadcast_to,
+        lambda torch, x, shape: x.broadcast_to(shape),
+        cases=stretched().map(lambda pair: ((pair[0],), (pair[1],))),
+    ),
+    reduction("sum Sum", ANY, "sum", cases=reducing(side=0)),
+    reduction("mean average Mean", ANY, "mean"),
+    reduction("max Max", apart, "amax"),
+    reduction("min Min", apart, "amin"),
+    reduction("prod Prod", two_sided(0.5, 1.5), prod_by_torch, ints=(0, 2)),
+    reduction(
+        "norm Norm",
+        two_sided(0.3, 2),
+        lambda torch, x, axis, keepdims: torch.linalg.vector_norm(
+            x, dim=dims(x, axis), keepdim=keepdims
+        ),
+        root_of_squares,
+    ),
+    reduction("logsumexp LogSumExp", ANY, "logsumexp", log_of_sum),
+    spread("var"),
+    spread("std"),
+    Entry("cumsum Cumsum", F.cumsum, (ANY,), np.cumsum, "cumsum", cases=along_an_axis()),
+    Entry(
+        "clip Clip",
+        F.clip,
+        (lattice(0.0),),
+        np.clip,
+        "clamp",
+        cases=broadcasting(1, lambda shapes: st.sampled_from([(-2.5, 1.5), (-0.5, 0.5)])),
+    ),
+    Entry(
+        "flip Flip",
+        F.flip,
+        (ANY,),
+        np.flip,
+        lambda torch, x, axis: x.flip(axis),
+        cases=along_an_axis(),
+    ),
+    Entry(
+        "pad Pad",
+        lambda x, width: F.pad(x, width, 2),
+        (ANY,),
+        lambda x, width: np.pad(x, width, constant_values=2) if x.ndim else x,
+        pad_by_torch,
+        cases=SHAPES.filter(len).flatmap(borders),
+    ),
+    Entry(
+        "concat Concat",
+        lambda x0, x1, axis: F.concat([x0, x1], axis),
+        (ANY, ANY),
+        lambda x0, x1, axis: np.concatenate([x0, x1], axis),
+        lambda torch, x0, x1, axis: torch.cat([x0, x1], axis),
+        cases=joined(),
+    ),
+    Entry(
+        "split Split",
+        lambda x, places, axis, i: F.split(x, places, axis)[i],
+        (ANY,),
+        lambda x, places, axis, i: np.split(x, places, axis)[i],
+        lambda torch, x, places, axis, i: torch.tensor_split(x, places, axis)[i],
+        cases=cut(),
+    ),
+    Entry(
+        "stack Stack",
+        lambda x0, x1, axis: F.stack([x0, x1], axis),
+        (ANY, ANY),
+        lambda x0, x1, axis: np.stack([x0, x1], axis),
+        lambda torch, x0, x1, axis: torch.stack([x0, x1], axis),
+        cases=SHAPES.flatmap(new_axis).map(lambda case: (case[0] * 2, case[1])),
+    ),
+    Entry(
+        "einsum Einsum",
+        lambda x0, x1, subscripts: F.einsum(subscripts, x0, x1),
+        (ANY, ANY),
+        lambda x0, x1, subscripts: np.einsum(subscripts, x0, x1),
+        lambda torch, x0, x1, subscripts: torch.einsum(subscripts, x0, x1),
+        cases=lettered(
+            *"ij,jk->ik ij,kj->ik i,j->ij ij,ij-> ij,ij->j ij,kl->li".split(),
+            *"ii,i->i ii,ij-> ijk,jl ...ij,...jk->...ik ...i,i->... i...,...i->...".split(),
+        ),
+    ),
+    Entry(
+        "tensordot",
+        F.tensordot,
+        (ANY, ANY),
+        np.tensordot,
+        lambda torch, x0, x1, axes: torch.tensordot(x0, x1, axes),
+        cases=contracted(),
+    ),
+    Entry("dot", F.dot, (ANY, ANY), np.dot, dot_by_torch, cases=dotted()),
 ]
