@@ -1,0 +1,841 @@
+"""Downloads from a local server that misbehaves in many ways, and archives made to do harm."""
+
+import gzip
+import hashlib
+import io
+import itertools
+import os
+import pickle
+import re
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dezero import download
+from dezero.download import (
+    DownloadError,
+    cache_dir,
+    cached_path,
+    get_file,
+    read_idx,
+    read_pickled_arrays,
+    read_tar,
+    sha256_of,
+)
+
+BODY = bytes(np.random.default_rng(0).integers(0, 256, 300_000, np.uint8))
+SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Every address misbehaves as its name says; the part before the underscore chooses."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format, *args):
+        pass
+
+    def do_GET(self):
+        self.close_connection = True
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        name = self.path.strip("/").split(".")[0].replace("-", "_")
+        try:
+            getattr(self, name)()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the client has had enough
+
+    def start(self, status=200, **headers):
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def rest(self):
+        """The headers of an answer to a Range, and its first byte."""
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        first = int(wanted[1]) if wanted else 0
+        if first >= len(BODY):
+            self.start(416, Content_Range=f"bytes */{len(BODY)}", Content_Length=0)
+        elif wanted:
+            spread = f"bytes {first}-{len(BODY) - 1}/{len(BODY)}"
+            self.start(206, Content_Range=spread, Content_Length=len(BODY) - first)
+        else:
+            self.start(Content_Length=len(BODY))
+        return first
+
+    def good(self):
+        self.wfile.write(BODY[self.rest() :])
+
+    def lingering(self):
+        time.sleep(0.5)
+        self.good()
+
+    def ignores_range(self):
+        self.start(Content_Length=len(BODY))
+        self.wfile.write(BODY)
+
+    def other_range(self):
+        self.start(206, Content_Range=f"bytes 7-99/{len(BODY)}", Content_Length=93)
+        self.wfile.write(BODY[7:100])
+
+    def odd_range(self):
+        self.start(206, Content_Length=93)
+        self.wfile.write(BODY[7:100])
+
+    def cuts(self):
+        first = self.rest()
+        self.wfile.write(BODY[first : first + 100_001])
+
+    def cuts_at_once(self):
+        self.rest()
+
+    def cuts_chunks(self):
+        self.start(Transfer_Encoding="chunked")
+        self.wfile.write(b"1000\r\n" + BODY[:4096] + b"\r\n1000\r\n" + BODY[4096:5000])
+
+    def chunks(self):
+        self.start(Transfer_Encoding="chunked")
+        for i in range(0, len(BODY), 4096):
+            piece = BODY[i : i + 4096]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def without_length(self):
+        self.start()
+        self.wfile.write(BODY)
+
+    def says_more(self):
+        self.start(Content_Length=len(BODY) + 5)
+        self.wfile.write(BODY)
+
+    def says_less(self):
+        self.start(Content_Length=1000)
+        self.wfile.write(BODY)
+
+    def says_nonsense(self):
+        self.start(Content_Length="many")
+        self.wfile.write(BODY)
+
+    def wrong(self):
+        self.start(Content_Length=9)
+        self.wfile.write(b"not found")
+
+    def empty(self):
+        self.start(Content_Length=0)
+
+    def huge(self):
+        self.start(Content_Length=10**13)
+        self.wfile.write(BODY)
+
+    def endless(self):
+        self.start()
+        while not self.server.stop.is_set():
+            self.wfile.write(BODY)
+
+    def silent(self):
+        self.server.stop.wait(20)
+
+    def falls_silent(self):
+        self.start(Content_Length=len(BODY))
+        self.wfile.write(BODY[:5000])
+        self.wfile.flush()
+        self.server.stop.wait(20)
+
+    def trickles(self):
+        self.start(Content_Length=len(BODY))
+        for i in range(2000):
+            self.wfile.write(BODY[i : i + 1])
+            if self.server.stop.wait(0.01):
+                break
+
+    def gone(self):
+        self.send_error(404)
+
+    def broken(self):
+        self.send_error(500)
+
+    def redirects(self):
+        self.start(302, Location="/good.bin", Content_Length=0)
+
+    def redirects_to_file(self):
+        self.start(302, Location="file:///etc/passwd", Content_Length=0)
+
+    def redirects_to_ftp(self):
+        self.start(302, Location="ftp://127.0.0.1/x", Content_Length=0)
+
+    def goes_round(self):
+        self.start(302, Location=self.path, Content_Length=0)
+
+    def no_http(self):
+        self.wfile.write(b"hello\r\n")
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    monkeypatch.setenv("DEZERO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("DEZERO_SKIP_CHECKSUM", raising=False)
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.daemon_threads = True
+    made.asked, made.stop = [], threading.Event()
+    thread = threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    made.at = lambda name: f"http://127.0.0.1:{made.server_address[1]}/{name}.bin"
+    yield made
+    made.stop.set()
+    made.shutdown()
+    made.server_close()
+    thread.join(5)
+
+
+def fetch(server, *names, **options):
+    options = {"file_name": "a.bin", "sha256": SHA256, "timeout": 5, "progress": False, **options}
+    return get_file([server.at(name) for name in names], **options)
+
+
+def is_right(path):
+    """The file is whole, and nothing else is left in the folder."""
+    return Path(path).read_bytes() == BODY and os.listdir(cache_dir) == [os.path.basename(path)]
+
+
+# --- a good server ------------------------------------------------------------------------------
+
+
+def test_a_file_is_fetched_once_and_named_as_its_address(server):
+    path = get_file(server.at("good") + "?raw=1#top", progress=False)
+    assert path == os.path.join(os.environ["DEZERO_HOME"], "good.bin") and is_right(path)
+    assert get_file(server.at("good"), progress=False) == path
+    assert [name for name, _ in server.asked] == ["/good.bin?raw=1"]
+
+
+@pytest.mark.parametrize("name", ["good", "chunks", "without-length", "says-nonsense", "redirects"])
+@pytest.mark.parametrize("sha256", [SHA256, SHA256.upper(), None])
+def test_good_answers_of_every_kind(server, name, sha256):
+    assert is_right(fetch(server, name, sha256=sha256))
+
+
+def test_the_cache_is_looked_up_when_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("DEZERO_HOME", str(tmp_path / "one"))
+    assert str(cache_dir) == str(tmp_path / "one") and os.fspath(cache_dir) == str(cache_dir)
+    assert os.path.join(cache_dir, "x") == cached_path("x") == str(tmp_path / "one" / "x")
+    assert str(tmp_path) in repr(cache_dir)
+    monkeypatch.setenv("DEZERO_HOME", os.path.join("~", "data"))
+    assert str(cache_dir) == os.path.expanduser(os.path.join("~", "data"))
+    monkeypatch.delenv("DEZERO_HOME")
+    assert str(cache_dir) == os.path.expanduser(os.path.join("~", ".dezero"))
+    assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "/a", "a\\b", "c:a", "a\0", "a\nb"])
+def test_a_file_name_stays_in_the_folder(server, name):
+    with pytest.raises(ValueError, match="no plain file name"):
+        cached_path(name)
+    if name:
+        with pytest.raises(ValueError, match="no plain file name"):
+            fetch(server, "good", file_name=name)
+    with pytest.raises(ValueError, match="no plain file name"):
+        get_file("http://127.0.0.1/a/%2e%2e")
+    with pytest.raises(ValueError, match="no plain file name"):
+        get_file("http://127.0.0.1/")
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://a.b/c", "data:,x", "a.bin", "/a", "http:///a", "http:a", ""]
+)
+def test_only_the_web(server, url):
+    for urls in (url, [url], [server.at("good"), url]):
+        with pytest.raises(ValueError, match="no http or https address"):
+            get_file(urls, "a.bin")
+    assert server.asked == []
+
+
+def test_an_address_is_plain_letters():
+    for url in ("http://a.b/c d", "http://a.b/\u00e4", "http://a.b/\n"):
+        with pytest.raises(ValueError, match="percent-encoded"):
+            get_file(url, "a.bin")
+
+
+def test_no_address_at_all(server):
+    with pytest.raises(ValueError, match="address"):
+        get_file([], "a.bin")
+
+
+# --- bad servers --------------------------------------------------------------------------------
+
+BAD = [
+    ("gone", "the server answers 404 Not Found"),
+    ("broken", "the server answers 500 Internal Server Error"),
+    ("wrong", f"its SHA-256 is {hashlib.sha256(b'not found').hexdigest()}"),
+    ("empty", "its SHA-256 is e3b0c44298fc"),
+    ("says-less", f"its SHA-256 is {hashlib.sha256(BODY[:1000]).hexdigest()}"),
+    ("says-more", "cut off after 300000 of 300005 bytes"),
+    ("cuts-at-once", "cut off after 0 of 300000 bytes"),
+    ("cuts-chunks", "IncompleteRead"),
+    ("silent", "no answer within 0.3 s"),
+    ("falls-silent", "no answer within 0.3 s"),
+    ("trickles", "bytes in 0.3 s"),
+    ("huge", "it is larger than 2147483648 bytes"),
+    ("other-range", "another part came than was asked for"),
+    ("odd-range", "another part came than was asked for"),
+    ("redirects-to-file", "Redirection to url 'file:///etc/passwd' is not allowed"),
+    ("redirects-to-ftp", "redirected: 'ftp://127.0.0.1/x' is no http or https address"),
+    ("goes-round", "302"),
+    ("no-http", "hello"),
+]
+
+
+@pytest.mark.parametrize("name, reason", BAD, ids=[name for name, _ in BAD])
+def test_a_bad_mirror_is_told_and_the_next_one_is_asked(server, name, reason):
+    start = time.monotonic()
+    with pytest.raises(DownloadError) as caught:
+        fetch(server, name, timeout=0.3)
+    told = str(caught.value)
+    assert reason in told and server.at(name) in told and SHA256 in told
+    assert os.path.join(os.environ["DEZERO_HOME"], "a.bin") in told
+    assert "a.bin" not in os.listdir(cache_dir)
+    assert is_right(fetch(server, name, "good", timeout=0.3))
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("name", ["empty", "says-more", "falls-silent", "cuts-chunks"])
+def test_without_a_checksum_a_broken_file_is_noticed_all_the_same(server, name):
+    with pytest.raises(DownloadError):
+        fetch(server, name, sha256=None, timeout=0.3)
+    assert is_right(fetch(server, name, "good", sha256=None, timeout=0.3))
+
+
+def test_nobody_listens(server):
+    with pytest.raises(DownloadError, match="refused"):
+        get_file("http://127.0.0.1:9/a.bin", timeout=2, progress=False)
+
+
+def test_all_mirrors_are_named(server):
+    with pytest.raises(DownloadError) as caught:
+        fetch(server, "gone", "wrong", "cuts-at-once")
+    places = [str(caught.value).index(server.at(n)) for n in ("gone", "wrong", "cuts-at-once")]
+    assert places == sorted(places)
+
+
+def test_the_size_is_bounded(server):
+    for name in ("good", "endless", "chunks", "without-length"):
+        with pytest.raises(DownloadError, match="larger than 100000 bytes"):
+            fetch(server, name, max_bytes=100_000)
+        assert os.listdir(cache_dir) == []
+    assert is_right(fetch(server, "good", max_bytes=len(BODY)))
+
+
+def test_https_is_not_left():
+    from urllib.error import URLError
+    from urllib.request import HTTPRedirectHandler, Request
+
+    opener = download.opener()
+    (redirect,) = [h for h in opener.handlers if isinstance(h, HTTPRedirectHandler)]
+    for start, end, allowed in [
+        ("https://a.b/c", "https://d.e/f", True),
+        ("http://a.b/c", "https://d.e/f", True),
+        ("http://a.b/c", "http://d.e/f", True),
+        ("https://a.b/c", "http://d.e/f", False),
+        ("https://a.b/c", "HTTP://d.e/f", False),
+    ]:
+        arguments = Request(start, headers={"Range": "bytes=5-"}), None, 302, "", {}, end
+        if allowed:
+            request = redirect.redirect_request(*arguments)
+            assert request.full_url == end and request.get_header("Range") == "bytes=5-"
+        else:
+            with pytest.raises(URLError, match="redirected from https"):
+                redirect.redirect_request(*arguments)
+
+
+def test_no_other_protocol_is_spoken():
+    spoken = set(download.opener().handle_open)
+    assert not spoken - {"http", "https"}
+
+
+# --- going on where a download ended ------------------------------------------------------------
+
+
+def test_a_cut_download_goes_on(server):
+    assert is_right(fetch(server, "cuts"))
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=100001-", "bytes=200002-"]
+
+
+def test_another_mirror_and_another_call_go_on(server):
+    with pytest.raises(DownloadError):
+        fetch(server, "falls-silent", timeout=0.2)
+    assert os.path.getsize(cached_path("a.bin.part")) == 5000
+    assert is_right(fetch(server, "cuts-at-once", "good"))
+    assert [wanted for _, wanted in server.asked][-2:] == ["bytes=5000-", "bytes=5000-"]
+
+
+def leave(content):
+    os.makedirs(cache_dir)
+    Path(cached_path("a.bin.part")).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["good", "ignores-range", "redirects", "cuts"])
+@pytest.mark.parametrize(
+    "left",
+    [BODY[:1], BODY[:-1], BODY, BODY + b"x", b"?" * 1000, b"?" * len(BODY), b"?" * 400_000],
+    ids=["a byte", "all but one", "all", "too much", "wrong", "all wrong", "wrong and too long"],
+)
+def test_whatever_is_left_of_an_earlier_try(server, name, left):
+    leave(left)
+    assert is_right(fetch(server, name))
+
+
+def test_without_a_checksum_nobody_trusts_a_beginning(server):
+    leave(b"?" * 1000)
+    assert is_right(fetch(server, "good", sha256=None))
+    assert server.asked == [("/good.bin", None)]
+
+
+def test_a_mirror_that_sends_little_is_not_asked_for_ever(server, monkeypatch):
+    monkeypatch.setattr(Handler, "cuts", lambda self: self.wfile.write(BODY[self.rest() :][:10]))
+    with pytest.raises(DownloadError, match="cut off after 100 of 300000 bytes"):
+        fetch(server, "cuts")
+    assert len(server.asked) == download.TRIES == 10
+
+
+def test_a_full_disk_is_told_as_it_is(server, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(download, "fetch", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        fetch(server, "good", "good")
+    assert not isinstance(caught.value, DownloadError)
+
+
+# --- files of one's own -------------------------------------------------------------------------
+
+
+def test_another_file_in_the_cache_is_refused_and_not_touched(server, monkeypatch):
+    os.makedirs(cache_dir)
+    mine = Path(cached_path("a.bin"))
+    mine.write_bytes(b"mine")
+    with pytest.raises(DownloadError, match="DEZERO_SKIP_CHECKSUM=1") as caught:
+        fetch(server, "good")
+    assert str(mine) in str(caught.value) and SHA256 in str(caught.value)
+    assert mine.read_bytes() == b"mine" and server.asked == []
+    monkeypatch.setenv("DEZERO_SKIP_CHECKSUM", "1")
+    assert fetch(server, "good") == str(mine) and mine.read_bytes() == b"mine"
+    monkeypatch.setenv("DEZERO_SKIP_CHECKSUM", "0")
+    with pytest.raises(DownloadError):
+        fetch(server, "good")
+    mine.write_bytes(BODY)
+    assert fetch(server, "good") == str(mine) and server.asked == []
+
+
+def test_what_is_downloaded_is_checked_in_any_case(server, monkeypatch):
+    monkeypatch.setenv("DEZERO_SKIP_CHECKSUM", "1")
+    with pytest.raises(DownloadError, match="its SHA-256 is"):
+        fetch(server, "wrong")
+
+
+def test_an_empty_file_is_no_file(server):
+    os.makedirs(cache_dir)
+    Path(cached_path("a.bin")).touch()
+    assert is_right(fetch(server, "good", sha256=None))
+
+
+# --- two at the same time -----------------------------------------------------------------------
+
+
+def test_threads_fetch_a_file_once(server):
+    paths = []
+    threads = [
+        threading.Thread(target=lambda: paths.append(fetch(server, "lingering"))) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(paths) == 6 and len(set(paths)) == 1 and is_right(paths[0])
+    assert len(server.asked) == 1
+
+
+PROGRAM = """
+import sys
+from dezero.download import get_file
+print(get_file(sys.argv[1], 'a.bin', sys.argv[2], progress=False))
+"""
+
+
+def test_processes_fetch_a_file_once(server):
+    command = [sys.executable, "-c", PROGRAM, server.at("lingering"), SHA256]
+    run = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    told = {process.communicate(timeout=60)[0].strip() for process in run}
+    assert [process.returncode for process in run] == [0, 0, 0]
+    assert told == {cached_path("a.bin")} and is_right(cached_path("a.bin"))
+    assert len(server.asked) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_killed_process_blocks_nobody_and_its_bytes_are_used(server):
+    command = [sys.executable, "-c", PROGRAM, server.at("falls-silent"), SHA256]
+    process = subprocess.Popen(command)
+    part = Path(cached_path("a.bin.part"))
+    deadline = time.monotonic() + 20
+    while not (part.exists() and server.asked) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait(10)
+    left = part.stat().st_size
+    assert is_right(fetch(server, "good"))
+    assert server.asked[-1] == ("/good.bin", f"bytes={left}-" if left else None)
+
+
+def test_where_there_are_no_locks_it_goes_on(server, monkeypatch):
+    import errno
+
+    def no_locks(file):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(download, "lock", no_locks)
+    assert is_right(fetch(server, "good"))
+
+
+def test_a_lock_file_that_was_removed_counts_for_nothing(server):
+    os.makedirs(cache_dir)
+    seen = []
+
+    def enter(name):
+        with download.alone(cached_path("a.bin")):
+            seen.append(name)
+            time.sleep(0.02)
+            seen.append(name)
+
+    threads = [threading.Thread(target=enter, args=(i,)) for i in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(seen) == 10 and seen[::2] == seen[1::2]
+    assert os.listdir(cache_dir) == []
+
+
+# --- the bar ------------------------------------------------------------------------------------
+
+
+def test_the_bar():
+    assert download.bar(0, 10**7) == f"[{' ' * 30}]   0 % of 10.0 MB"
+    assert download.bar(5 * 10**6, 10**7) == f"[{'#' * 15}{' ' * 15}]  50 % of 10.0 MB"
+    assert download.bar(10**7, 10**7) == f"[{'#' * 30}] 100 % of 10.0 MB"
+    assert download.bar(1_500_000, None).strip() == "1.5 MB"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_progress_in_a_log_and_in_a_terminal(server, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream())
+    fetch(server, "good", progress=True)
+    told = sys.stderr.getvalue()
+    assert told.endswith("100 % of 0.3 MB\n") and "a.bin [" in told
+    assert ("\r" in told) == (stream is Terminal)
+    assert stream is Terminal or told.count("\n") == 1
+
+
+def test_no_progress(server, monkeypatch, capsys):
+    fetch(server, "good")
+    monkeypatch.setattr(sys, "stderr", None)
+    fetch(server, "good", file_name="b.bin", progress=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_show_progress_is_a_reporthook(capsys):
+    for number in range(4):
+        download.show_progress(number, 4096, 10_000)
+    told = capsys.readouterr().out.split("\r")
+    assert [re.findall(r"(\d+) %", line) for line in told[1:]] == [["0"], ["40"], ["81"], ["100"]]
+
+
+# --- idx ----------------------------------------------------------------------------------------
+
+
+def idx(array, kind):
+    head = struct.pack(f">HBB{array.ndim}I", 0, kind, array.ndim, *array.shape)
+    return head + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("kind, dtype", [(8, "u1"), (9, "i1"), (11, "i2"), (12, "i4"), (13, "f4")])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (7,), (), (0, 28, 28)])
+def test_idx(tmp_path, pack, kind, dtype, shape):
+    array = np.arange(np.prod(shape, dtype=int)).astype(dtype).reshape(shape)
+    path = tmp_path / "a"
+    path.write_bytes(pack(idx(array, kind)))
+    read = read_idx(path)
+    assert read.dtype == array.dtype and read.dtype.isnative and np.array_equal(read, array)
+    assert read.flags.writeable and read.shape == shape
+
+
+PIXELS = idx(np.zeros((100, 8, 8), np.uint8), 8)
+HARM = {
+    "empty": b"",
+    "short head": PIXELS[:3],
+    "short shape": PIXELS[:10],
+    "short data": PIXELS[:-1],
+    "long data": PIXELS + b"x",
+    "no idx": b"GIF8" + PIXELS,
+    "odd type": b"\0\0\x0a" + PIXELS[3:],
+    "many axes": b"\0\0\x08\xff" + b"\xff" * 1020,
+    "gigantic": struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1),
+    "large": struct.pack(">HBB2I", 0, 8, 2, 2**20, 2**20),
+    "cut gzip": gzip.compress(PIXELS)[:-9],
+    "changed gzip": gzip.compress(PIXELS)[:-8] + bytes(8),
+    "gzip of nothing": gzip.compress(b""),
+    "no gzip": b"\x1f\x8bnonsense",
+    "other end": gzip.compress(PIXELS) + b"rubbish",
+}
+
+
+@pytest.mark.parametrize("data", HARM.values(), ids=HARM)
+def test_damaged_idx(tmp_path, data):
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "a"))):
+        read_idx(tmp_path / "a")
+
+
+def memory_of(*lines):
+    """How many MB a program takes at its peak beyond importing, in a process of its own."""
+    code = ["import resource, sys", "import numpy as np", "from dezero.download import *"]
+    peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024"
+    code += ["import gzip, tarfile, pickle, pickletools", f"a = {peak}", *lines, f"print({peak} - a)"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(code)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+REFUSED = "try: {0}\nexcept ValueError: pass\nelse: sys.exit('accepted')"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource")
+def test_bombs_stay_small(tmp_path):
+    zeros = tmp_path / "zeros.gz"
+    with gzip.open(zeros, "wb", compresslevel=9) as file:
+        file.write(struct.pack(">HBB2I", 0, 8, 2, 2**10, 2**10))
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    assert zeros.stat().st_size < 400_000
+    assert memory_of(REFUSED.format(f"read_idx({str(zeros)!r})")) < 20
+    bomb = tmp_path / "bomb.tar.gz"
+    with gzip.open(bomb, "wb", compresslevel=9) as file:
+        info = tarfile.TarInfo("a")
+        info.size = 200 << 20
+        file.write(info.tobuf())
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    call = f"read_tar({str(bomb)!r}, ['b'], max_bytes=10 << 20)"
+    assert memory_of(REFUSED.format(call)) < 40
+    pax = tmp_path / "pax.tar.gz"
+    with gzip.open(pax, "wb", compresslevel=9) as file:
+        info = tarfile.TarInfo("a")
+        info.type, info.size = tarfile.XHDTYPE, 200 << 20
+        file.write(info.tobuf())
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    call = f"read_tar({str(pax)!r}, ['b'], max_bytes=10 << 20)"
+    assert memory_of(REFUSED.format(call)) < 40
+    for bomb in (b"\x80\x04\x8e" + struct.pack("<Q", 2**33), b"\x80\x02]r\xff\xff\xff\x7f."):
+        assert memory_of(REFUSED.format(f"read_pickled_arrays({bomb!r})")) < 20
+
+
+# --- tar ----------------------------------------------------------------------------------------
+
+
+def tar(path, *members, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            else:
+                info.type, info.linkname = content
+                archive.addfile(info)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_tar(tmp_path, mode, monkeypatch):
+    members = [("d/a", b"aa"), ("d/b", b""), ("../evil", b"x"), ("/evil", b"x"), ("d/c", b"cc")]
+    path = tar(tmp_path / "a.tar", *members, mode=mode)
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    assert read_tar(path, ["d/c", "d/a", "d/b"]) == {"d/a": b"aa", "d/b": b"", "d/c": b"cc"}
+    assert read_tar(path, []) == {}
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.tar", "cwd"]
+
+
+def test_links_are_not_followed(tmp_path):
+    members = [
+        ("secret", b"s"),
+        ("soft", (tarfile.SYMTYPE, "/etc/passwd")),
+        ("hard", (tarfile.LNKTYPE, "secret")),
+        ("pipe", (tarfile.FIFOTYPE, "")),
+    ]
+    path = tar(tmp_path / "a.tar", *members)
+    for name in ("soft", "hard", "pipe", "missing"):
+        with pytest.raises(ValueError, match=f"does not contain {name}"):
+            read_tar(path, ["secret", name])
+
+
+def test_the_first_of_two_members_of_one_name_counts(tmp_path):
+    assert read_tar(tar(tmp_path / "a.tar", ("a", b"1"), ("a", b"2")), ["a"]) == {"a": b"1"}
+
+
+def test_damaged_tar(tmp_path):
+    whole = tar(tmp_path / "a.tar", ("a", BODY), ("b", BODY)).read_bytes()
+    plain = gzip.decompress(whole)
+    for data in (b"", b"x" * 5000, whole[:1000], whole[:-9], plain[:100], plain[:5000], b"\x1f\x8b"):
+        path = tmp_path / "damaged"
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            read_tar(path, ["a", "b"])
+
+
+# --- pickles ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", ["u1", "i8", ">i4", "f4", "bool", ">f8"])
+def test_pickled_arrays(protocol, dtype):
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    content = {"data": array, "labels": [3, 1, 2], "fortran": array.T.copy(), "none": None}
+    content |= {"t": array.transpose(2, 1, 0), "empty": array[:0], "number": array[0, 0, 0].item()}
+    read = read_pickled_arrays(pickle.dumps(content, protocol))
+    assert read.keys() == content.keys()
+    assert read["labels"] == [3, 1, 2] and read["none"] is None and read["number"] == 0
+    for name in ("data", "fortran", "t", "empty"):
+        have, want = read[name], content[name]
+        assert type(have) is np.ndarray and have.flags.writeable and have.dtype.isnative
+        assert have.dtype == want.dtype.newbyteorder("=") and np.array_equal(have, want)
+
+
+def cifar(data, labels):
+    """A batch as Python 2 wrote it: texts are bytes, and so are the contents of the array."""
+    short = lambda text: b"U" + bytes([len(text)]) + text  # noqa: E731
+    shape = b"".join(b"M" + struct.pack("<H", n) for n in data.shape)
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87R"
+        b"(K\x01(" + shape + b"tcnumpy\ndtype\nq\x03U\x02u1K\x00K\x01\x87R(K\x03U\x01|NNN"
+        b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T" + struct.pack("<i", data.size) + data.tobytes()
+    )
+    numbers = b"](" + b"".join(b"K" + bytes([n]) for n in labels) + b"e"
+    return b"".join(
+        [b"\x80\x02}q\x00(", short(b"batch_label"), short(b"training batch 1 of 5"),
+         short(b"labels"), numbers, short(b"data"), array, b"tbu."]
+    )  # fmt: skip
+
+
+def test_a_batch_as_python_2_wrote_it():
+    data = np.random.default_rng(1).integers(0, 256, (7, 3072), np.uint8)
+    read = read_pickled_arrays(cifar(data, range(7)))
+    assert read["batch_label"] == b"training batch 1 of 5" and read["labels"] == list(range(7))
+    assert read["data"].dtype == np.uint8 and np.array_equal(read["data"], data)
+
+
+class Evil:
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+def touch(path):
+    Path(path).touch()
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (os.system, ("echo hello",)),
+        (eval, ("1",)),
+        (getattr, (1, "real")),
+        (itertools.count, ()),
+        (np.load, ("a",)),
+        (np.zeros, (3,)),
+        (touch, ("evil",)),
+    ],
+)
+def test_nothing_is_executed(tmp_path, monkeypatch, protocol, function, arguments):
+    monkeypatch.chdir(tmp_path)
+    data = pickle.dumps({"data": Evil(function, arguments)}, protocol)
+    with pytest.raises(ValueError, match="it wants to use"):
+        read_pickled_arrays(data)
+    assert list(tmp_path.iterdir()) == []
+
+
+ARRAY = pickle.dumps({"a": np.arange(5, dtype=np.uint8)}, 2)
+BAD_PICKLES = {
+    "nothing": b"",
+    "no pickle": b"hello",
+    "cut": ARRAY[:-10],
+    "no dict": pickle.dumps([1, 2]),
+    "objects": pickle.dumps({"a": np.array([None, "x"], object)}, 2),
+    "texts": pickle.dumps({"a": np.array(["x", "y"])}, 2),
+    "fields": pickle.dumps({"a": np.zeros(2, [("x", "f4"), ("y", "i4")])}, 2),
+    "dates": pickle.dumps({"a": np.zeros(2, "M8[s]")}, 2),
+    "other shape": ARRAY.replace(b"K\x05\x85", b"K\x06\x85"),
+    "only a part": b"\x80\x02}U\x01acnumpy\ndtype\ns.",
+    "part as key": b"\x80\x02}cnumpy\ndtype\n]Rs.",
+    "stack": b"\x80\x02}R.",
+    "persistent": b"\x80\x02}U\x01aPx\ns.",
+    "extension": b"\x80\x02}U\x01a\x82\x01s.",
+    "change a part": b"\x80\x02cnumpy\ndtype\n}U\x05statess}b.",
+    "self": b"\x80\x02}q\x00U\x01ah\x00sh\x00.",
+    "deep": b"\x80\x02}U\x01a" + b"]" * 3000 + b"a" * 2999 + b"s" + b".",
+}
+
+
+@pytest.mark.parametrize("data", BAD_PICKLES.values(), ids=BAD_PICKLES)
+def test_bad_pickles(data, request):
+    if request.node.callspec.id in ("self", "deep", "only a part"):  # odd, and harmless
+        assert list(read_pickled_arrays(data)) == ["a"]
+    else:
+        with pytest.raises(ValueError, match="this pickle is not read"):
+            read_pickled_arrays(data)
+    assert download.Recorded.state == () and read_pickled_arrays(ARRAY)["a"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_every_single_wrong_byte(capsys):
+    """One byte changed anywhere: an array, some other dict, or a ValueError; never anything else."""
+    for place in range(len(ARRAY)):
+        for new in (0, 0x2E, 0x52, 0x62, 0x63, 0x93, 0xFF, ARRAY[place] ^ 1):
+            data = ARRAY[:place] + bytes([new]) + ARRAY[place + 1 :]
+            try:
+                assert type(read_pickled_arrays(data)) is dict
+            except ValueError as error:
+                assert "this pickle is not read" in str(error)
+
+
+# --- the module ---------------------------------------------------------------------------------
+
+
+def test_importing_it_brings_nothing_of_the_web():
+    code = "import sys, numpy; a = set(sys.modules); import dezero.download; print(*set(sys.modules) - a)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = {name.split(".")[0] for name in done.stdout.split()}
+    assert "dezero" in new
+    assert not new & {"urllib", "http", "ssl", "tarfile", "gzip", "zlib", "json", "hashlib", "tqdm"}
+
+
+def test_sha256(tmp_path):
+    (tmp_path / "a").write_bytes(BODY)
+    assert sha256_of(tmp_path / "a") == SHA256
