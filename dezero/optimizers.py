@@ -35,7 +35,8 @@ class Optimizer:
 
         Set it to a number, or to a schedule.
         """
-        return rate_at(self.rate, max(self.updates - 1, 0))
+        rate = self.rate
+        return rate if rate.__class__ is float else rate_at(rate, max(self.updates - 1, 0))
 
     @lr.setter
     def lr(self, value): self.rate = as_rate(value)
@@ -113,7 +114,7 @@ def ready(param):
     return param
 
 # %% ../nbs/11_optimizers.ipynb #chunks
-CHUNK = 32 * 1024  #: elements that are updated at a time, so that they stay in the cache
+CHUNK = 64 * 1024  #: elements that are updated at a time, so that they stay in the cache
 
 def chunks(arrays, spare=1) -> Any:
     """Views of the same places in arrays of one shape, `CHUNK` elements at a time, each with
@@ -136,8 +137,8 @@ def memory(self: Optimizer, param):
     if not self.keeps: return ()
     kept = self.kept.get(param)
     if kept is None or kept[0].shape != param.data.shape:
-        kept = tuple([np.zeros(param.data.shape, param.data.dtype) for _ in self.keeps])
-        self.kept[param] = kept
+        block = np.zeros((len(self.keeps), *param.data.shape), param.data.dtype)
+        kept = self.kept[param] = tuple(block)
     return kept
 
 @patch
@@ -153,7 +154,7 @@ def numbers(param, *values):
 class SGD(Optimizer):
     "Stochastic gradient descent: `W -= lr * g`. Book step 46."
     def update_one(self, param):
-        lr, = numbers(param, self.lr)
+        lr = np.array(self.lr, param.data.dtype)
         for p, g, t in self.parts(param): p -= np.multiply(g, lr, t)
 
 # %% ../nbs/11_optimizers.ipynb #fractions
