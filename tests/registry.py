@@ -45,7 +45,10 @@ HELPERS = set(
     " floats quotient erf_near erf_far"
     # shapes
     " Reduction reshaped transposed sizes axes_of kept_shape argmax argmin others unused spelled"
-    " sum_array_to logsumexp_array reshape_sum_backward".split()
+    " sum_array_to logsumexp_array reshape_sum_backward"
+    # neuralnet
+    " examples same_shape difference mean_of class_axis operand class_numbers distribution targets"
+    " accuracy".split()
 )
 
 
@@ -255,6 +258,34 @@ def dotted(draw):
     return ((*left, k), (*right[:-1], k, *right[-1:])), ()
 
 
+@st.composite
+def affine(draw):
+    """Shapes for `x @ W + b`: any number of leading axes."""
+    lead = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3))
+    i, o = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    return ((*lead, i), (i, o), (o,)), ()
+
+
+TWINS = SHAPES.map(lambda shape: ((shape, shape), ()))
+
+
+def along_classes():
+    """A shape and one of its axes that is not empty; there may be no examples."""
+    return along_an_axis().filter(lambda case: case[0][0][case[1][0]])
+
+
+def labelled(max_dims=4, *marks):
+    """A shape of scores, and labels for them; `marks` stand for labels that do not count."""
+
+    @st.composite
+    def case(draw):
+        shape = draw(hnp.array_shapes(min_dims=min(max_dims, 2), max_dims=max_dims, max_side=3))
+        labels = st.sampled_from([*range(shape[-1]), *marks])
+        return (shape,), (draw(hnp.arrays(np.int64, shape[:-1], elements=labels)),)
+
+    return case()
+
+
 # --- the entries --------------------------------------------------------------------------------
 
 
@@ -368,6 +399,64 @@ def root_of_squares(x, axis, keepdims):
 
 def log_of_sum(x, axis, keepdims):
     return np.log(np.sum(np.exp(x.astype(float)), axis=axis, keepdims=keepdims))
+
+
+def activation(name, Class, place, value, ints=(-3, 4)):
+    """A function of one operand that torch has among those for networks."""
+    return Entry(
+        f"{name} {Class}",
+        getattr(F, name),
+        (place,),
+        value,
+        lambda torch, x: getattr(torch.nn.functional, name)(x),
+        ints,
+    )
+
+
+def per_example(total, x):
+    """What sums over examples are divided by."""
+    return total / (max(len(x), 1) if x.ndim else 1)
+
+
+def comparing(names, places, value, torch, ints=(-3, 4)):
+    """A loss that compares two arrays of one shape and adds up: both are given as sums."""
+    return Entry(
+        names,
+        getattr(F, names.split()[0]),
+        places,
+        lambda x0, x1: per_example(np.sum(value(x0, x1)), x0),
+        lambda t, x0, x1: per_example(torch(t.nn.functional, x0, x1), x0),
+        ints,
+        TWINS,
+    )
+
+
+def huber_by_numpy(x0, x1):
+    d = np.abs(x0 - x1)
+    return np.where(d <= 1, d * d / 2, d - 0.5)
+
+
+def exp_by_sum(x, axis):
+    return np.exp(x) / np.exp(x).sum(axis, keepdims=True)
+
+
+def leaky_by_torch(torch, x):
+    return torch.nn.functional.leaky_relu(x, 0.2)
+
+
+def linear_by_torch(torch, x, W, b):
+    return torch.matmul(x, W) + b
+
+
+def cross_entropy_by_numpy(x, t):
+    logs = np.log(exp_by_sum(x, -1)).reshape(t.size, -1)
+    right = [row[c] for row, c in zip(logs, t.ravel()) if c >= 0]
+    return -sum(right, 0.0) / max(len(right), 1)
+
+
+def cross_entropy_by_torch(torch, x, t):
+    x, t = x.reshape(-1, x.shape[-1]), torch.tensor(t.ravel())
+    return torch.nn.functional.cross_entropy(x, t, reduction="sum") / max(int((t >= 0).sum()), 1)
 
 
 EXPONENTS = st.tuples(st.sampled_from([-2, -1, -0.5, 0, 0.5, 1, 2, 3, 3.7]))
@@ -632,4 +721,100 @@ ENTRIES = [
         cases=contracted(),
     ),
     Entry("dot", F.dot, (ANY, ANY), np.dot, dot_by_torch, cases=dotted()),
+    # neural networks
+    *[
+        Entry(
+            names,
+            getattr(F, names.split()[0]),
+            (ANY, ANY, ANY),
+            lambda x, W, b: np.matmul(x, W) + b,
+            linear_by_torch,
+            cases=affine(),
+        )
+        for names in ("linear Linear", "linear_simple")
+    ],
+    activation("sigmoid", "Sigmoid", ANY, lambda x: 1 / (1 + np.exp(-x))),
+    Entry(
+        "sigmoid_simple",
+        F.sigmoid_simple,
+        (ANY,),
+        lambda x: 1 / (1 + np.exp(-x)),
+        "sigmoid",
+        (0, 1),  # -1 is 255 for a uint8
+    ),
+    activation("relu", "ReLU", two_sided(0.1, 2), lambda x: np.where(x > 0, x, 0)),
+    Entry(
+        "leaky_relu LeakyReLU",
+        F.leaky_relu,
+        (two_sided(0.1, 2),),
+        lambda x: np.where(x > 0, x, 0.2 * x),
+        leaky_by_torch,
+    ),
+    activation("elu", "ELU", two_sided(0.1, 2), lambda x: np.where(x > 0, x, np.expm1(x))),
+    activation("softplus", "Softplus", ANY, lambda x: np.log(1 + np.exp(x))),
+    activation("silu", "SiLU", ANY, lambda x: x / (1 + np.exp(-x))),
+    activation(
+        "gelu", "GELU", between(-1.5, 2), lambda x: x * (1 + erf_of_each(x / math.sqrt(2))) / 2
+    ),
+    *[
+        comparing(
+            names,
+            (ANY, ANY),
+            lambda x0, x1: (x0 - x1) ** 2,
+            lambda torch, x0, x1: torch.mse_loss(x0, x1, reduction="sum"),
+            ints,  # 2 - 3 is 255 for a uint8
+        )
+        for names, ints in [
+            ("mean_squared_error MeanSquaredError", (-3, 4)),
+            ("mean_squared_error_simple", (0, 1)),
+        ]
+    ],
+    comparing(
+        "mean_absolute_error MeanAbsoluteError",
+        (lattice(0.0), lattice(0.5)),
+        lambda x0, x1: np.abs(x0 - x1),
+        lambda torch, x0, x1: torch.l1_loss(x0, x1, reduction="sum"),
+    ),
+    comparing(
+        "huber Huber",
+        (lattice(0.0), lattice(0.25)),
+        huber_by_numpy,
+        lambda torch, x0, x1: torch.huber_loss(x0, x1, reduction="sum"),
+    ),
+    *[
+        Entry(names, getattr(F, names.split()[0]), (ANY,), value, by, cases=along_classes())
+        for names, value, by in [
+            ("softmax Softmax", exp_by_sum, "softmax"),
+            ("softmax_simple", exp_by_sum, "softmax"),
+            ("log_softmax LogSoftmax", lambda x, a: np.log(exp_by_sum(x, a)), "log_softmax"),
+        ]
+    ],
+    *[
+        Entry(
+            names,
+            getattr(F, names.split()[0]),
+            (ANY,),
+            cross_entropy_by_numpy,
+            cross_entropy_by_torch,
+            cases=cases,
+        )
+        for names, cases in [
+            ("softmax_cross_entropy SoftmaxCrossEntropy", labelled(4, -100)),
+            ("softmax_cross_entropy_simple", labelled(2)),
+        ]
+    ],
+    comparing(
+        "sigmoid_cross_entropy SigmoidCrossEntropy",
+        (ANY, between(0, 1)),
+        lambda x, t: np.log(1 + np.exp(x)) - x * t,
+        lambda torch, x, t: torch.binary_cross_entropy_with_logits(x, t, reduction="sum"),
+    ),
+    comparing(
+        "binary_cross_entropy BinaryCrossEntropy",
+        (between(0.1, 0.9), between(0.1, 0.9)),
+        lambda p, t: -t * np.log(p) - (1 - t) * np.log(1 - p),
+        # torch's own adds 1e-12 in the second derivative
+        lambda torch, p, t: -(t * p.log() + (1 - t) * (1 - p).log()).sum(),
+        (0, 2),
+    ),
 ]

@@ -80,7 +80,7 @@ def test_an_entry_tries_the_class_it_names(entry, data):
     classes = [name for name in entry.names.split() if name != name.lower()]
     ran = {type(f).__name__ for f in functions_behind(y)}
     assert set(classes) <= ran
-    assert len(ran) == 1
+    assert len(ran) == 1 or not classes  # some are put together out of others
 
 
 def test_the_facade_offers_everything():
