@@ -664,6 +664,52 @@ def unchain(fig):
                  dash=True)
 
 
+# ---------------------------------------------------------------- chapter 13: batches
+
+ORDER = [7, 2, 9, 0, 4, 1, 8, 5, 3, 6]  # a random order of ten examples
+
+
+@figure(520, 230, """Ten examples with the numbers 0 to 9. Below the same numbers in random order:
+    7 2 9 0, 4 1 8 5 and 3 6 are the three batches of one epoch.""")
+def batches(fig):
+    """Shuffle, then cut: one epoch"""
+    size, top, bottom = 38, 34, 136
+    for i in range(10):
+        fig.rect(70 + i * size, top, size, size, "paper", "var-ink", radius=3)
+        fig.text(70 + (i + 0.5) * size, top + size / 2, str(i))
+    fig.arrow((260, top + size), (260, bottom), "accent", gap=8, width=2.2)
+    fig.text(274, (top + size + bottom) / 2, "shuffle, cut", "accent", 15, "start")
+    for b in range(3):
+        part = ORDER[4 * b:4 * b + 4]
+        left = 46 + b * (4 * size + 24)
+        for i, k in enumerate(part):
+            fig.rect(left + i * size, bottom, size, size, "var", radius=3)
+            fig.text(left + (i + 0.5) * size, bottom + size / 2, str(k), "var-ink")
+        fig.text(left + len(part) * size / 2, bottom + size + 24, f"batch {b}", "soft", 15)
+
+
+@figure(520, 250, """Twelve examples in a row, cut into three lanes of four that lie below each
+    other: 0 1 2 3, 4 5 6 7 and 8 9 10 11. The first batch is the column 0 4 8, the second 1 5 9.""")
+def lanes(fig):
+    """Cut into lanes, read by columns"""
+    size, top, left, width = 34, 28, 56, 66
+    for k in range(12):
+        fig.rect(left + k * size, top, size, size, "paper", "var-ink", radius=3)
+        fig.text(left + (k + 0.5) * size, top + size / 2, str(k))
+    for cut in (4, 8):
+        fig.path(f"M{left + cut * size} {top - 9}v{size + 18}", "accent", 2.2)
+    for j in range(3):
+        y = 92 + j * size
+        fig.text(left + 74, y + size / 2, f"lane {j}", "soft", 15, "end")
+        for i in range(4):
+            x = left + 98 + i * (width + 12)
+            fig.rect(x, y, width, size, "var", radius=3)
+            fig.text(x + width / 2, y + size / 2, str(4 * j + i), "var-ink")
+    for i in range(4):
+        x = left + 98 + i * (width + 12) + width / 2
+        fig.text(x, 92 + 3 * size + 22, f"batch {i}", "soft", 15)
+
+
 STAGES = (
     ("automatic derivatives", ("core", "numdiff", "backprop")),
     ("natural expressions", ("operators",)),

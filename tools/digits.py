@@ -37,7 +37,7 @@ def main() -> int:
     arrays = read_source(args.source)
     if not args.check:
         MADE.parent.mkdir(exist_ok=True)
-        np.savez_compressed(MADE, **arrays)
+        np.savez_compressed(MADE, data=arrays["data"], label=arrays["label"])
         print(f"{MADE.relative_to(ROOT)}: {MADE.stat().st_size} bytes")
     with np.load(MADE, allow_pickle=False) as made:
         same = set(made) == set(arrays) and all(np.array_equal(made[k], arrays[k]) for k in arrays)
