@@ -710,6 +710,68 @@ def lanes(fig):
         fig.text(x, 92 + 3 * size + 22, f"batch {i}", "soft", 15)
 
 
+@figure(560, 216, """Left, an image as Pillow keeps it, an array of shape (2, 4, 3): two rows of
+    four pixels, and each pixel holds three numbers R, G, B. Right, the same image as DeZero takes
+    it, shape (3, 2, 4): three planes, one for each colour, of two rows and four columns.""")
+def axes(fig):
+    """From pixels with three colours to three planes"""
+    rows, columns = 2, 4
+    fig.grid(28, 70, [["RGB"] * columns] * rows, 42)
+    fig.arrow((216, 112), (300, 112), "line", width=2.2)
+    fig.text(258, 94, "`ToArray`", "soft", 14)
+    for i, colour in enumerate("BGR"):
+        fig.grid(392 - 36 * i, 48 + 32 * i, [[colour] * columns] * rows, 32, "fun-ink", "fun-ink")
+    for x, words, shape in ((112, "height x width x 3", "(2, 4, 3)"),
+                            (424, "3 x height x width", "(3, 2, 4)")):
+        fig.text(x, 28, words, bold=True)
+        fig.text(x - 40 * (x > 400), 194, f"shape {shape}", "soft", 15)
+
+
+@figure(560, 318, """Three mirrors. The first knows of no file, the second hangs up after some
+    bytes, the third sends the rest. The bytes go to photos.bin.part. If its checksum is right, it
+    is renamed to photos.bin.""")
+def download(fig):
+    """A download: several mirrors, one part file, a check, a new name"""
+    left, cut, right = 40, 220, 520
+    notes = (("no such file", "grad"), ("hangs up", "grad"), ("sends the rest", "soft"))
+    mirrors = [fig.fun(x, 40, f"mirror {i}", 92) for i, x in enumerate((80, 220, 400), 1)]
+    for mirror, (words, ink) in zip(mirrors, notes):
+        fig.text(mirror.x + (12 if ink == "soft" or words == "hangs up" else 0),
+                 78 if words == "no such file" else 92, words, ink, 15,
+                 "middle" if words == "no such file" else "start")
+    fig.rect(left, 136, cut - left, 36, "var", radius=6, stroke_width=1.5)
+    fig.rect(cut, 136, right - cut, 36, "var", radius=6, stroke_width=1.5)
+    fig.text((left + cut) / 2, 154, "first 100,000 bytes", "var-ink", 15)
+    fig.text((cut + right) / 2, 154, "the others", "var-ink", 15)
+    fig.arrow(mirrors[1].bottom, (220 - 30, 136), "line")
+    fig.arrow(mirrors[2].bottom, (400 - 20, 136), "line")
+    fig.text(right, 188, "`photos.bin.part`", "soft", 15, "end")
+    fig.arrow((280, 172), (280, 212), "line")
+    check = fig.fun(280, 234, "SHA-256 right?", 140)
+    fig.arrow(check.left, (150, 234), "grad")
+    fig.text(142, 234, "no: delete", "grad", 15, "end")
+    fig.arrow(check.bottom, (280, 282), "line")
+    fig.text(294, 269, "yes: rename", "soft", 15, "start")
+    fig.text(280, 294, "`photos.bin`", bold=True)
+
+
+@figure(560, 134, """The bytes 00 00, then 08 for bytes as numbers, 03 for three axes, 00 00 EA 60
+    for 60,000 images, 00 00 00 1C for 28 rows, 00 00 00 1C for 28 columns, then the pixels.""")
+def idx(fig):
+    """The first bytes of an idx file"""
+    lengths = [n.to_bytes(4, "big").hex(" ").upper().split() for n in (60_000, 28, 28)]
+    groups = [(["00", "00"], "zeros"), (["08"], "type"), (["03"], "axes"),
+              *zip(lengths, ("60,000 images", "28 rows", "28 columns")), (["", "", ""], "pixels")]
+    x, size = 17, 27
+    for i, (cells, words) in enumerate(groups):
+        fig.grid(x, 52, [cells], size, "ink" if i % 2 else "fun-ink",
+                 "var-ink" if i % 2 else "fun-ink")
+        middle = x + len(cells) * size / 2
+        y = 98 if i % 2 else 34
+        fig.text(middle, y, words, "var-ink" if i % 2 else "fun-ink", 15)
+        x += len(cells) * size + 2
+
+
 STAGES = (
     ("automatic derivatives", ("core", "numdiff", "backprop")),
     ("natural expressions", ("operators",)),

@@ -248,7 +248,8 @@ def test_a_file_name_stays_in_the_folder(server, name):
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://a.b/c", "data:,x", "a.bin", "/a", "http:///a", "http:a", ""]
+    "url",
+    ["file:///etc/passwd", "ftp://a.b/c", "data:,x", "a.bin", "/a", "http:///a", "http:a", ""],
 )
 def test_only_the_web(server, url):
     for urls in (url, [url], [server.at("good"), url]):
@@ -612,7 +613,12 @@ def memory_of(*lines):
     """How many MB a program takes at its peak beyond importing, in a process of its own."""
     code = ["import resource, sys", "import numpy as np", "from dezero.download import *"]
     peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024"
-    code += ["import gzip, tarfile, pickle, pickletools", f"a = {peak}", *lines, f"print({peak} - a)"]
+    code += [
+        "import gzip, tarfile, pickle, pickletools",
+        f"a = {peak}",
+        *lines,
+        f"print({peak} - a)",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(code)], capture_output=True, text=True, timeout=120
     )
@@ -701,7 +707,15 @@ def test_the_first_of_two_members_of_one_name_counts(tmp_path):
 def test_damaged_tar(tmp_path):
     whole = tar(tmp_path / "a.tar", ("a", BODY), ("b", BODY)).read_bytes()
     plain = gzip.decompress(whole)
-    for data in (b"", b"x" * 5000, whole[:1000], whole[:-9], plain[:100], plain[:5000], b"\x1f\x8b"):
+    for data in (
+        b"",
+        b"x" * 5000,
+        whole[:1000],
+        whole[:-9],
+        plain[:100],
+        plain[:5000],
+        b"\x1f\x8b",
+    ):
         path = tmp_path / "damaged"
         path.write_bytes(data)
         with pytest.raises(ValueError, match=re.escape(str(path))):
@@ -733,7 +747,9 @@ def cifar(data, labels):
     array = (
         b"cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87R"
         b"(K\x01(" + shape + b"tcnumpy\ndtype\nq\x03U\x02u1K\x00K\x01\x87R(K\x03U\x01|NNN"
-        b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T" + struct.pack("<i", data.size) + data.tobytes()
+        b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+        + struct.pack("<i", data.size)
+        + data.tobytes()
     )
     numbers = b"](" + b"".join(b"K" + bytes([n]) for n in labels) + b"e"
     return b"".join(
@@ -811,7 +827,13 @@ def test_bad_pickles(data, request):
     else:
         with pytest.raises(ValueError, match="this pickle is not read"):
             read_pickled_arrays(data)
-    assert download.Recorded.state == () and read_pickled_arrays(ARRAY)["a"].tolist() == [0, 1, 2, 3, 4]
+    assert download.Recorded.state == () and read_pickled_arrays(ARRAY)["a"].tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_every_single_wrong_byte(capsys):
