@@ -80,6 +80,7 @@ from dezero.functions.shapes import (
     dot,
     einsum,
     expand_dims,
+    explain,
     flatten,
     flip,
     logsumexp,
