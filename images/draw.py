@@ -664,6 +664,55 @@ def unchain(fig):
                  dash=True)
 
 
+# ---------------------------------------------------------------- chapter 09: layers
+
+@figure(580, 268, """A layer named Net at the top. Its attribute first is a Linear layer, and its
+    attribute blocks is a list of two. Each Linear holds the Parameters W and b. Under each
+    Parameter stands the way to it: first/W, first/b, blocks/0/W, blocks/0/b, blocks/1/W,
+    blocks/1/b.""")
+def layer_tree(fig):
+    """Layers hold layers, the leaves are Parameters, and the way to each is its name"""
+    net = fig.fun(290, 36, "Net", 80)
+    for x, name in ((104, "first"), (290, "blocks/0"), (476, "blocks/1")):
+        layer = fig.fun(x, 124, "Linear", 80)
+        fig.link(net, layer)
+        if x == 290:
+            fig.text(x + 10, 82, f"`{name}`", "soft", 14, "start")
+        else:
+            fig.text((x + 290) / 2, 68, f"`{name}`", "soft", 14, "end" if x < 290 else "start")
+        for side, label in ((-46, "W"), (46, "b")):
+            leaf = fig.var(x + side, 204, label)
+            fig.link(layer, leaf)
+            fig.text(x + side, 244, f"`{name}/{label}`", "ink", 13)
+
+
+@figure(580, 246, """While weights are written, the file model.npz with the old weights stays, and
+    the new weights grow in a file of another name beside it. If the program is killed, model.npz
+    still holds all the old weights. If it finishes, the new file is renamed, and model.npz holds
+    all the new weights.""")
+def replacing(fig):
+    """A file is replaced as a whole or not at all"""
+    def file(x, y, name, words, fill, ghost=False):
+        if ghost:
+            fig.ghost(x, y, "", 176, 56, 8)
+            fig.rect(x - 82, y + 8, 92, 14, "fun", radius=3)
+        else:
+            fig.rect(x - 88, y - 28, 176, 56, fill, radius=8, stroke_width=1.5)
+        fig.text(x, y - 11, f"`{name}`", "ink" if ghost else INK[fill], 15)
+        if not ghost:
+            fig.text(x, y + 13, words, INK[fill], 14)
+
+    fig.text(124, 26, "while it is written", bold=True)
+    file(124, 84, "model.npz", "all the old weights", "var")
+    file(124, 176, ".model.npz.7c1e", "", "fun", ghost=True)
+    fig.text(124, 220, "the new weights, so far", "soft", 14)
+    for y, words, weights, fill in ((84, "killed", "old", "var"), (176, "renamed", "new", "fun")):
+        file(456, y, "model.npz", f"all the {weights} weights", fill)
+        fig.arrow((224, 130 + (y - 130) * 0.35), (360, y), "accent", gap=6, width=2.2)
+        fig.text(300, y - 22 if y < 130 else y + 22, words, "accent", 15)
+    fig.text(456, 26, "afterwards", bold=True)
+
+
 # ---------------------------------------------------------------- chapter 13: batches
 
 ORDER = [7, 2, 9, 0, 4, 1, 8, 5, 3, 6]  # a random order of ten examples
