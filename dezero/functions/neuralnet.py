@@ -23,8 +23,8 @@ from dezero.functions.elementwise import (
     Exp,
     Log,
     Maximum,
+    Minimum,
     Sign,
-    Where,
     exp,
     floats,
     log,
@@ -46,7 +46,7 @@ class Linear(Function):
         if x.ndim == 2: return x.T @ gy
         rows = math.prod(x.shape[:-1])
         return x.reshape(rows, x.shape[-1]).T @ gy.reshape(rows, gy.shape[-1])
-    def gb(self, gy, x, W, b): return gy
+    def gb(self, gy, x, W, b): return gy.sum(0) if (gy.ndim, b.ndim) == (2, 1) else gy
     rules = gx, gW, gb
 
 # %% ../../nbs/08_neuralnet.ipynb #linear-2
@@ -82,7 +82,7 @@ def difference(x0, x1):
 
 def mean_of(values, n):
     "The sum of an array divided by a number, in the dtype of the array."
-    return np.divide(values.sum(), n, dtype=values.dtype)
+    return values.sum() / values.dtype.type(n)
 
 # %% ../../nbs/08_neuralnet.ipynb #meansquarederror
 class MeanSquaredError(Function):
@@ -178,7 +178,10 @@ class ELU(Function):
         y *= self.alpha
         y += np.maximum(x, 0, dtype=x.dtype)
         return y
-    def gx(self, gy, x, y): return apply(Where(x > 0), gy, gy * (y + self.alpha))
+    def gx(self, gy, x, y):
+        k = apply(Minimum(), y, 0.0)
+        k += (x > 0) * (1 - self.alpha) + self.alpha  # 1 above 0, alpha below
+        return gy * k
     rules = gx,
 
 class Softplus(Function):
@@ -213,13 +216,13 @@ class GELU(Function):
     "`x` times the probability that a normally distributed number is below it."
     def forward(self, x):
         x = floats(x)
-        y = Erf().forward(np.multiply(x, math.sqrt(0.5), dtype=x.dtype))
-        y += 1
-        y *= x
-        y *= 0.5
-        return y
+        self.below = Erf().forward(np.multiply(x, math.sqrt(0.5), dtype=x.dtype))
+        self.below += 1
+        self.below *= 0.5
+        return x * self.below
     def gx(self, gy, x):
-        below = 0.5 + 0.5 * apply(Erf(), x * math.sqrt(0.5))
+        below = self.below
+        if isinstance(x, Variable): below = 0.5 + 0.5 * Erf()(x * math.sqrt(0.5))
         density = apply(Exp(), -0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
         return gy * (below + x * density)
     rules = gx,
@@ -259,7 +262,7 @@ class Huber(Function):
     def forward(self, x0, x1):
         d = np.asarray(difference(x0, x1))
         c = np.clip(d, -self.delta, self.delta)
-        return mean_of(c * (d - c / 2), examples(d))
+        return mean_of(np.asarray(c * (d - c / 2), d.dtype), examples(d))
     def gx0(self, gy, x0, x1):
         d = difference(x0, x1)
         return apply(Clip(-self.delta, self.delta), d) * (gy * (1 / examples(d)))
@@ -287,7 +290,7 @@ class Softmax(Function):
     def __init__(self, axis=1): self.axis = axis
     def forward(self, x):
         x, axis = floats(x), class_axis(x, self.axis)
-        y = x - x.max(axis, keepdims=True, initial=-np.inf)
+        y = x - x.max(axis, keepdims=True)
         np.exp(y, y)
         y /= y.sum(axis, keepdims=True)
         return y
@@ -304,7 +307,7 @@ class LogSoftmax(Function):
     def __init__(self, axis=1): self.axis = axis
     def forward(self, x):
         x, axis = floats(x), class_axis(x, self.axis)
-        y = x - x.max(axis, keepdims=True, initial=-np.inf)
+        y = x - x.max(axis, keepdims=True)
         y -= np.log(np.exp(y).sum(axis, keepdims=True))
         return y
     def gx(self, gy, x, y):
@@ -353,7 +356,7 @@ class SoftmaxCrossEntropy(Function):
     def __init__(self, ignore_index=-100): self.ignore_index = ignore_index
     def forward(self, x, t):
         x, (t, counts) = floats(x), class_numbers(t, x, self.ignore_index)
-        z = x - x.max(-1, keepdims=True, initial=-np.inf)
+        z = x - x.max(-1, keepdims=True)
         right = z.reshape(t.size, -1)[np.arange(t.size), t.ravel()]
         total = np.exp(z, z).sum(-1, keepdims=True)
         z /= total
@@ -428,7 +431,7 @@ class BinaryCrossEntropy(Function):
             raise ValueError('probabilities lie between 0 and 1; '
                              'for other scores there is sigmoid_cross_entropy')
         yes, no = np.log(np.maximum(p, TINY)), np.log(np.maximum(1 - p, TINY))
-        losses = -t * yes - (1 - t) * no
+        losses = np.asarray(-t * yes - (1 - t) * no, p.dtype)
         return mean_of(losses, examples(losses))
     def gx(self, gy, p, t):
         g = difference(p, t) / apply(Maximum(), p * (1.0 - p), 1e-12)
