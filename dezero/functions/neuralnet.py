@@ -335,7 +335,7 @@ def operand(x):
     "A Variable as it is, anything else as an array."
     return x if isinstance(x, Variable) else as_data(x)
 
-def class_numbers(t, x, ignore_index=None):
+def class_numbers(t, x, ignore_index):
     "The labels `t` of the scores `x`, checked, and which of them count (None if all do)."
     rows, classes = x.shape[:-1], x.shape[-1]
     if t.shape == (*rows, 1): t = t[..., 0]
@@ -343,7 +343,7 @@ def class_numbers(t, x, ignore_index=None):
         raise ValueError(f'scores of shape {x.shape} need integer labels of shape {rows} '
                          f'or probabilities of shape {x.shape}')
     inside = t.astype(np.uintp) < classes  # below 0 becomes very large
-    if inside.all(): return t, None
+    if inside.all() and not 0 <= ignore_index < classes: return t, None
     counts = np.asarray(t != ignore_index)
     if (wrong := t[counts & ~inside]).size:
         raise ValueError(f'label {wrong[0]} is none of the {classes} classes, 0 to {classes - 1}; '
@@ -357,7 +357,7 @@ class SoftmaxCrossEntropy(Function):
     def forward(self, x, t):
         x, (t, counts) = floats(x), class_numbers(t, x, self.ignore_index)
         z = x - x.max(-1, keepdims=True)
-        right = z.reshape(t.size, -1)[np.arange(t.size), t.ravel()]
+        right = z.reshape(t.size, x.shape[-1])[np.arange(t.size), t.ravel()]
         total = np.exp(z, z).sum(-1, keepdims=True)
         z /= total
         losses = np.log(total.ravel())

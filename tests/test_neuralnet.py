@@ -1,0 +1,572 @@
+"""Neurons and losses: extremes, labels of every kind, the book's numbers, and what errors say.
+
+Values, two derivatives and torch's answers at ordinary places are in `test_functions.py`.
+"""
+
+import numpy as np
+import pytest
+
+import dezero.functions as F
+from dezero import Variable, grad, no_grad
+from dezero.core import Constant
+from dezero.numdiff import gradient_check
+
+ACTIVATIONS = [F.sigmoid, F.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.softplus]
+NAMES = [f.__name__ for f in ACTIVATIONS]
+
+
+def numbers(*shape, seed=0, dtype=float):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def labels(*shape, classes, seed=1):
+    return np.random.default_rng(seed).integers(0, classes, shape)
+
+
+def probabilities(*shape, seed=2):
+    p = np.random.default_rng(seed).uniform(0.1, 1, shape)
+    return p / p.sum(-1, keepdims=True)
+
+
+def slope(f, x):
+    x = Variable(np.array(x))
+    return grad(f(x), x).data
+
+
+# --- linear -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (2, 1, 3, 4), (0, 4), (2, 0, 4)])
+def test_linear_takes_any_leading_axes(shape):
+    x, W, b = numbers(*shape), numbers(4, 5, seed=1), numbers(5, seed=2)
+    y = F.linear(x, W, b)
+    np.testing.assert_allclose(y.data, x.reshape(-1, 4) @ W + b if x.ndim == 2 else x @ W + b)
+    assert y.shape == (*shape[:-1], 5)
+    assert gradient_check(F.linear, x, W, b, order=2)
+    assert gradient_check(F.linear, x, W, order=2)
+
+
+def test_linear_without_a_bias_has_two_operands():
+    x, W = Variable(numbers(3, 4)), Variable(numbers(4, 2))
+    y = F.linear(x, W)
+    assert len(y.creator.inputs) == 2
+    np.testing.assert_array_equal(y.data, F.linear_simple(x, W).data)
+    for ours, simple in zip(grad(y, [x, W]), grad(F.linear_simple(x, W), [x, W])):
+        np.testing.assert_allclose(ours.data, simple.data, rtol=1e-14)
+
+
+def test_linear_computes_no_gradient_for_an_array():
+    W, b = Variable(numbers(4, 2)), Variable(numbers(2))
+    y = F.linear(numbers(3, 4), W, b)
+    assert type(y.creator.inputs[0]) is Constant
+    y.backward()
+    assert W.grad.shape == (4, 2) and b.grad.data.tolist() == [3.0, 3.0]
+    assert y.creator.inputs[0].grad is None
+
+
+@pytest.mark.parametrize("b_shape", [(1, 2), (1,), ()])
+def test_a_bias_may_be_stretched(b_shape):
+    x, W, b = numbers(3, 4), numbers(4, 2), np.full(b_shape, 0.5)
+    np.testing.assert_allclose(F.linear(x, W, b).data, x @ W + 0.5)
+    assert gradient_check(F.linear, x, W, b)
+
+
+def test_linear_leaves_its_operands_alone():
+    x, W, b = numbers(3, 4), numbers(4, 2), numbers(2)
+    before = [a.copy() for a in (x, W, b)]
+    y = F.linear(Variable(x), Variable(W), Variable(b))
+    y.backward()
+    for a, old in zip((x, W, b), before):
+        np.testing.assert_array_equal(a, old)
+
+
+def test_pixels_meet_float32_weights():
+    x, W = np.full((2, 3), 200, np.uint8), Variable(np.ones((3, 2), np.float32))
+    y = F.linear(x, W, Variable(np.zeros(2, np.float32)))
+    assert y.dtype == np.float32 and y.data.tolist() == [[600.0, 600.0]] * 2
+    y.backward()
+    assert W.grad.dtype == np.float32 and W.grad.data[0, 0] == 400.0
+    assert F.linear(x, np.ones((3, 2), np.uint8)).data.tolist() == [[600.0, 600.0]] * 2
+
+
+@pytest.mark.parametrize(
+    "x, W", [((2, 3), (4, 5)), ((2, 3), (3,)), ((2, 3), (1, 3, 2)), ((), (1, 1))]
+)
+def test_wrong_shapes_are_named(x, W):
+    with pytest.raises(ValueError, match=r"last axis of x .*\n  in Linear\(.*'weight'"):
+        F.linear(np.ones(x), Variable(np.ones(W), "weight"))
+
+
+# --- activations --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("f", ACTIVATIONS, ids=NAMES)
+def test_activations_far_from_zero(f, dtype):
+    x = Variable(np.array([-1000.0, -100.0, 100.0, 1000.0], dtype))
+    y = f(x)
+    low = {F.leaky_relu: [-200, -20], F.elu: [-1, -1]}.get(f, [0, 0])
+    high = [1, 1] if f is F.sigmoid else [100, 1000]
+    np.testing.assert_allclose(y.data, [*low, *high], rtol=1e-6, atol=1e-30)
+    gx = grad(y, x, create_graph=True)
+    below = 0.2 if f is F.leaky_relu else 0
+    above = 0 if f is F.sigmoid else 1
+    np.testing.assert_allclose(gx.data, [below, below, above, above], rtol=1e-6, atol=1e-30)
+    np.testing.assert_allclose(grad(gx, x).data, 0, atol=1e-30)
+    assert y.dtype == gx.dtype == dtype
+
+
+@pytest.mark.parametrize("f", ACTIVATIONS, ids=NAMES)
+def test_activations_of_nothing_nan_and_numbers(f):
+    assert f(np.zeros((0, 3))).shape == (0, 3)
+    with np.errstate(invalid="ignore"):  # old NumPys warn about expm1(nan)
+        assert np.isnan(f(np.array([np.nan, 1.0])).data).tolist() == [True, False]
+    assert f(1).dtype == np.float64
+    assert f(np.float32(1)).dtype == np.float32
+    x = np.array([-1.0, 2.0])
+    f(Variable(x)).backward()
+    assert x.tolist() == [-1.0, 2.0]
+
+
+def test_slopes_at_the_corner():
+    assert slope(F.relu, 0.0) == 0
+    assert slope(F.leaky_relu, 0.0) == 0.2
+    assert slope(F.elu, 0.0) == 1
+    assert slope(F.sigmoid, 0.0) == 0.25
+    assert slope(F.silu, 0.0) == slope(F.gelu, 0.0) == slope(F.softplus, 0.0) == 0.5
+
+
+@pytest.mark.parametrize("k", [-0.5, 0, 0.01, 0.3, 1, 3])
+def test_leaky_relu_with_any_slope(k):
+    x = np.array([-2.0, -0.5, 0.5, 2.0])
+    np.testing.assert_allclose(F.leaky_relu(x, k).data, np.where(x > 0, x, k * x))
+    np.testing.assert_array_equal(slope(lambda x: F.leaky_relu(x, k), x), [k, k, 1, 1])
+    assert gradient_check(lambda x: F.leaky_relu(x, slope=k), x, order=2)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_elu_with_any_alpha(alpha):
+    x = np.array([-2.0, -0.5, 0.5, 2.0])
+    np.testing.assert_allclose(F.elu(x, alpha).data, np.where(x > 0, x, alpha * np.expm1(x)))
+    assert gradient_check(lambda x: F.elu(x, alpha), x, order=2)
+    assert slope(lambda x: F.elu(x, alpha), np.float32(2.0)).dtype == np.float32
+
+
+def test_sigmoid_simple_overflows_and_sigmoid_does_not():
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        assert F.sigmoid_simple(-1000.0).data == 0
+    assert F.sigmoid(-1000.0).data == 0
+
+
+# --- losses for numbers -------------------------------------------------------------------------
+
+REGRESSION = [F.mean_squared_error, F.mean_absolute_error, F.huber, F.mean_squared_error_simple]
+
+
+def test_regression_losses_divide_by_the_examples():
+    x0, x1 = np.zeros((2, 3)), np.full((2, 3), 3.0)
+    assert F.mean_squared_error(x0, x1).data == 27.0
+    assert F.mean_absolute_error(x0, x1).data == 9.0
+    assert F.huber(x0, x1).data == 7.5
+    assert F.huber(x0, x1, delta=2.0).data == 12.0
+    assert F.mean_squared_error(2.0, 5.0).data == 9.0
+
+
+@pytest.mark.parametrize("f", REGRESSION[:3], ids=lambda f: f.__name__)
+def test_a_row_is_not_compared_with_a_column(f):
+    y, t = Variable(np.zeros((5, 1)), "y"), np.zeros(5)
+    with pytest.raises(ValueError, match=r"reshape one of them\n  in \w+\('y' \(5, 1\) float64"):
+        f(y, t)
+
+
+@pytest.mark.parametrize("f", REGRESSION, ids=lambda f: f.__name__)
+def test_a_number_may_be_the_target(f):
+    x = numbers(4, 2) + 5
+    np.testing.assert_allclose(f(x, 0.5).data, f(x, np.full((4, 2), 0.5)).data)
+    assert gradient_check(f, x, np.array(0.5))
+    assert f(np.zeros((0, 2)), np.zeros((0, 2))).data == 0.0
+
+
+@pytest.mark.parametrize("f", REGRESSION[:3], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint8, bool])
+def test_the_loss_keeps_the_dtype_of_the_first_operand(f, dtype):
+    x = Variable(np.array([[0.5], [2.0]], np.float32))
+    y = f(x, np.array([[1], [0]], dtype))
+    assert y.dtype == np.float32
+    assert grad(y, x).dtype == np.float32
+
+
+def test_unsigned_targets_do_not_wrap_around():
+    x0, x1 = np.array([2, 5], np.uint8), np.array([3, 1], np.uint8)
+    assert F.mean_squared_error(x0, x1).data == 8.5
+    assert F.mean_absolute_error(x0, x1).data == 2.5
+    assert slope(lambda x: F.mean_squared_error(x, x1), x0).tolist() == [-1.0, 4.0]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("delta", [0.3, 1.0, 2.5])
+def test_huber_as_torch(delta):
+    import torch
+
+    x, t = numbers(6, 2) * 3, numbers(6, 2, seed=1)
+    want = torch.nn.functional.huber_loss(
+        torch.tensor(x), torch.tensor(t), reduction="sum", delta=delta
+    )
+    np.testing.assert_allclose(F.huber(x, t, delta).data, want.item() / 6, rtol=1e-13)
+    assert gradient_check(lambda x, t: F.huber(x, t, delta), x, t, order=2)
+
+
+# --- softmax ------------------------------------------------------------------------------------
+
+
+def test_softmax_far_from_zero():
+    x = np.array([[-1000.0, 0.0, 1000.0], [1000.0, 1000.0, -1000.0]])
+    p, logs = F.softmax(x), F.log_softmax(x)
+    np.testing.assert_allclose(p.data, [[0, 0, 1], [0.5, 0.5, 0]])
+    half = np.log(0.5)
+    np.testing.assert_allclose(logs.data, [[-2000, -1000, 0], [half, half, -2000 + half]])
+    assert gradient_check(F.softmax, x, order=2)
+    with pytest.warns(RuntimeWarning):
+        assert np.isnan(F.softmax_simple(x).data).any()
+
+
+@pytest.mark.parametrize("f", [F.softmax, F.log_softmax], ids=["softmax", "log_softmax"])
+def test_the_axis_of_the_classes(f):
+    x = numbers(2, 3, 4)
+    np.testing.assert_array_equal(f(x).data, f(x, axis=1).data)
+    np.testing.assert_allclose(f(x, -1).data, f(x.reshape(6, 4)).data.reshape(2, 3, 4))
+    np.testing.assert_array_equal(f(x[0, 0]).data, f(x[0, :1]).data[0])
+    assert gradient_check(f, x[0, 0], order=2)
+    assert f(np.array([1, 2, 3])).dtype == np.float64
+    assert f(np.zeros((0, 3))).shape == (0, 3)
+    with pytest.raises(ValueError, match=r"axis 3 is out of bounds.*\n  in .*oftmax\(\(2, 3, 4\)"):
+        f(x, axis=3)
+
+
+def test_masked_scores_have_no_probability():
+    x = Variable(np.array([[0.0, -np.inf, 0.0]]))
+    p = F.softmax(x)
+    assert p.data.tolist() == [[0.5, 0.0, 0.5]]
+    assert grad(p, x, np.array([[1.0, 0.0, 0.0]])).data.tolist() == [[0.25, 0.0, -0.25]]
+    loss = F.softmax_cross_entropy(x, np.array([0]))
+    assert np.isclose(loss.data, np.log(2))
+    assert grad(loss, x).data.tolist() == [[-0.5, 0.0, 0.5]]
+
+
+# --- softmax cross entropy ----------------------------------------------------------------------
+
+
+def test_cross_entropy_far_from_zero():
+    x = Variable(np.array([[1000.0, -1000.0], [-1000.0, 1000.0]]))
+    loss = F.softmax_cross_entropy(x, np.array([0, 0]))
+    assert loss.data == 1000.0
+    np.testing.assert_array_equal(grad(loss, x).data, [[0, 0], [-0.5, 0.5]])
+
+
+def test_labels_of_every_kind():
+    x, t = numbers(5, 3), labels(5, classes=3)
+    want = F.softmax_cross_entropy(x, t).data
+    onehot = np.eye(3)[t]
+    same = [t[:, None], Variable(t), t.astype(np.uint8), t.astype(np.int32)]
+    for other in [*same, onehot, onehot.astype(int), onehot.astype(bool), Variable(onehot)]:
+        np.testing.assert_allclose(F.softmax_cross_entropy(x, other).data, want, rtol=1e-14)
+    np.testing.assert_allclose(F.softmax_cross_entropy_simple(x, Variable(t)).data, want)
+    column = Variable(x)
+    gx = grad(F.softmax_cross_entropy(column, t[:, None]), column)
+    np.testing.assert_array_equal(gx.data, slope(lambda x: F.softmax_cross_entropy(x, t), x))
+
+
+def test_labels_have_no_gradient():
+    x, t = Variable(numbers(5, 3)), Variable(labels(5, classes=3))
+    F.softmax_cross_entropy(x, t).backward()
+    assert t.grad is None and x.grad.shape == (5, 3)
+    y = F.SoftmaxCrossEntropy()(x, t)
+    assert grad(y, t).data.tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (2, 3), (2, 4, 3), (2, 1, 4, 3)])
+def test_any_leading_axes(shape):
+    x, t = numbers(*shape), labels(*shape[:-1], classes=3)
+    flat = F.softmax_cross_entropy(x.reshape(-1, 3), t.reshape(-1))
+    np.testing.assert_allclose(F.softmax_cross_entropy(x, t).data, flat.data, rtol=1e-14)
+    assert gradient_check(lambda x: F.softmax_cross_entropy(x, t), x, order=2)
+    assert gradient_check(lambda x: F.softmax_cross_entropy(x, t, label_smoothing=0.1), x, order=2)
+
+
+def test_ignored_labels_are_as_if_they_were_not_there():
+    x, t = numbers(6, 3), np.array([0, 9, 2, 9, 1, 9])
+    loss = F.softmax_cross_entropy(x, t, ignore_index=9)
+    np.testing.assert_allclose(loss.data, F.softmax_cross_entropy(x[::2], t[::2]).data)
+    gx = slope(lambda x: F.softmax_cross_entropy(x, t, ignore_index=9), x)
+    np.testing.assert_allclose(gx[::2], slope(lambda x: F.softmax_cross_entropy(x, t[::2]), x[::2]))
+    assert not gx[1::2].any()
+    t = np.where(t == 9, -100, t)
+    assert F.softmax_cross_entropy(x, t).data == loss.data
+    smooth = F.softmax_cross_entropy(x, t, label_smoothing=0.2)
+    few = F.softmax_cross_entropy(x[::2], t[::2], label_smoothing=0.2)
+    np.testing.assert_allclose(smooth.data, few.data)
+
+
+def test_a_class_may_be_ignored():
+    x, t = numbers(4, 3), np.array([0, 1, 2, 1])
+    loss = F.softmax_cross_entropy(x, t, ignore_index=1)
+    np.testing.assert_allclose(loss.data, F.softmax_cross_entropy(x[[0, 2]], t[[0, 2]]).data)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_nothing_counts(smoothing):
+    x = Variable(numbers(2, 3, dtype=np.float32))
+    for scores, t in [(x, np.array([-100, -100])), (x[:0], np.zeros(0, int))]:
+        loss = F.softmax_cross_entropy(scores, t, label_smoothing=smoothing)
+        assert loss.data == 0 and loss.dtype == np.float32
+        assert not grad(loss, x).data.any()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("kind", ["labels", "ignored", "probabilities"])
+def test_cross_entropy_as_torch(kind, smoothing):
+    import torch
+
+    x, t = numbers(6, 4) * 2, labels(6, classes=4)
+    if kind == "ignored":
+        t[1::2] = -100
+    if kind == "probabilities":
+        t = probabilities(6, 4)
+    xs = [torch.tensor(x, requires_grad=True), torch.tensor(t)]
+    if kind == "probabilities":
+        xs[1].requires_grad_()
+    want = torch.nn.functional.cross_entropy(*xs, label_smoothing=smoothing)
+    want.backward()
+    ours = [Variable(x), Variable(t)]
+    loss = F.softmax_cross_entropy(*ours, label_smoothing=smoothing)
+    np.testing.assert_allclose(loss.data, want.item(), rtol=1e-13)
+    loss.backward()
+    np.testing.assert_allclose(ours[0].grad.data, xs[0].grad.numpy(), rtol=1e-11, atol=1e-15)
+    if kind == "probabilities":
+        np.testing.assert_allclose(ours[1].grad.data, xs[1].grad.numpy(), rtol=1e-11)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_derivatives_with_probabilities(smoothing):
+    x, t = numbers(2, 3, 4), probabilities(2, 3, 4)
+    loss = lambda x, t: F.softmax_cross_entropy(x, t, label_smoothing=smoothing)  # noqa: E731
+    assert gradient_check(loss, x, t, order=2)
+    want = -(((1 - smoothing) * t + smoothing / 4) * F.log_softmax(x, -1).data).sum() / 6
+    np.testing.assert_allclose(loss(x, t).data, want)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_stays_float32(smoothing):
+    x = Variable(numbers(4, 3, dtype=np.float32))
+    marked = np.array([0, 1, -100, 2])
+    for t in (
+        labels(4, classes=3),
+        marked,
+        probabilities(4, 3),
+        np.eye(3, dtype=int)[[0, 1, 2, 0]],
+    ):
+        loss = F.softmax_cross_entropy(x, t, label_smoothing=smoothing)
+        gx = grad(loss, x, create_graph=True)
+        assert loss.dtype == gx.dtype == grad(gx, x).dtype == np.float32
+
+
+def test_the_graph_can_be_walked_twice():
+    x, t = Variable(numbers(4, 3)), labels(4, classes=3)
+    loss = F.softmax_cross_entropy(x, t)
+    first = grad(loss, x).data
+    np.testing.assert_array_equal(grad(loss, x).data, first)
+    np.testing.assert_allclose(grad(loss, x, create_graph=True).data, first, rtol=1e-12)
+    loss.backward()
+    loss.backward()
+    np.testing.assert_allclose(x.grad.data, 2 * first)
+
+
+def test_one_function_object_may_be_called_twice():
+    for f, ts in [(F.SoftmaxCrossEntropy(), [labels(4, classes=3)]), (F.GELU(), [])]:
+        x0, x1 = Variable(numbers(4, 3)), Variable(numbers(4, 3, seed=5))
+        y0, y1 = f(x0, *ts), f(x1, *ts)
+        again = type(f)()(x0, *ts)
+        np.testing.assert_array_equal(grad(y0, x0).data, grad(again, x0).data)
+        assert not np.array_equal(grad(y0, x0).data, grad(y1, x1).data)
+
+
+@pytest.mark.parametrize(
+    "x, t, message",
+    [
+        ((4, 3), np.array([0, 1, 2, 3]), r"label 3 is none of the 3 classes, 0 to 2"),
+        ((4, 3), np.array([0, -1, 2, 1]), r"label -1 is none .* pass it as ignore_index"),
+        ((4, 3), np.array([0, 1]), r"labels of shape \(4,\) or probabilities of shape \(4, 3\)"),
+        ((4, 3), np.zeros(4), r"need integer labels of shape \(4,\)"),
+        ((4, 3), np.zeros((4, 2)), r"need integer labels of shape \(4,\)"),
+        ((2, 4, 3), np.zeros(8, int), r"need integer labels of shape \(2, 4\)"),
+    ],
+)
+def test_wrong_labels_are_told(x, t, message):
+    with pytest.raises(ValueError, match=message):
+        F.softmax_cross_entropy(np.zeros(x), t)
+    with pytest.raises(ValueError, match=message):
+        F.softmax_cross_entropy(np.zeros(x), t, label_smoothing=0.1)
+
+
+def test_what_is_no_array_is_told():
+    with pytest.raises(TypeError, match=r"write np.array\(...\) around it"):
+        F.softmax_cross_entropy(np.zeros((2, 3)), [0, 1])
+    with pytest.raises(TypeError, match=r"write np.array\(...\) around it"):
+        F.binary_cross_entropy([0.5, 0.5], np.array([0, 1]))
+
+
+# --- two classes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_cross_entropy_far_from_zero(dtype):
+    x = Variable(np.array([-1000, -50, 0, 50, 1000], dtype))
+    for t, want, slopes in [
+        (0, [0, 0, np.log(2), 50, 1000], [0, 0, 0.5, 1, 1]),
+        (1, [1000, 50, np.log(2), 0, 0], [-1, -1, -0.5, 0, 0]),
+    ]:
+        t = np.full(5, t)
+        each = [F.sigmoid_cross_entropy(x[i : i + 1], t[i : i + 1]).data for i in range(5)]
+        np.testing.assert_allclose(each, want, rtol=1e-6, atol=1e-20)
+        loss = F.sigmoid_cross_entropy(x, t)
+        gx = grad(loss, x)
+        np.testing.assert_allclose(gx.data * 5, slopes, rtol=1e-6, atol=1e-20)
+        assert loss.dtype == gx.dtype == dtype
+
+
+def test_both_ways_to_the_loss_agree():
+    x, t = numbers(6, 1), labels(6, 1, classes=2)
+    a, b = F.sigmoid_cross_entropy(x, t), F.binary_cross_entropy(F.sigmoid(x), t)
+    np.testing.assert_allclose(a.data, b.data, rtol=1e-13)
+    two = F.softmax_cross_entropy(np.concatenate([np.zeros_like(x), x], 1), t)
+    np.testing.assert_allclose(a.data, two.data, rtol=1e-13)
+    np.testing.assert_allclose(F.sigmoid_cross_entropy(x, t[:, 0]).data, a.data, rtol=1e-14)
+    np.testing.assert_allclose(F.binary_cross_entropy(F.sigmoid(x), Variable(t[:, 0])).data, b.data)
+
+
+def test_certain_probabilities():
+    p = Variable(np.array([0.0, 1.0, 0.0, 1.0]))
+    t = np.array([0, 1, 1, 0])
+    loss = F.binary_cross_entropy(p, t)
+    np.testing.assert_allclose(loss.data, 200 / 4)
+    gx = grad(loss, p).data
+    assert gx[0] == gx[1] == 0 and gx[2] < -1e11 and gx[3] > 1e11 and np.isfinite(gx).all()
+
+
+def test_nearly_certain_probabilities_still_learn():
+    p = Variable(np.array([0.9995, 0.5]))
+    gx = grad(F.binary_cross_entropy(p, np.array([1, 1])), p)
+    np.testing.assert_allclose(gx.data, [-1 / 0.9995 / 2, -1.0])
+    low = F.binary_cross_entropy(np.array([1 - 1e-9]), np.array([1]))
+    np.testing.assert_allclose(low.data, 1e-9, rtol=1e-6)
+
+
+@pytest.mark.torch
+def test_binary_losses_as_torch():
+    import torch
+
+    f = torch.nn.functional
+    x, t = numbers(5, 2) * 4, np.random.default_rng(3).uniform(size=(5, 2))
+    for ours, theirs, place in [
+        (F.sigmoid_cross_entropy, f.binary_cross_entropy_with_logits, x),
+        (F.binary_cross_entropy, f.binary_cross_entropy, 1 / (1 + np.exp(-x))),
+    ]:
+        tensor = torch.tensor(place, requires_grad=True)
+        want = theirs(tensor, torch.tensor(t), reduction="sum") / 5
+        want.backward()
+        np.testing.assert_allclose(ours(place, t).data, want.item(), rtol=1e-13)
+        np.testing.assert_allclose(
+            slope(lambda x, f=ours: f(x, t), place), tensor.grad.numpy(), rtol=1e-11
+        )
+
+
+def test_wrong_probabilities_and_shapes_are_told():
+    with pytest.raises(ValueError, match="between 0 and 1; for other scores .*sigmoid_cross"):
+        F.binary_cross_entropy(np.array([0.5, 1.5]), np.array([0, 1]))
+    for f in (F.sigmoid_cross_entropy, F.binary_cross_entropy):
+        with pytest.raises(ValueError, match=r"shapes \(4, 2\) and \(4,\) differ"):
+            f(np.full((4, 2), 0.5), np.zeros(4))
+
+
+# --- accuracy -----------------------------------------------------------------------------------
+
+
+def test_accuracy_counts_what_was_found():
+    y = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    t = np.array([1, 0, 0, 0])
+    for labels in (t, t[:, None], Variable(t), np.eye(2)[t]):
+        found = F.accuracy(Variable(y), labels)
+        assert isinstance(found, Variable) and found.shape == () and found.data == 0.75
+    assert F.accuracy(y.reshape(2, 2, 2), t.reshape(2, 2)).data == 0.75
+    assert F.accuracy(y, t).creator is None
+    with pytest.raises(ValueError, match=r"need labels of shape \(4,\), not \(3,\)"):
+        F.accuracy(y, t[:3])
+
+
+# --- the book's numbers -------------------------------------------------------------------------
+
+
+def test_step_42_linear_regression():
+    np.random.seed(0)
+    x = np.random.rand(100, 1)
+    y = 5 + 2 * x + np.random.rand(100, 1)
+    for loss_of, predict in [
+        (F.mean_squared_error_simple, lambda x, W, b: F.matmul(x, W) + b),
+        (F.mean_squared_error, F.linear),
+    ]:
+        W, b = Variable(np.zeros((1, 1))), Variable(np.zeros(1))
+        for _ in range(100):
+            loss = loss_of(y, predict(x, W, b))
+            W.cleargrad()
+            b.cleargrad()
+            loss.backward()
+            W.data -= 0.1 * W.grad.data
+            b.data -= 0.1 * b.grad.data
+        np.testing.assert_allclose(W.data, [[2.11807369]], atol=1e-8)
+        np.testing.assert_allclose(b.data, [5.46608905], atol=1e-8)
+        np.testing.assert_allclose(loss.data, 0.07908606512411756, rtol=1e-12)
+
+
+def test_step_43_sine_network():
+    np.random.seed(0)
+    x = np.random.rand(100, 1)
+    t = np.sin(2 * np.pi * x) + np.random.rand(100, 1)
+    W1, b1 = Variable(0.01 * np.random.randn(1, 10)), Variable(np.zeros(10))
+    W2, b2 = Variable(0.01 * np.random.randn(10, 1)), Variable(np.zeros(1))
+    losses = []
+    for i in range(9001):
+        loss = F.mean_squared_error(t, F.linear(F.sigmoid(F.linear(x, W1, b1)), W2, b2))
+        if i % 1000 == 0:
+            losses.append(float(loss))
+        for p in (W1, b1, W2, b2):
+            p.cleargrad()
+        loss.backward()
+        for p in (W1, b1, W2, b2):
+            p.data -= 0.2 * p.grad.data
+    assert np.isclose(losses[0], 0.8473695850105871, rtol=1e-12)
+    assert np.isclose(losses[-1], 0.07722132399559319, rtol=1e-4)
+
+
+def test_step_47_cross_entropy():
+    np.random.seed(0)
+    Ws = [np.random.randn(i, o).astype(np.float32) * np.sqrt(1 / i) for i, o in ((2, 10), (10, 3))]
+
+    def model(x):
+        return F.linear(F.sigmoid(F.linear(x, Ws[0])), Ws[1])
+
+    y = model(np.array([[0.2, -0.4]]))
+    np.testing.assert_allclose(y.data, [[-0.61505777, -0.42790161, 0.31733287]], atol=1e-6)
+    p = F.softmax_simple(y)
+    np.testing.assert_allclose(p.data, [[0.21068639, 0.25404893, 0.53526468]], atol=1e-6)
+    y = model(np.array([[0.2, -0.4], [0.3, 0.5], [1.3, -3.2], [2.1, 0.3]]))
+    t = np.array([2, 0, 1, 0])
+    for loss in (F.softmax_cross_entropy(y, t), F.softmax_cross_entropy_simple(y, t)):
+        np.testing.assert_allclose(loss.data, 1.4967442462341742, rtol=1e-6)
+
+
+def test_under_no_grad_nothing_is_kept():
+    x, t = Variable(numbers(4, 3)), labels(4, classes=3)
+    with no_grad():
+        assert F.softmax_cross_entropy(x, t).creator is None
+        assert F.softmax_cross_entropy(x, t, label_smoothing=0.1).creator is None
