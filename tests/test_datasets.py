@@ -8,10 +8,12 @@ import io
 import os
 import pickle
 import pickletools
+import sys
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -254,20 +256,21 @@ def test_mosaic():
 
 
 def test_show_draws_and_can_show_every_image(monkeypatch):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    shown = []
-    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gca().images[0].get_array().shape))
-    Digits(train=False).show(2, 3)
-    assert shown == [(20, 30)]
-    asked = []
-    monkeypatch.setattr(np.random, "randint", lambda *args: asked.append(args) or np.zeros(1, int))
-    Digits(train=False).show(1, 1)
+    """Before a Matplotlib that only takes notes: the chapter draws with the real one."""
+    drawn, asked = [], []
+    pyplot = SimpleNamespace(
+        imshow=lambda image, **options: drawn.append(image), axis=lambda how: None, show=bool
+    )
+    monkeypatch.setitem(sys.modules, "matplotlib", SimpleNamespace(pyplot=pyplot))
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", pyplot)
+    digits = Digits(train=False)
+    digits.show(2, 3)
+    assert drawn[0].shape == (20, 30) and drawn[0].any()
+    last = np.array([358])
+    monkeypatch.setattr(np.random, "randint", lambda *args: asked.append(args) or last)
+    digits.show(1, 1)
     assert asked == [(0, 359, 1)]  # the upper end is exclusive: the last image has its chance
-    plt.close("all")
+    assert np.array_equal(drawn[1][1:-1, 1:-1], digits.data[358, 0])
 
 
 # --- the sets of the internet -------------------------------------------------------------------
