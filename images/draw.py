@@ -80,17 +80,18 @@ def tag(name, content=None, **attrs):
 def rich(text, size):
     """Small markup to tspans: $x^2 + y_{10}$ is maths in italics, `code` is monospaced."""
     out = []
-    for part in re.split(r"(\$[^$]*\$|`[^`]*`)", text):
+    parts = re.split(r"(\$[^$]*\$|`[^`]*`)", text)
+    for i, part in enumerate(parts):
         if part.startswith("`"):
             out.append(tag("tspan", escape(part[1:-1]), cls="dz-code", font_size=size * 0.94))
         elif part.startswith("$"):
-            out.append(maths(part[1:-1], size))
+            out.append(maths(part[1:-1], size, more=any(parts[i + 1:])))
         else:
             out.append(escape(part))
     return "".join(out)
 
 
-def maths(text, size):
+def maths(text, size, more=False):
     """Letters in italics, the rest upright; ^ raises and _ lowers one character or a {group}."""
     out, level = [], 0
     for mark, group, char, plain in re.findall(r"([\^_])(?:\{([^}]*)\}|(.))|([^\^_]+)", text):
@@ -103,6 +104,8 @@ def maths(text, size):
                 attrs["font_size"] = 0.75 * size
             out.append(tag("tspan", escape(piece.replace("-", "\u2212")), **attrs))
             level = shift
+    if level and more:  # a hair space brings what follows back to the line
+        out.append(tag("tspan", "\u200a", dy=-level))
     return "".join(out)
 
 
@@ -819,6 +822,183 @@ def idx(fig):
         y = 98 if i % 2 else 34
         fig.text(middle, y, words, "var-ink" if i % 2 else "fun-ink", 15)
         x += len(cells) * size + 2
+
+
+# ---------------------------------------------------------------- chapter 07: shapes
+
+TABLE = [[1, 2, 3], [4, 5, 6]]
+
+
+def cells(fig, x, y, rows, size=34, back=False, label=None, above=False):
+    """An array with its shape below or above; red if it is a gradient."""
+    ink = "grad" if back else "ink"
+    node = fig.grid(x, y, rows, size, ink, "grad" if back else "var-ink")
+    if label:
+        at = y - 16 if above else y + size * len(rows) + 17
+        fig.text(node.x, at, label, "grad" if back else "soft", 15)
+    return node
+
+
+@figure(500, 262, """x holds an array of shape (2, 3). It goes through f into one number, L = 91.
+    Back comes an array of the same shape (2, 3): one derivative for each element of x.""")
+def tensor_grad(fig):
+    """The gradient of an array has the shape of the array"""
+    x = cells(fig, 40, 44, TABLE, label="`x`, shape (2, 3)", above=True)
+    f = fig.fun(272, x.y, "sum of squares", 132)
+    total = sum(v * v for row in TABLE for v in row)
+    out = fig.var(424, x.y, "L", 26)
+    fig.text(424, x.y + 40, str(total), "soft", 15)
+    fig.link(x, f)
+    fig.link(f, out)
+    gx = cells(fig, 40, 150, [[2 * v for v in row] for row in TABLE], back=True,
+               label="`x.grad`, shape (2, 3)")
+    fig.arrow((416, 136), (gx.right[0] + 4, gx.y), "grad", bend=-14, width=2.2)
+    fig.text(310, 206, "each number: how much $L$ moves", "grad", 15)
+    fig.text(310, 228, "when this one element moves", "grad", 15)
+
+
+@figure(540, 284, """Left: reshape turns shape (2, 3) into (3, 2), row after row, and the gradient
+    of shape (3, 2) goes back to shape (2, 3) the same way. Right: transpose turns rows into
+    columns, and transposing the gradient puts every number back to its element.""")
+def places(fig):
+    """Reshape and transpose: the gradient goes back to where its element stood"""
+    size = 28
+    for left, word, turn in (
+            (24, "reshape", lambda t: [[1, 2], [3, 4], [5, 6]]),
+            (290, "transpose", lambda t: [list(c) for c in zip(*t)])):
+        y = turn(TABLE)
+        fig.text(left + 114, 26, word, bold=True)
+        a = cells(fig, left, 58, TABLE, size, label="$x$")
+        b = cells(fig, left + 170, 44, y, size)
+        fig.text(b.x, 140, "$y$", "soft", 15)
+        fig.arrow(a.right, b.left)
+        c = cells(fig, left, 182, [[10 * v for v in r] for r in TABLE], size, back=True)
+        d = cells(fig, left + 170, 168, [[10 * v for v in r] for r in y], size, back=True)
+        fig.text(c.x, 255, "$g_x$", "grad", 17)
+        fig.text(d.x, 268, "$g_y$", "grad", 17)
+        fig.arrow(d.left, c.right, "grad", width=2.2)
+    fig.path("M270 24V262", "line", 1, dash=True)
+
+
+@figure(540, 290, """Forward: the rows of x, shape (2, 3), are added to y, shape (3,). Backward: the
+    gradient, shape (3,), gets its axis back, shape (1, 3), and is repeated to shape (2, 3).""")
+def sum_back(fig):
+    """A sum forward, a stretch backward"""
+    x = cells(fig, 24, 40, TABLE, label="`x`  (2, 3)")
+    y = cells(fig, 408, 57, [[sum(c) for c in zip(*TABLE)]], label="`y`  (3,)")
+    fig.arrow(x.right, y.left)
+    fig.text((x.right[0] + y.left[0]) / 2, x.y - 18, "`sum(axis=0)`", size=15)
+    gy = [10, 20, 30]
+    g = cells(fig, 408, 201, [gy], back=True, label="`gy`  (3,)")
+    k = cells(fig, 216, 201, [gy], back=True, label="(1, 3)")
+    gx = cells(fig, 24, 184, [gy, gy], back=True, label="`gx`  (2, 3)")
+    fig.arrow(g.left, k.right, "grad", width=2.2)
+    fig.arrow(k.left, gx.right, "grad", width=2.2)
+    fig.text((g.left[0] + k.right[0]) / 2, 174, "axis back", "grad", 15)
+    fig.text((k.left[0] + gx.right[0]) / 2, 174, "repeat", "grad", 15)
+
+
+@figure(540, 330, """x of shape (2, 1) is repeated along axis 1, b of shape (3,) becomes (1, 3) and
+    is repeated along axis 0. Both have shape (2, 3) and are added. Backward the gradient of shape
+    (2, 3) is summed over axis 1 for x and over axis 0 for b.""")
+def stretch_both(fig):
+    """Both operands of a sum are stretched"""
+    size, col, row = 30, [10, 20], [1, 2, 3]
+    a = cells(fig, 40, 40, [[v] for v in col], size, label="`x`  (2, 1)", above=True)
+    b = cells(fig, 24, 164, [row], size, label="`b`  (3,)")
+    b1 = cells(fig, 164, 164, [row], size, label="(1, 3)")
+    big = cells(fig, 304, 40, [[v] * 3 for v in col], size, label="(2, 3)", above=True)
+    big2 = cells(fig, 304, 149, [row, row], size, label="(2, 3)")
+    out = cells(fig, 430, 94, [[v + w for w in row] for v in col], size, label="`x + b`")
+    fig.arrow(a.right, big.left)
+    fig.text((a.right[0] + big.left[0]) / 2, a.y - 16, "repeat along axis 1", size=15)
+    fig.arrow(b.right, b1.left)
+    fig.arrow(b1.right, big2.left)
+    fig.text(276, b.y - 46, "repeat", size=15)
+    fig.text(139, b.y - 34, "new axis", size=15)
+    fig.arrow((big.right[0], big.y + 10), (out.left[0], out.y - 12))
+    fig.arrow((big2.right[0], big2.y - 10), (out.left[0], out.y + 12))
+    for y, words in (
+            (258, "gradient of $x$: sum $g_y$ over axis 1, (2, 3) \u2192 (2, 1)"),
+            (292, "gradient of $b$: sum $g_y$ over axis 0, (2, 3) \u2192 (1, 3) \u2192 (3,)")):
+        fig.arrow((62, y), (28, y), "grad", width=2.2)
+        fig.text(76, y, words, "grad", 16, "start")
+
+
+@figure(540, 250, """x of shape (2, 3), W of shape (3, 4), y = x @ W of shape (2, 4). One element of
+    x, in row i and column j, is marked. It is multiplied by every element of row j of W, and the
+    products go into row i of y.""")
+def matmul_element(fig):
+    """Where one element of x goes in a matrix product"""
+    size, i, j = 32, 0, 1
+
+    def matrix(x, y, rows, cols, mark, label):
+        fig.grid(x, y, [[""] * cols] * rows, size)
+        for r, c in mark:
+            fig.rect(x + c * size, y + r * size, size, size, "var", radius=3)
+        fig.text(x + cols * size / 2, y + rows * size + 20, label, size=17)
+        return Node(x + cols * size / 2, y + rows * size / 2, cols * size / 2, rows * size / 2)
+
+    a = matrix(36, 72, 2, 3, [(i, j)], "$x$")
+    b = matrix(180, 56, 3, 4, [(j, c) for c in range(4)], "$W$")
+    y = matrix(382, 72, 2, 4, [(i, c) for c in range(4)], "$y$")
+    fig.text((a.right[0] + b.left[0]) / 2, 104, "`@`", size=18)
+    fig.text((b.right[0] + y.left[0]) / 2, 104, "$=$", size=20)
+    fig.text(24, 72 + size / 2, "$i$", "soft", 17)
+    fig.text(36 + 1.5 * size, 56, "$j$", "soft", 17)
+    fig.text(168, 56 + 1.5 * size, "$j$", "soft", 17)
+    fig.text(370, 72 + size / 2, "$i$", "soft", 17)
+    fig.text(b.x, 28, "row $j$ of $W$", "var-ink", 16)
+    fig.text(y.x, 28, "row $i$ of $y$", "var-ink", 16)
+    fig.text(a.x, 28, "one element", "var-ink", 16)
+    fig.text(270, 204, "$x_{ij}$ goes into every $y_{ik}$ of row $i$, "
+             "each time multiplied by $W_{jk}$")
+    fig.text(270, 229, "its gradient: row $i$ of $g_y$ times row $j$ of $W$, added up", "grad")
+
+
+@figure(540, 440, """Three matrix products with n = 2, k = 3, m = 4. y = x @ W: (n, k) times (k, m)
+    is (n, m). gx = gy @ W.T: (n, m) times (m, k) is (n, k). gW = x.T @ gy: (k, n) times (n, m) is
+    (k, m).""")
+def matmul_shapes(fig):
+    """The shapes of a matrix product and of its two gradients"""
+    size, lengths, columns = 22, {"n": 2, "k": 3, "m": 4}, (56, 216, 384)
+
+    def matrix(x, y, label, shape):
+        rows, cols = [lengths[c] for c in shape]
+        edge, half = "grad" if "g_" in label else "var-ink", rows * size / 2
+        fig.grid(x, y - half, [[""] * cols] * rows, size, edge=edge)
+        fig.text(x + cols * size / 2, y - half - 17, label, edge, 18)
+        fig.text(x + cols * size / 2, y + half + 16, f"$({shape[0]}, {shape[1]})$", "soft", 15)
+        return x + cols * size
+
+    for y, product in ((76, (("$x$", "nk"), ("$W$", "km"), ("$y$", "nm"))),
+                       (222, (("$g_y$", "nm"), ("$W^T$", "mk"), ("$g_x$", "nk"))),
+                       (368, (("$x^T$", "kn"), ("$g_y$", "nm"), ("$g_W$", "km")))):
+        ends = [matrix(x, y, *it) for x, it in zip(columns, product)]
+        for end, start, sign in zip(ends, columns[1:], ("`@`", "$=$")):
+            fig.text((end + start) / 2, y, sign, size=18)
+    for y in (148, 300):
+        fig.path(f"M24 {y}H516", "line", 1, dash=True)
+
+
+@figure(500, 220, """The maximum of each row: 7 for the row 1, 7, 2 and 5 for the row 5, 0, 5.
+    Backward the gradient 10 goes to the 7 alone, and the gradient 20 is shared by the two fives.
+    Each of them gets 10.""")
+def max_back(fig):
+    """The gradient of a maximum goes to the winner, and equal winners share it"""
+    rows, gy = [[1, 7, 2], [5, 0, 5]], [10, 20]
+    a = cells(fig, 40, 30, rows, label=None)
+    for r, c in ((0, 1), (1, 0), (1, 2)):
+        fig.rect(40 + 34 * c, 30 + 34 * r, 34, 34, "var", radius=3)
+        fig.text(40 + 34 * (c + 0.5), 30 + 34 * (r + 0.5), str(rows[r][c]), size=15)
+    y = cells(fig, 400, 30, [[max(r)] for r in rows])
+    fig.arrow(a.right, y.left)
+    fig.text(270, a.y - 18, "`max(axis=1)`", size=15)
+    gx = [[g * (v == max(r)) // r.count(max(r)) for v in r] for r, g in zip(rows, gy)]
+    b = cells(fig, 40, 130, gx, back=True)
+    g = cells(fig, 400, 130, [[v] for v in gy], back=True)
+    fig.arrow(g.left, b.right, "grad", width=2.2)
+    fig.text(270, b.y - 18, "to the winners", "grad", 15)
 
 
 STAGES = (
