@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DIGIT_VECTOR', 'UNIT_VECTOR', 'SYMMETRIC', 'FINE', 'COARSE', 'Shakespear', 'get_spiral', 'same', 'Dataset', 'Spiral',
-           'rows', 'stack', 'ArrayDataset', 'SinCurve', 'ImageDataset', 'mosaic', 'Digits', 'MNIST', 'FashionMNIST',
+           'rows', 'stacked', 'ArrayDataset', 'SinCurve', 'ImageDataset', 'mosaic', 'Digits', 'MNIST', 'FashionMNIST',
            'CIFAR10', 'CIFAR100', 'ImageNet', 'number_letters', 'Shakespeare', 'cache_file', 'save_cache_npz',
            'load_cache_npz']
 
@@ -101,15 +101,15 @@ class Spiral(Dataset):
 def rows(values, transform, indices):
     "`values[indices]`, transformed all at once if possible, else one by one."
     if not isinstance(values, np.ndarray):
-        return stack([transform(values[i]) for i in indices.tolist()])
+        return stacked([transform(values[i]) for i in indices.tolist()])
     whole = values.flags.c_contiguous  # otherwise take would copy all values first
     picked = values.take(indices, axis=0) if whole else values[indices]
     if transform is same: return picked
     if hasattr(transform, 'batch'): return transform.batch(picked)
-    return stack([transform(value) for value in picked])
+    return stacked([transform(value) for value in picked])
 
-# %% ../nbs/12_datasets.ipynb #stack
-def stack(values):
+# %% ../nbs/12_datasets.ipynb #stacked
+def stacked(values):
     "Many values of one shape as an array with a new first axis; if all are None it is None."
     if values and all(value is None for value in values): return None
     arrays = [np.asarray(value) for value in values]

@@ -14,7 +14,7 @@ from dezero.core import no_grad
 from dezero.dataloaders import (
     DataLoader,
     SeqDataLoader,
-    fetch,
+    batch_of,
     gathers,
     generator_state,
     set_generator_state,
@@ -208,7 +208,7 @@ def test_which_datasets_gather():
     assert all(gathers(d) for d in (Spiral(), Labelled(), Finer(), ArrayDataset(np.zeros(2))))
     assert not any(gathers(d) for d in (Squares(), Finest(), Bare(), [1], np.zeros(2)))
     some = np.array([2, 1])
-    assert [fetch(d, some)[1].tolist() for d in (Squares(), Finer(), Finest())] == [
+    assert [batch_of(d, some)[1].tolist() for d in (Squares(), Finer(), Finest())] == [
         [4, 1], [4, 1], [-2, -1],
     ]  # fmt: skip
 

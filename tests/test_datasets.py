@@ -36,7 +36,7 @@ from dezero.datasets import (
     load_cache_npz,
     mosaic,
     save_cache_npz,
-    stack,
+    stacked,
 )
 from dezero.download import DownloadError
 from dezero.transforms import Compose, Normalize, ToFloat
@@ -160,13 +160,13 @@ def test_array_datasets_have_any_number_of_fields():
         len(ArrayDataset())
 
 
-def test_stack_says_what_does_not_fit():
+def test_stacking_says_what_does_not_fit():
     with pytest.raises(ValueError, match=r"shapes \[\(2,\), \(3,\)\].*collate"):
-        stack([np.zeros(2), np.zeros(3)])
+        stacked([np.zeros(2), np.zeros(3)])
     with pytest.raises(TypeError, match="dict.*collate"):
-        stack([{}, {}])
-    assert stack([None, None]) is None and stack([]).shape == (0,)
-    assert stack([np.float32(1), np.float32(2)]).dtype == np.float32
+        stacked([{}, {}])
+    assert stacked([None, None]) is None and stacked([]).shape == (0,)
+    assert stacked([np.float32(1), np.float32(2)]).dtype == np.float32
 
 
 # --- the book's numbers -------------------------------------------------------------------------
