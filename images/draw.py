@@ -844,7 +844,7 @@ def cells(fig, x, y, rows, size=34, back=False, label=None, above=False):
 def tensor_grad(fig):
     """The gradient of an array has the shape of the array"""
     x = cells(fig, 40, 44, TABLE, label="`x`, shape (2, 3)", above=True)
-    f = fig.fun(272, x.y, "sum of squares", 132)
+    f = fig.fun(272, x.y, "sum of squares", 144)
     total = sum(v * v for row in TABLE for v in row)
     out = fig.var(424, x.y, "L", 26)
     fig.text(424, x.y + 40, str(total), "soft", 15)
@@ -874,8 +874,8 @@ def places(fig):
         fig.arrow(a.right, b.left)
         c = cells(fig, left, 182, [[10 * v for v in r] for r in TABLE], size, back=True)
         d = cells(fig, left + 170, 168, [[10 * v for v in r] for r in y], size, back=True)
-        fig.text(c.x, 255, "$g_x$", "grad", 17)
-        fig.text(d.x, 268, "$g_y$", "grad", 17)
+        fig.text(c.x, 255, "$g_x$", "grad", 18)
+        fig.text(d.x, 268, "$g_y$", "grad", 18)
         fig.arrow(d.left, c.right, "grad", width=2.2)
     fig.path("M270 24V262", "line", 1, dash=True)
 
@@ -919,8 +919,8 @@ def stretch_both(fig):
     fig.arrow((big.right[0], big.y + 10), (out.left[0], out.y - 12))
     fig.arrow((big2.right[0], big2.y - 10), (out.left[0], out.y + 12))
     for y, words in (
-            (258, "gradient of $x$: sum $g_y$ over axis 1, (2, 3) \u2192 (2, 1)"),
-            (292, "gradient of $b$: sum $g_y$ over axis 0, (2, 3) \u2192 (1, 3) \u2192 (3,)")):
+            (258, "for $x$: summed over axis 1, (2, 3) \u2192 (2, 1)"),
+            (292, "for $b$: summed over axis 0, (2, 3) \u2192 (1, 3) \u2192 (3,)")):
         fig.arrow((62, y), (28, y), "grad", width=2.2)
         fig.text(76, y, words, "grad", 16, "start")
 
@@ -951,9 +951,9 @@ def matmul_element(fig):
     fig.text(b.x, 28, "row $j$ of $W$", "var-ink", 16)
     fig.text(y.x, 28, "row $i$ of $y$", "var-ink", 16)
     fig.text(a.x, 28, "one element", "var-ink", 16)
-    fig.text(270, 204, "$x_{ij}$ goes into every $y_{ik}$ of row $i$, "
-             "each time multiplied by $W_{jk}$")
-    fig.text(270, 229, "its gradient: row $i$ of $g_y$ times row $j$ of $W$, added up", "grad")
+    fig.text(270, 200, "$x_{ij}$ goes into $y_{ik}$ for every $k$, each time with $W_{jk}$",
+             size=18)
+    fig.text(270, 228, "its gradient: row $i$ of $g_y$ times row $j$ of $W$, added up", "grad", 18)
 
 
 @figure(540, 440, """Three matrix products with n = 2, k = 3, m = 4. y = x @ W: (n, k) times (k, m)
@@ -987,7 +987,7 @@ def matmul_shapes(fig):
 def max_back(fig):
     """The gradient of a maximum goes to the winner, and equal winners share it"""
     rows, gy = [[1, 7, 2], [5, 0, 5]], [10, 20]
-    a = cells(fig, 40, 30, rows, label=None)
+    a = cells(fig, 40, 30, [["" if v == max(r) else v for v in r] for r in rows])
     for r, c in ((0, 1), (1, 0), (1, 2)):
         fig.rect(40 + 34 * c, 30 + 34 * r, 34, 34, "var", radius=3)
         fig.text(40 + 34 * (c + 0.5), 30 + 34 * (r + 0.5), str(rows[r][c]), size=15)
