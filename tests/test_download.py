@@ -836,8 +836,8 @@ def test_bad_pickles(data, request):
     ]
 
 
-def test_every_single_wrong_byte(capsys):
-    """One byte changed anywhere: an array, some other dict, or a ValueError; never anything else."""
+def test_every_single_wrong_byte():
+    """One byte changed anywhere: a dict or a ValueError, and never anything else."""
     for place in range(len(ARRAY)):
         for new in (0, 0x2E, 0x52, 0x62, 0x63, 0x93, 0xFF, ARRAY[place] ^ 1):
             data = ARRAY[:place] + bytes([new]) + ARRAY[place + 1 :]
@@ -851,7 +851,8 @@ def test_every_single_wrong_byte(capsys):
 
 
 def test_importing_it_brings_nothing_of_the_web():
-    code = "import sys, numpy; a = set(sys.modules); import dezero.download; print(*set(sys.modules) - a)"
+    code = "import sys, numpy; old = set(sys.modules); import dezero.download; "
+    code += "print(*set(sys.modules) - old)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     new = {name.split(".")[0] for name in done.stdout.split()}
     assert "dezero" in new
