@@ -256,15 +256,16 @@ def read_npz(path, limit):
 # %% ../../nbs/09_layers.ipynb #read-member
 def read_member(archive, member):
     "One array of an archive, if it is as large as the archive says and made of numbers."
-    if not member.filename.endswith('.npy') or member.compress_type not in (0, 8):
-        raise ValueError(f'its member {member.filename!r} is no array')
+    name = member.filename
+    if not name.endswith('.npy') or member.compress_type not in (0, 8):  # stored or deflated
+        raise ValueError(f'its member {name!r} is no array')
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        if version != (1, 0): raise ValueError(f'{member.filename!r} has format {version}')
+        if version != (1, 0): raise ValueError(f'{name!r} has format {version}')
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.kind not in 'biuf': raise ValueError(f'{member.filename!r} holds {dtype} and no numbers')
+        if dtype.kind not in 'biuf': raise ValueError(f'{name!r} holds {dtype} and no numbers')
         if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
-            raise ValueError(f'{member.filename!r} is not as long as its shape {shape} says')
+            raise ValueError(f'{name!r} is not as long as its shape {shape} says')
         return np.ndarray(shape, dtype, bytearray(file.read()), order='F' if fortran else 'C')
 
 # %% ../../nbs/09_layers.ipynb #write-safetensors
