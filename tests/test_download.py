@@ -280,9 +280,9 @@ BAD = [
     ("says-more", "cut off after 300000 of 300005 bytes"),
     ("cuts-at-once", "cut off after 0 of 300000 bytes"),
     ("cuts-chunks", "IncompleteRead"),
-    ("silent", "no answer within 0.3 s"),
-    ("falls-silent", "no answer within 0.3 s"),
-    ("trickles", "bytes in 0.3 s"),
+    ("silent", "no answer within 1 s"),
+    ("falls-silent", "no answer within 1 s"),
+    ("trickles", "bytes in 1 s"),
     ("huge", "it is larger than 2147483648 bytes"),
     ("other-range", "another part came than was asked for"),
     ("odd-range", "another part came than was asked for"),
@@ -297,20 +297,20 @@ BAD = [
 def test_a_bad_mirror_is_told_and_the_next_one_is_asked(server, name, reason):
     start = time.monotonic()
     with pytest.raises(DownloadError) as caught:
-        fetch(server, name, timeout=0.3)
+        fetch(server, name, timeout=1)
     told = str(caught.value)
     assert reason in told and server.at(name) in told and SHA256 in told
     assert os.path.join(os.environ["DEZERO_HOME"], "a.bin") in told
     assert "a.bin" not in os.listdir(cache_dir)
-    assert is_right(fetch(server, name, "good", timeout=0.3))
-    assert time.monotonic() - start < 10
+    assert is_right(fetch(server, name, "good", timeout=1))
+    assert time.monotonic() - start < 15
 
 
 @pytest.mark.parametrize("name", ["empty", "says-more", "falls-silent", "cuts-chunks"])
 def test_without_a_checksum_a_broken_file_is_noticed_all_the_same(server, name):
     with pytest.raises(DownloadError):
-        fetch(server, name, sha256=None, timeout=0.3)
-    assert is_right(fetch(server, name, "good", sha256=None, timeout=0.3))
+        fetch(server, name, sha256=None, timeout=1)
+    assert is_right(fetch(server, name, "good", sha256=None, timeout=1))
 
 
 def test_nobody_listens(server):
@@ -370,7 +370,7 @@ def test_a_cut_download_goes_on(server):
 
 def test_another_mirror_and_another_call_go_on(server):
     with pytest.raises(DownloadError):
-        fetch(server, "falls-silent", timeout=0.2)
+        fetch(server, "falls-silent", timeout=1)
     assert os.path.getsize(cached_path("a.bin.part")) == 5000
     assert is_right(fetch(server, "cuts-at-once", "good"))
     assert [wanted for _, wanted in server.asked][-2:] == ["bytes=5000-", "bytes=5000-"]
