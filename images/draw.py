@@ -667,6 +667,69 @@ def unchain(fig):
                  dash=True)
 
 
+# ---------------------------------------------------------------- chapter 08: networks
+
+
+@figure(500, 296, """x on the left, a column of hidden units, each with a sigmoid, in the middle,
+    y on the right. The lines from x to the units are W1 and b1, those from the units to y are W2
+    and b2.""")
+def network(fig):
+    """A network with one hidden layer"""
+    x, y = fig.var(60, 140, "x"), fig.var(440, 140, "y")
+    for i, height in enumerate((36, 88, 140, 244)):
+        unit = fig.fun(250, height, "$σ$", 44, 36)
+        fig.link(x, unit)
+        fig.link(unit, y)
+        if i == 2:
+            for k in range(3):
+                fig.add("circle", cx=250, cy=180 + 12 * k, r=2.5, cls="dz-head dz-line")
+    fig.text(110, 40, "$W_1$, $b_1$", size=19)
+    fig.text(390, 40, "$W_2$, $b_2$", size=19)
+    for at, words in ((60, "1 input"), (250, "10 hidden units"), (440, "1 output")):
+        fig.text(at, 278, words, "soft", 15)
+
+
+@figure(560, 316, """Three scores 2, 1, -1 become 7.39, 2.72, 0.37 by the exponential, and the
+    probabilities 0.71, 0.26, 0.04 after division by their sum. The right class is the second one.
+    Minus the logarithm of its probability is the loss, 1.35. Back come the probabilities, with 1
+    subtracted at the right class: 0.71, -0.74, 0.04.""")
+def cross_entropy(fig):
+    """From scores to a loss, and back"""
+    def column(left, values, words, back=False):
+        edge = "grad" if back else "var-ink"
+        for i, value in enumerate(values):
+            fig.rect(left, 56 + 38 * i, 76, 38, "paper", edge, radius=3)
+            text = f"{value:.2f}" if isinstance(value, float) else str(value)
+            fig.text(left + 38, 75 + 38 * i, text.replace("-", "\u2212"), "grad" if back else "ink")
+        fig.text(left + 38, 36, words, "grad" if back else "ink", 18)
+        return left + 76
+
+    scores, right = [2, 1, -1], 1
+    powers = [math.exp(v) for v in scores]
+    shares = [v / sum(powers) for v in powers]
+    fig.add("rect", x=16, y=97, width=398, height=32, rx=8, cls="dz-path dz-dash dz-accent",
+            stroke_width=1.5)
+    a = column(24, scores, "$x$")
+    b = column(172, powers, "$e^x$")
+    c = column(330, shares, "$p$")
+    fig.arrow((a, 75), (172, 75))
+    fig.arrow((b, 75), (330, 75))
+    fig.text((a + 172) / 2, 150, "`exp`", size=15)
+    fig.text((b + 330) / 2, 150, "/ sum", size=15)
+    loss = fig.var(500, 113, "L", 26)
+    fig.arrow((414, 113), loss.left)
+    fig.text(500, 155, f"{-math.log(shares[right]):.2f}", size=16)
+    fig.text(460, 80, "$-log p_t$", size=18)
+    fig.text(24, 190, "right class $t$ = 1", "accent", 15, anchor="start")
+    slopes = [v - (i == right) for i, v in enumerate(shares)]
+    fig.arrow((500, 172), (416, 246), "grad", bend=18, width=2.2)
+    for i, value in enumerate(slopes):
+        fig.rect(168 + 82 * i, 227, 82, 38, "paper", "grad", radius=3)
+        fig.text(209 + 82 * i, 246, f"{value:.2f}".replace("-", "\u2212"), "grad")
+    fig.text(150, 246, "gradient of $x$:", "grad", 16, anchor="end")
+    fig.text(291, 288, "$p$, with 1 subtracted at the right class", "grad", 15)
+
+
 # ---------------------------------------------------------------- chapter 09: layers
 
 @figure(580, 268, """A layer named Net at the top. Its attribute first is a Linear layer, and its
