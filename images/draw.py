@@ -711,7 +711,7 @@ def cross_entropy(fig):
             stroke_width=1.5)
     a = column(24, scores, "$x$")
     b = column(172, powers, "$e^x$")
-    c = column(330, shares, "$p$")
+    column(330, shares, "$p$")
     fig.arrow((a, 75), (172, 75))
     fig.arrow((b, 75), (330, 75))
     fig.text((a + 172) / 2, 150, "`exp`", size=15)
