@@ -23,7 +23,14 @@ from dezero.datasets import ArrayDataset, Dataset, Digits, SinCurve, Spiral
 from dezero.layers.base import load_arrays, save_arrays
 from dezero.models import MLP
 from dezero.optimizers import SGD
-from dezero.transforms import Compose, Flatten, Normalize, ToFloat
+from dezero.transforms import (
+    Compose,
+    Flatten,
+    Normalize,
+    RandomCrop,
+    RandomHorizontalFlip,
+    ToFloat,
+)
 
 
 def numbers(loader):
@@ -300,6 +307,31 @@ def test_a_state_survives_a_file(tmp_path):
     assert numbers(loader) == wanted
     loader.load_state(state)  # and has not been changed by its use
     assert numbers(loader) == wanted
+
+
+def test_random_transforms_go_on_as_well():
+    def loader():
+        flips = RandomHorizontalFlip(seed=1), RandomCrop(6, seed=2)
+        inner = Compose([ToFloat(), Compose(flips), Flatten()])
+        return DataLoader(Digits(transform=inner, target_transform=Noise(3)), 200, seed=4)
+
+    class Noise:
+        def __init__(self, seed):
+            self.random = np.random.RandomState(seed)
+
+        def __call__(self, t):
+            return t + self.random.rand()
+
+    one, two = loader(), loader()
+    next(one)
+    state = one.state()
+    assert {name.split("/")[0] for name in state} == {
+        "index", "iteration", "generator", "transform0", "transform1", "transform2",
+    }  # fmt: skip
+    list(two)
+    two.load_state(state)
+    for (x, t), (x2, t2) in zip(itertools.islice(iter(one.next, None), 5), two):
+        assert np.array_equal(x, x2) and np.array_equal(t, t2)
 
 
 def test_a_state_of_another_dataset_is_refused():
