@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['cache_dir', 'SLOWEST', 'TRIES', 'IDX_TYPES', 'ARRAY_PARTS', 'CacheDir', 'cached_path', 'sha256_of', 'WrongFile',
-           'check', 'DownloadError', 'is_present', 'check_url', 'name_in', 'opener', 'extent', 'chunks', 'fetch',
-           'too_large', 'from_mirrors', 'whole_part', 'may_try_again', 'reason_of', 'advice', 'alone', 'is_still',
-           'lock', 'wait_for', 'bar', 'is_live', 'progress_of', 'show_progress', 'get_file', 'Bounded', 'unpacked',
-           'read_idx', 'exactly', 'read_tar', 'Recorded', 'read_pickled_arrays', 'check_sizes', 'as_text', 'rebuilt']
+           'check', 'DownloadError', 'is_present', 'check_url', 'name_in', 'opener', 'extent', 'chunks', 'too_large',
+           'fetch', 'from_mirrors', 'whole_part', 'may_try_again', 'reason_of', 'advice', 'alone', 'is_still', 'lock',
+           'wait_for', 'bar', 'is_live', 'progress_of', 'show_progress', 'get_file', 'Bounded', 'unpacked', 'exactly',
+           'read_idx', 'read_tar', 'Recorded', 'check_sizes', 'read_pickled_arrays', 'as_text', 'rebuilt']
 
 # %% ../nbs/11c_download.ipynb #code-import-io
 import io
@@ -138,7 +138,11 @@ def chunks(answer, timeout):
                 raise TimeoutError(f'only {count} bytes in {timeout:g} s')
             count, since = 0, now
 
-# %% ../nbs/11c_download.ipynb #fetch
+# %% ../nbs/11c_download.ipynb #too-large
+def too_large(max_bytes):
+    "The error for a file that is larger than allowed."
+    return WrongFile(f'it is larger than {max_bytes} bytes')
+
 def fetch(url, part, have, max_bytes, timeout, show):
     """One request: write what comes to the file `part`, behind the `have` bytes that it holds
     if the server agrees to go on from there, else from the start."""
@@ -160,10 +164,6 @@ def fetch(url, part, have, max_bytes, timeout, show):
             file.flush()
             os.fsync(file.fileno())  # on the disk before it gets its name
     if done < (total or 0): raise ConnectionError(f'cut off after {done} of {total} bytes')
-
-def too_large(max_bytes):
-    "The error for a file that is larger than allowed."
-    return WrongFile(f'it is larger than {max_bytes} bytes')
 
 # %% ../nbs/11c_download.ipynb #from-mirrors
 #: how often a mirror is asked at most
@@ -248,6 +248,7 @@ def alone(path):
         with suppress(OSError): os.remove(name)  # Windows does not remove an open file
         file.close()
 
+# %% ../nbs/11c_download.ipynb #is-still
 def is_still(file, name):
     "Is this open file still the one with this name?"
     try: return os.path.samestat(os.fstat(file.fileno()), os.stat(name))
@@ -283,6 +284,7 @@ def is_live(stream):
     "Can a line be written over? In a terminal and in a notebook, but not in a log file."
     return stream.isatty() or type(stream).__module__.startswith('ipykernel')
 
+# %% ../nbs/11c_download.ipynb #progress-of
 @contextmanager
 def progress_of(name, wanted=True):
     "A function to call with the bytes that have come and their total: it draws a bar on stderr."
@@ -336,6 +338,7 @@ class Bounded(io.RawIOBase):
         if self.left < 0: raise ValueError('it unpacks to more bytes than allowed')
         return data
 
+# %% ../nbs/11c_download.ipynb #unpacked
 @contextmanager
 def unpacked(path, max_bytes):
     "A file, unpacked if it is a gzip file, for reading `max_bytes` at most; else a `ValueError`."
@@ -348,6 +351,13 @@ def unpacked(path, max_bytes):
             try: yield Bounded(inner, max_bytes)
             except (EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
                 raise ValueError(f'{path} is damaged: {error}') from None
+
+# %% ../nbs/11c_download.ipynb #exactly
+def exactly(file, size):
+    "So many bytes from a file, or a `ValueError`."
+    data = file.read(size)
+    if len(data) == size: return data
+    raise ValueError(f'bytes missing at its end: {size - len(data)}')
 
 # %% ../nbs/11c_download.ipynb #read-idx
 #: the types of numbers in an idx file
@@ -365,12 +375,6 @@ def read_idx(path, max_bytes=1 << 30):
         array = np.frombuffer(exactly(file, size), dtype).reshape(shape)
         if file.read(1): raise ValueError('something follows the array')
     return array.astype(dtype.newbyteorder('='))
-
-def exactly(file, size):
-    "So many bytes from a file, or a `ValueError`."
-    data = file.read(size)
-    if len(data) == size: return data
-    raise ValueError(f'bytes missing at its end: {size - len(data)}')
 
 # %% ../nbs/11c_download.ipynb #read-tar
 def read_tar(path, names, max_bytes=1 << 30):
@@ -406,6 +410,14 @@ ARRAY_PARTS = {('numpy', 'ndarray'), ('numpy', 'dtype'),
                ('numpy.core.multiarray', '_reconstruct'),
                ('numpy._core.multiarray', '_reconstruct')}
 
+# %% ../nbs/11c_download.ipynb #check-sizes
+def check_sizes(data):
+    "A ValueError for a pickle that claims to be longer than it is, in order to fill the memory."
+    import pickletools
+    for opcode, argument, _ in pickletools.genops(data):
+        if 'PUT' in opcode.name and int(argument or 0) > len(data):
+            raise ValueError('it is damaged')
+
 # %% ../nbs/11c_download.ipynb #read-pickled-arrays
 def read_pickled_arrays(data):
     """A pickled dict of arrays, lists, texts and numbers, read without executing anything.
@@ -425,13 +437,6 @@ def read_pickled_arrays(data):
         if not isinstance(content, dict): raise TypeError('it holds no dict')
         return {as_text(key): rebuilt(value) for key, value in content.items()}
     except Exception as error: raise ValueError(f'this pickle is not read: {error}') from error
-
-def check_sizes(data):
-    "A ValueError for a pickle that claims to be longer than it is, in order to fill the memory."
-    import pickletools
-    for opcode, argument, _ in pickletools.genops(data):
-        if 'PUT' in opcode.name and int(argument or 0) > len(data):
-            raise ValueError('it is damaged')
 
 # %% ../nbs/11c_download.ipynb #as-text
 def as_text(key): return key.decode() if isinstance(key, bytes) else str(key)

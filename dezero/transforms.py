@@ -109,6 +109,7 @@ class Normalize(Transform):
         if mean.any(): x = np.subtract(x, mean, dtype=dtype)
         return np.divide(x, std, dtype=dtype)
 
+# %% ../nbs/11b_transforms.ipynb #per-channel
 def per_channel(value, ndim, dtype):
     "A number or a sequence for the channels, shaped so that it meets the first of `ndim` axes."
     value = np.asarray(value, dtype)
@@ -123,6 +124,7 @@ def pillow():
     except ImportError:
         raise ImportError('this transform needs Pillow: pip install "dezero[image]"') from None
 
+# %% ../nbs/11b_transforms.ipynb #toarray
 class ToArray(Transform):
     """A Pillow image as an array (channels, height, width), of numbers from 0 to 255.
 
@@ -162,6 +164,7 @@ class ToPIL(Transform):
 
     def batch(self, arrays): return [self(array) for array in arrays]
 
+# %% ../nbs/11b_transforms.ipynb #as-bytes
 def as_bytes(array, top):
     "Numbers from 0 to `top` as bytes from 0 to 255, rounded."
     if array.dtype == np.uint8 and top == 255: return array
@@ -232,6 +235,7 @@ class CenterCrop(OnImages):
 
     batch = OnImages.batch
 
+# %% ../nbs/11b_transforms.ipynb #crop
 def crop(image, left, top, width, height):
     "A rectangle of a Pillow image, or of the last two axes of an array."
     if is_picture(image): return image.crop((left, top, left + width, top + height))
