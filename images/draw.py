@@ -1019,12 +1019,12 @@ def matmul_element(fig):
     fig.text(270, 228, "its gradient: row $i$ of $g_y$ times row $j$ of $W$, added up", "grad", 18)
 
 
-@figure(540, 440, """Three matrix products with n = 2, k = 3, m = 4. y = x @ W: (n, k) times (k, m)
-    is (n, m). gx = gy @ W.T: (n, m) times (m, k) is (n, k). gW = x.T @ gy: (k, n) times (n, m) is
-    (k, m).""")
+@figure(540, 440, """Three matrix products with n = 2, d = 3, m = 4. y = x @ W: (n, d) times (d, m)
+    is (n, m). gx = gy @ W.T: (n, m) times (m, d) is (n, d). gW = x.T @ gy: (d, n) times (n, m) is
+    (d, m).""")
 def matmul_shapes(fig):
     """The shapes of a matrix product and of its two gradients"""
-    size, lengths, columns = 22, {"n": 2, "k": 3, "m": 4}, (56, 216, 384)
+    size, lengths, columns = 22, {"n": 2, "d": 3, "m": 4}, (56, 216, 384)
 
     def matrix(x, y, label, shape):
         rows, cols = [lengths[c] for c in shape]
@@ -1034,9 +1034,9 @@ def matmul_shapes(fig):
         fig.text(x + cols * size / 2, y + half + 16, f"$({shape[0]}, {shape[1]})$", "soft", 15)
         return x + cols * size
 
-    for y, product in ((76, (("$x$", "nk"), ("$W$", "km"), ("$y$", "nm"))),
-                       (222, (("$g_y$", "nm"), ("$W^T$", "mk"), ("$g_x$", "nk"))),
-                       (368, (("$x^T$", "kn"), ("$g_y$", "nm"), ("$g_W$", "km")))):
+    for y, product in ((76, (("$x$", "nd"), ("$W$", "dm"), ("$y$", "nm"))),
+                       (222, (("$g_y$", "nm"), ("$W^T$", "md"), ("$g_x$", "nd"))),
+                       (368, (("$x^T$", "dn"), ("$g_y$", "nm"), ("$g_W$", "dm")))):
         ends = [matrix(x, y, *it) for x, it in zip(columns, product)]
         for end, start, sign in zip(ends, columns[1:], ("`@`", "$=$")):
             fig.text((end + start) / 2, y, sign, size=18)
