@@ -136,16 +136,16 @@ def to_gpu(self: DataLoader):
                        'onto a GPU, comes with chapter 15. Leave out gpu=True until then')
 
 # %% ../nbs/13_dataloaders.ipynb #generator-state
-def generator_state(random: Any = np.random):
-    "The state of NumPy's global generator, or of a `RandomState`, as a flat dict of arrays."
-    state = random.get_state(legacy=False)
+def generator_state(random=None):
+    "The state of a `RandomState`, or of NumPy's global generator, as a flat dict of arrays."
+    state = (random or np.random).get_state(legacy=False)
     return {'key': state['state']['key'].copy(), 'pos': np.array(state['state']['pos']),
             'has_gauss': np.array(state['has_gauss']), 'gauss': np.array(state['gauss'])}
 
-def set_generator_state(arrays, random: Any = np.random):
-    "Put a generator into a state that `generator_state` gave."
-    random.set_state(('MT19937', arrays['key'], int(arrays['pos']), int(arrays['has_gauss']),
-                      float(arrays['gauss'])))
+def set_generator_state(arrays, random=None):
+    "Put a generator, by default the global one, into a state that `generator_state` gave."
+    parts = int(arrays['pos']), int(arrays['has_gauss']), float(arrays['gauss'])
+    (random or np.random).set_state(('MT19937', arrays['key'], *parts))
 
 # %% ../nbs/13_dataloaders.ipynb #generators
 def generators(loader):
