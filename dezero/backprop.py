@@ -10,6 +10,7 @@ __all__ = ['functions_behind', 'slot', 'collect', 'operands_of', 'rules_of', 'gr
 from operator import attrgetter
 
 import numpy as np
+from numpy import float64
 
 from dezero.core import (
     FAILURES,
@@ -20,7 +21,7 @@ from dezero.core import (
     describe,
     located,
     patch,
-    using_config,
+    recording,
 )
 
 # %% ../nbs/02_backprop.ipynb #functions-behind
@@ -79,13 +80,11 @@ def gradients(self: Function, gys, create_graph=False):
     arguments = self, *gys, *operands_of(self, create_graph)
     for x, rule in zip(self.inputs, rules_of(self)):
         if x.__class__ is Constant: continue
-        gx, data = rule(*arguments), x.data
-        if data is None or gx.shape != data.shape or gx.dtype != data.dtype: gx = fit(gx, x, self)
-        yield x, gx
+        yield x, fit(rule(*arguments), x, self)
 
 def operands_of(f, create_graph=False):
     "What the rules compute with: inputs, and outputs if needed, as arrays or as Variables."
-    if create_graph: return [*f.inputs, *[y() for y in f.outputs if f.needs_outputs]]
+    if create_graph: return [*f.inputs, *([y() for y in f.outputs] if f.needs_outputs else ())]
     try: xs = [x.data[()] for x in f.inputs]  # [()] makes a number of a 0-d array: faster
     except TypeError: xs = [x.data for x in f.inputs]  # somebody freed one: its data is None
     return [*xs, *f.ys] if f.needs_outputs else xs
@@ -164,8 +163,9 @@ def fit(gx, x, f):
 
     `f`, whose rule gave it, is named if that cannot be done.
     """
-    if x.data is None: return gx
-    if gx.shape != x.data.shape:
+    data, value = x.data, gx.data if isinstance(gx, Variable) else gx
+    if data is None or value.shape == data.shape and value.dtype == data.dtype: return gx
+    if value.shape != data.shape:
         try: gx = apply(SumTo(x.shape), gx)
         except ValueError:
             raise ValueError(f'{type(f).__name__} gave a gradient of shape {gx.shape} '
@@ -182,6 +182,17 @@ def propagate(output, gy, keep=False, create_graph=False):
     take = grads.get if keep else grads.pop
     try:
         for f in functions_behind(output):
+            if f.operands:  # numbers: the loop of `gradients`, shorter
+                gy = take(f, None)
+                if gy is None: continue
+                arguments = f, gy, *(f.inputs if create_graph else f.operands)
+                for x, a, rule in zip(f.inputs, f.operands, f.rules):
+                    if x.__class__ is Constant: continue
+                    gx = rule(*arguments)
+                    if not gx.__class__ is a.__class__ is float64: gx = fit(gx, x, f)
+                    s = slot(x) if x.index else x if x.creator is None else x.creator
+                    grads[s] = grads[s] + gx if s in grads else gx
+                continue
             gys = collect(f, take)
             for x, gx in f.gradients(gys, create_graph) if gys else ():
                 s = slot(x)
@@ -205,7 +216,7 @@ def start(output, gy, create_graph):
     if gy.shape != output.shape:
         raise ValueError(f'the gradient of {name} must have shape {output.shape}, not {gy.shape}')
     if gy.dtype != grad_dtype(output): gy = Cast(grad_dtype(output))(gy)
-    return gy if create_graph else gy.data
+    return gy if create_graph else gy.data[()]
 
 def own(gx, given):
     "The gradient as a Variable whose array nobody else holds: a copy, if someone does."
@@ -226,13 +237,15 @@ def backward(self: Variable, retain_grad=False, create_graph=False):
     gy = start(self, self.grad, create_graph)
     behind = functions_behind(self) if retain_grad else []
     between = {slot(x): x for f in behind for x in f.inputs if x.creator is not None}
-    self.grad, given = None, {id(as_variable(gy).data): gy}
-    with using_config('enable_backprop', create_graph):
+    self.grad, given = None, {id(gy.data if create_graph else gy): gy}
+    before = recording.set(create_graph)
+    try:
         for s, gx in propagate(self, gy, retain_grad, create_graph).items():
             x = between.get(s, s)
             if not isinstance(x, Variable): continue
             gx = own(gx, given)
             x.grad = gx if x.grad is None else x.grad + gx
+    finally: recording.reset(before)
     if retain_grad: self.grad = as_variable(gy)
 
 @patch
@@ -247,11 +260,14 @@ def gradients(self: Variable, inputs, grad_output=None, create_graph=False):
     if wrong := [type(x) for x in inputs if not isinstance(x, Variable)]:
         raise TypeError(f'gradients are taken with respect to Variables, not {wrong[0]}')
     gy, keep = start(self, grad_output, create_graph), any([x.creator is not None for x in inputs])
-    given = {id(as_variable(gy).data): gy}
-    zeros = [np.zeros(x.shape, grad_dtype(x)) for x in inputs]
-    with using_config('enable_backprop', create_graph):
+    given = {id(gy.data if create_graph else gy): gy}
+    before = recording.set(create_graph)
+    try:
         grads = propagate(self, gy, keep, create_graph)
-        return [own(grads.get(slot(x), zero), given) for x, zero in zip(inputs, zeros)]
+        found = [grads[s] if (s := slot(x)) in grads else np.zeros(x.shape, grad_dtype(x))
+                 for x in inputs]
+        return [own(gx, given) for gx in found]
+    finally: recording.reset(before)
 
 def grad(output, inputs, grad_output=None, create_graph=False):
     """The gradient of `output` with respect to `inputs`, returned; every `.grad` stays as it is.

@@ -32,7 +32,8 @@ def as_data(x):
 
     A `TypeError` says what to write instead if it is something else.
     """
-    array = x if type(x) is np.ndarray else as_array(x)
+    if isinstance(x, np.generic): array = np.asarray(x)  # the usual results of forward, quickly
+    else: array = x if type(x) is np.ndarray else as_array(x)
     if isinstance(array, np.ndarray) and array.dtype.kind in 'biuf': return array
     if isinstance(x, (list, tuple)):
         cure = 'write np.array(...) around it, with rows of equal length'
@@ -56,6 +57,7 @@ class Variable:
 
     def __init__(self, data, name=None):
         self.data = data if data is None else as_data(data)  # None waits for its array
+        self.creator, self.index = None, 0
         if name is not None: self.name = name
 
     if TYPE_CHECKING:
@@ -100,6 +102,25 @@ class Variable:
         def __int__(self) -> int: ...
         def __bool__(self) -> bool: ...
         def swapaxes(self, i: int, j: int) -> 'Variable': ...
+        def reshape(self, *shape) -> 'Variable': ...
+        def transpose(self, *axes) -> 'Variable': ...
+        T: 'Variable'
+        def squeeze(self, axis=None) -> 'Variable': ...
+        def ravel(self) -> 'Variable': ...
+        def flatten(self) -> 'Variable': ...
+        def sum(self, axis=None, keepdims: bool = False) -> 'Variable': ...
+        def mean(self, axis=None, keepdims: bool = False) -> 'Variable': ...
+        def max(self, axis=None, keepdims: bool = False) -> 'Variable': ...
+        def min(self, axis=None, keepdims: bool = False) -> 'Variable': ...
+        def argmax(self, axis=None) -> np.ndarray: ...
+        def argmin(self, axis=None) -> np.ndarray: ...
+        def prod(self, axis=None, keepdims: bool = False) -> 'Variable': ...
+        def cumsum(self, axis=None) -> 'Variable': ...
+        def var(self, axis=None, keepdims: bool = False, ddof: int = 0) -> 'Variable': ...
+        def std(self, axis=None, keepdims: bool = False, ddof: int = 0) -> 'Variable': ...
+        def clip(self, x_min, x_max) -> 'Variable': ...
+        def dot(self, b) -> 'Variable': ...
+        def matmul(self, W) -> 'Variable': ...
         def replay(self, to_file=None): ...
 
 # %% ../nbs/00_core.ipynb #patch
@@ -169,6 +190,7 @@ class Function:
     inputs = None         # the Variables it was called with, once that is recorded
     birth = None          # when: later ones may depend on earlier ones, never the reverse
     ys, refs = (), ()     # what it made: the arrays, and weak references to their boxes
+    operands = ()         # what its rules compute with, if these are numbers (chapter 03)
     rules = None          # its derivative, one rule per input (chapter 02)
     needs_outputs = False # do the rules ask for the outputs, too?
     has_backward = False  # or does the class write its derivative as a method `backward`?
@@ -201,6 +223,7 @@ class Function:
         rules: Any
         ys: Any
         refs: Any
+        operands: Any
         generation: int
         outputs: tuple
         def backward(self, *gys): ...
@@ -212,7 +235,7 @@ def record(f, inputs, outputs):
     output. Book steps 7 and 16."""
     f.inputs, f.birth = inputs, next(births)
     f.ys = tuple([y.data for y in outputs])
-    f.refs = [weakref.ref(y) for y in outputs]
+    f.refs = tuple([weakref.ref(y) for y in outputs])
     for i, y in enumerate(outputs): y.creator, y.index = f, i
 
 # %% ../nbs/00_core.ipynb #set-creator
@@ -221,7 +244,7 @@ def set_creator(self: Variable, func: Function):
     "Link this Variable to the function that made it, by hand, as its next output."
     if func.birth is None: func.birth = next(births)
     self.creator, self.index = func, len(func.ys)
-    func.ys, func.refs = (*func.ys, self.data), [*func.refs, weakref.ref(self)]
+    func.ys, func.refs = (*func.ys, self.data), (*func.refs, weakref.ref(self))
 
 # %% ../nbs/00_core.ipynb #constant
 class Constant(Variable):
@@ -326,7 +349,8 @@ def output(f, i):
     y = f.refs[i]()
     if y is None:
         y = Variable(f.ys[i])
-        y.creator, y.index, f.refs[i] = f, i, weakref.ref(y)
+        y.creator, y.index = f, i
+        f.refs = (*f.refs[:i], weakref.ref(y), *f.refs[i + 1:])
     return y
 
 @patch
@@ -339,7 +363,7 @@ def outputs(self: Function):
 def unused_copy(f):
     "A copy of a function without its record."
     g = copy.copy(f)
-    g.inputs, g.birth, g.ys, g.refs = None, None, (), ()
+    g.inputs, g.birth, g.ys, g.refs, g.operands = None, None, (), (), ()
     return g
 
 # %% ../nbs/00_core.ipynb #getstate

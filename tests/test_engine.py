@@ -1010,6 +1010,59 @@ def test_numpy_steps_aside_or_is_refused():
     assert (x == x) is True and (x == 1.0) is False
 
 
+# --- numbers ------------------------------------------------------------------------------------
+
+
+def one_of_each(x0, x1):
+    return -((x0 + x1) * (x0 - 2.5) / (3 - x1) ** 2) + x1**x0 + 2 * x0
+
+
+def test_numbers_take_the_short_way_to_the_same_gradients():
+    rng = np.random.default_rng(0)
+    for dtype in (np.float64, np.float32):
+        for a, b in rng.uniform(0.5, 2, (5, 2)).astype(dtype):
+            numbers = [Variable(np.array(a)), Variable(np.array(b))]
+            arrays = [Variable(np.array([a])), Variable(np.array([b]))]
+            y, ys = one_of_each(*numbers), one_of_each(*arrays)
+            assert any(f.operands for f in functions_behind(y)) == (dtype is np.float64)
+            assert not any(f.operands for f in functions_behind(ys))
+            for g, gs in zip(grad(y, numbers, create_graph=True), grad(ys, arrays)):
+                assert g.dtype == dtype and g.shape == ()
+                assert np.allclose(g.data, gs.data, rtol=1e-6)
+            for g, gs in zip(grad(y, numbers), grad(ys, arrays)):
+                assert g.dtype == dtype and np.allclose(g.data, gs.data, rtol=1e-6)
+
+
+def test_the_short_way_gives_what_the_functions_give():
+    x0, x1 = Variable(1.5), Variable(np.array(0.5, np.float32))
+    y = one_of_each(x0, x1)
+    grads = {y.creator: np.array(1.0)}
+    for f in functions_behind(y):
+        for x, gx in f.gradients([grads.pop(f)]):
+            key = x if x.creator is None else x.creator
+            grads[key] = grads[key] + gx if key in grads else gx
+    g0, g1 = grad(y, [x0, x1])
+    assert grads[x0] == g0.data and grads[x1] == g1.data
+    assert (g0.dtype, g1.dtype) == (np.float64, np.float32)
+
+
+def test_a_number_between_forward_and_backward():
+    x = Variable(3.0)
+    y = x * x
+    x.data = np.array(100.0)  # the product was made of 3
+    y.backward()
+    assert x.grad.data == 6.0
+
+
+def test_operators_hand_out_the_very_box():
+    x = Variable(2.0)
+    for y in (x + x, -x, x**2, 1 / x):
+        assert y.creator.outputs[0]() is y
+        f, value = y.creator, y.data
+        del y
+        assert f.outputs[0]().data == value
+
+
 # --- promises -----------------------------------------------------------------------------------
 
 
