@@ -152,15 +152,13 @@ def fetch(url, part, have, max_bytes, timeout, show):
     with opener().open(Request(url, headers=headers), timeout=timeout) as answer:
         start, total = extent(answer, have)
         if (total or 0) > max_bytes: raise too_large(max_bytes)
-        with open(part, 'r+b' if start else 'wb') as file:
-            file.seek(start)
-            done = start
+        done = start
+        with open(part, 'ab' if start else 'wb') as file:
             for chunk in chunks(answer, timeout):
                 done += len(chunk)
                 if done > max_bytes: raise too_large(max_bytes)
                 file.write(chunk)
                 show(done, total)
-            file.truncate()
             file.flush()
             os.fsync(file.fileno())  # on the disk before it gets its name
     if done < (total or 0): raise ConnectionError(f'cut off after {done} of {total} bytes')
