@@ -268,12 +268,19 @@ def test_labels_of_every_kind():
     want = F.softmax_cross_entropy(x, t).data
     onehot = np.eye(3)[t]
     same = [t[:, None], Variable(t), t.astype(np.uint8), t.astype(np.int32)]
-    for other in [*same, onehot, onehot.astype(int), onehot.astype(bool), Variable(onehot)]:
+    kinds = [onehot.astype(kind) for kind in (float, int, bool)]
+    for other in [*same, *kinds, *map(Variable, kinds)]:
         np.testing.assert_allclose(F.softmax_cross_entropy(x, other).data, want, rtol=1e-14)
     np.testing.assert_allclose(F.softmax_cross_entropy_simple(x, Variable(t)).data, want)
     column = Variable(x)
     gx = grad(F.softmax_cross_entropy(column, t[:, None]), column)
     np.testing.assert_array_equal(gx.data, slope(lambda x: F.softmax_cross_entropy(x, t), x))
+
+
+def test_whole_scores_with_probabilities():
+    x, t = np.array([[2, 1, -1], [0, 3, 1]]), probabilities(2, 3)
+    want = F.softmax_cross_entropy(x.astype(float), t)
+    np.testing.assert_array_equal(F.softmax_cross_entropy(x, t).data, want.data)
 
 
 def test_labels_have_no_gradient():
@@ -311,6 +318,14 @@ def test_a_class_may_be_ignored():
     x, t = numbers(4, 3), np.array([0, 1, 2, 1])
     loss = F.softmax_cross_entropy(x, t, ignore_index=1)
     np.testing.assert_allclose(loss.data, F.softmax_cross_entropy(x[[0, 2]], t[[0, 2]]).data)
+
+
+def test_an_ignored_class_may_be_impossible():
+    x = numbers(4, 3)
+    x[:, 0] = -np.inf
+    t = np.array([0, 1, 2, 0])
+    loss = F.softmax_cross_entropy(x, t, ignore_index=0)
+    np.testing.assert_allclose(loss.data, F.softmax_cross_entropy(x[1:3], t[1:3]).data)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -359,13 +374,9 @@ def test_derivatives_with_probabilities(smoothing):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_cross_entropy_stays_float32(smoothing):
     x = Variable(numbers(4, 3, dtype=np.float32))
-    marked = np.array([0, 1, -100, 2])
-    for t in (
-        labels(4, classes=3),
-        marked,
-        probabilities(4, 3),
-        np.eye(3, dtype=int)[[0, 1, 2, 0]],
-    ):
+    marked, onehot = np.array([0, 1, -100, 2]), np.eye(3, dtype=int)[[0, 1, 2, 0]]
+    shares = probabilities(4, 3)
+    for t in (labels(4, classes=3), marked, onehot, shares, Variable(shares)):
         loss = F.softmax_cross_entropy(x, t, label_smoothing=smoothing)
         gx = grad(loss, x, create_graph=True)
         assert loss.dtype == gx.dtype == grad(gx, x).dtype == np.float32

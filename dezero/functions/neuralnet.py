@@ -8,7 +8,7 @@ __all__ = ['TINY', 'examples', 'same_shape', 'difference', 'mean_of', 'MeanSquar
            'LeakyReLU', 'relu', 'leaky_relu', 'ELU', 'Softplus', 'SiLU', 'GELU', 'elu', 'softplus', 'silu', 'gelu',
            'MeanAbsoluteError', 'Huber', 'mean_absolute_error', 'huber', 'class_axis', 'Softmax', 'LogSoftmax',
            'softmax', 'log_softmax', 'softmax_simple', 'softmax_cross_entropy_simple', 'operand', 'class_numbers',
-           'SoftmaxCrossEntropy', 'softmax_cross_entropy', 'distribution', 'accuracy', 'SigmoidCrossEntropy',
+           'SoftmaxCrossEntropy', 'distribution', 'softmax_cross_entropy', 'accuracy', 'SigmoidCrossEntropy',
            'BinaryCrossEntropy', 'targets', 'sigmoid_cross_entropy', 'binary_cross_entropy']
 
 # %% ../../nbs/08_neuralnet.ipynb #code-import-math
@@ -343,37 +343,33 @@ def operand(x):
     return x if isinstance(x, Variable) else as_data(x)
 
 def class_numbers(t, x, ignore_index):
-    "The labels `t` of the scores `x`, checked, and which of them count (None if all do)."
+    "The labels `t` of the scores `x`, checked, and the weight of each: 1 / how many count, or 0."
     rows, classes = x.shape[:-1], x.shape[-1]
     if t.shape == (*rows, 1): t = t[..., 0]
     if t.dtype.kind not in 'iu' or t.shape != rows:
         raise ValueError(f'scores of shape {x.shape} need integer labels of shape {rows} '
                          f'or probabilities of shape {x.shape}')
     inside = t.astype(np.uintp) < classes  # below 0 becomes very large
-    if inside.all() and not 0 <= ignore_index < classes: return t, None
+    if inside.all() and not 0 <= ignore_index < classes: return t, 1 / max(t.size, 1)
     counts = np.asarray(t != ignore_index)
     if (wrong := t[counts & ~inside]).size:
         raise ValueError(f'label {wrong[0]} is none of the {classes} classes, 0 to {classes - 1}; '
                          'if it marks what does not count, pass it as ignore_index')
-    return np.where(counts, t, 0), counts
+    weight = counts.astype(grad_dtype(x)) / max(int(counts.sum()), 1)
+    return np.where(counts, t, x.argmax(-1)), weight[..., None]
 
 # %% ../../nbs/08_neuralnet.ipynb #softmaxcrossentropy
 class SoftmaxCrossEntropy(Function):
     "Minus the logarithm of the probability of the right class, on average. Book step 47."
     def __init__(self, ignore_index=-100): self.ignore_index = ignore_index
     def forward(self, x, t):
-        x, (t, counts) = floats(x), class_numbers(t, x, self.ignore_index)
+        x, (self.t, self.weight) = floats(x), class_numbers(t, x, self.ignore_index)
         z = x - x.max(-1, keepdims=True)
-        right = z.reshape(t.size, x.shape[-1])[np.arange(t.size), t.ravel()]
+        rows = z.reshape(self.t.size, x.shape[-1])
+        right = rows[np.arange(len(rows)), self.t.ravel()].reshape(*self.t.shape, 1)
         total = np.exp(z, z).sum(-1, keepdims=True)
-        losses = np.log(total.ravel()) - right
-        n = t.size if counts is None else int(counts.sum())
-        self.weight = 1 / max(n, 1)
-        if counts is not None:
-            losses[~counts.ravel()] = 0
-            self.weight *= counts[..., None].astype(x.dtype)
-        self.p, self.t = np.divide(z, total, z), t
-        return mean_of(losses, max(n, 1))
+        self.p = np.divide(z, total, z)
+        return ((np.log(total) - right) * self.weight).sum()
     def gx(self, gy, x, t):
         p = Softmax(-1)(x) if isinstance(x, Variable) else self.p
         g = p - (self.t[..., None] == np.arange(x.shape[-1]))
@@ -381,6 +377,16 @@ class SoftmaxCrossEntropy(Function):
         return g
     def gt(self, gy, x, t): return t * 0.0
     rules = gx, gt
+
+# %% ../../nbs/08_neuralnet.ipynb #distribution
+def distribution(t, x, ignore_index, label_smoothing):
+    "The target as probabilities in the shape of `x`, divided by how many rows count."
+    weight = 1 / max(math.prod(x.shape[:-1]), 1)
+    if t.shape != x.shape:
+        t, weight = class_numbers(t, x, ignore_index)
+        t = t[..., None] == np.arange(x.shape[-1])
+    t = apply(Cast(grad_dtype(x)), t)
+    return (t * (1 - label_smoothing) + label_smoothing / x.shape[-1]) * weight
 
 # %% ../../nbs/08_neuralnet.ipynb #softmax-cross-entropy
 def softmax_cross_entropy(x, t, ignore_index=-100, label_smoothing=0.0):
@@ -391,21 +397,10 @@ def softmax_cross_entropy(x, t, ignore_index=-100, label_smoothing=0.0):
     do not count. `label_smoothing` spreads this share of the target evenly over all classes.
     """
     x, t = operand(x), operand(t)
-    if t.shape != x.shape and isinstance(t, Variable): t = t.data
+    if isinstance(t, Variable) and t.dtype.kind != 'f': t = t.data
     if t.shape != x.shape and not label_smoothing: return SoftmaxCrossEntropy(ignore_index)(x, t)
-    target, n = distribution(t, x, ignore_index, label_smoothing)
-    return -(target * log_softmax(x, -1)).sum() / n
-
-def distribution(t, x, ignore_index, label_smoothing):
-    "The target as probabilities in the shape of `x`, and how many rows count."
-    share, rows = label_smoothing / x.shape[-1], math.prod(x.shape[:-1])
-    if t.shape == x.shape:
-        t = t if isinstance(t, Variable) and t.dtype.kind == 'f' else t.astype(x.dtype)
-        return t * (1 - label_smoothing) + share, max(rows, 1)
-    t, counts = class_numbers(t, x, ignore_index)
-    target = (t[..., None] == np.arange(x.shape[-1])) * (1 - label_smoothing) + share
-    if counts is None: return target.astype(grad_dtype(x)), max(rows, 1)
-    return (target * counts[..., None]).astype(grad_dtype(x)), max(int(counts.sum()), 1)
+    target = distribution(t, x, ignore_index, label_smoothing)
+    return -(target * log_softmax(x, -1)).sum()
 
 # %% ../../nbs/08_neuralnet.ipynb #accuracy
 def accuracy(y, t):
