@@ -42,12 +42,15 @@ class Optimizer:
     def lr(self, value): self.rate = as_rate(value)
 
     def setup(self, target):
-        "Say whose parameters are to be changed: those of a layer or a model. Returns `self`."
-        if hasattr(target, 'params') and not isinstance(target, type):
-            self.target = target
-            return self
-        raise TypeError('setup() takes something with a method params(), such as a Layer '
-                        f'or a Model, not {type(target)}')
+        """Say whose parameters are to be changed: those of a layer or a model.
+
+        A new target means a new start, without memory. Returns `self`.
+        """
+        if not hasattr(target, 'params') or isinstance(target, type):
+            raise TypeError('setup() takes something with a method params(), such as a Layer '
+                            f'or a Model, not {type(target)}')
+        if target is not self.target: self.target, self.updates, self.kept = target, 0, {}
+        return self
 
     def add_hook(self, hook):
         "Let `hook` see, and change, the list of parameters before every update."
