@@ -162,6 +162,9 @@ class Handler(BaseHTTPRequestHandler):
     def broken(self):
         self.send_error(500)
 
+    def always_416(self):
+        self.start(416, Content_Length=0)
+
     def redirects(self):
         self.start(302, Location="/good.bin", Content_Length=0)
 
@@ -274,6 +277,7 @@ def test_no_address_at_all(server):
 BAD = [
     ("gone", "the server answers 404 Not Found"),
     ("broken", "the server answers 500 Internal Server Error"),
+    ("always-416", "the server answers 416"),
     ("wrong", f"its SHA-256 is {hashlib.sha256(b'not found').hexdigest()}"),
     ("empty", "its SHA-256 is e3b0c44298fc"),
     ("says-less", f"its SHA-256 is {hashlib.sha256(BODY[:1000]).hexdigest()}"),
@@ -372,6 +376,7 @@ def test_another_mirror_and_another_call_go_on(server):
     with pytest.raises(DownloadError):
         fetch(server, "falls-silent", timeout=1)
     assert os.path.getsize(cached_path("a.bin.part")) == 5000
+    assert len(server.asked) == 1, "a mirror that has fallen silent is left for the next one"
     assert is_right(fetch(server, "cuts-at-once", "good"))
     assert [wanted for _, wanted in server.asked][-2:] == ["bytes=5000-", "bytes=5000-"]
 
@@ -504,7 +509,7 @@ def test_where_there_are_no_locks_it_goes_on(server, monkeypatch):
     assert is_right(fetch(server, "good"))
 
 
-def test_a_lock_file_that_was_removed_counts_for_nothing(server):
+def test_threads_take_turns_and_leave_nothing(server):
     os.makedirs(cache_dir)
     seen = []
 
@@ -520,6 +525,23 @@ def test_a_lock_file_that_was_removed_counts_for_nothing(server):
     for thread in threads:
         thread.join(20)
     assert len(seen) == 10 and seen[::2] == seen[1::2]
+    assert os.listdir(cache_dir) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no open file")
+def test_a_lock_on_a_file_without_a_name_counts_for_nothing(server, monkeypatch):
+    os.makedirs(cache_dir)
+    locked = []
+
+    def wait_for(file):
+        download.lock(file)
+        locked.append(file.name)
+        if len(locked) == 1:
+            os.remove(file.name)  # as the one does who had the lock before
+
+    monkeypatch.setattr(download, "wait_for", wait_for)
+    with download.alone(cached_path("a.bin")):
+        assert len(locked) == 2 and os.path.exists(locked[1])
     assert os.listdir(cache_dir) == []
 
 
