@@ -1,6 +1,24 @@
 """DeZero: a deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
-from dezero import backprop, core, core_simple, functions, numdiff, operators, utils, visualize
+from dezero import (
+    backprop,
+    core,
+    core_simple,
+    dataloaders,
+    datasets,
+    download,
+    environment,
+    functions,
+    functions_conv,
+    layers,
+    models,
+    numdiff,
+    operators,
+    optimizers,
+    transforms,
+    utils,
+    visualize,
+)
 from dezero.backprop import grad
 from dezero.core import (
     Config,
@@ -14,4 +32,8 @@ from dezero.core import (
     using_config,
 )
 from dezero.core_simple import is_simple_core
+from dezero.dataloaders import DataLoader, SeqDataLoader
+from dezero.datasets import Dataset
+from dezero.layers import Layer
+from dezero.models import Model
 from dezero.operators import setup_variable

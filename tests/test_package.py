@@ -1,10 +1,19 @@
 """The package from outside: what importing it brings along, and its metadata."""
 
+import platform
 import subprocess
 import sys
 from configparser import ConfigParser
+from importlib import import_module
 from importlib.metadata import metadata, requires
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dezero import environment
+from dezero.utils import show_config
 
 
 def python(code, cwd):
@@ -52,3 +61,61 @@ def test_the_installed_metadata_is_that_of_settings_ini(root):
     needed = [need for need in requires("dezero") or [] if "extra ==" not in need]
     assert needed == settings["requirements"]["package"].split()
     assert set(installed.get_all("Provides-Extra")) == set(settings["extras"])
+
+
+# --- the names ----------------------------------------------------------------------------------
+
+FACADES = {
+    "dezero": "Variable Parameter Function using_config no_grad test_mode as_array as_variable"
+    " setup_variable Config Layer Model Dataset DataLoader SeqDataLoader is_simple_core grad"
+    " core core_simple functions functions_conv layers models optimizers datasets dataloaders"
+    " transforms utils",
+    "dezero.layers": "Layer Linear",
+    "dezero.models": "Model Sequential MLP summary",
+    "dezero.utils": "get_dot_graph plot_dot_graph sum_to reshape_sum_backward logsumexp"
+    " max_backward_shape gradient_check numerical_grad array_equal array_allclose show_progress"
+    " cache_dir get_file show_config",
+}
+
+
+@pytest.mark.parametrize("module", FACADES)
+def test_the_names_people_import(module):
+    there = vars(import_module(module))
+    assert [name for name in FACADES[module].split() if name not in there] == []
+
+
+# --- what it runs on ----------------------------------------------------------------------------
+
+
+def test_show_config_says_what_runs_here(capsys):
+    show_config()
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["dezero"] == metadata("dezero")["Version"] and lines["NumPy"] == np.__version__
+    assert lines["Python"].startswith(platform.python_version())
+    assert int(lines["cores"]) >= 1 and lines["BLAS"] and lines["GPU"]
+
+
+def test_show_config_says_why_there_is_no_gpu(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert environment.gpu().startswith("none: CuPy is not usable (")
+    cupy = ModuleType("cupy")  # installed, and no card
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    assert environment.gpu().startswith("none: CuPy finds no card (")
+    cupy.__version__, cupy.cuda = (
+        "13.0",
+        SimpleNamespace(runtime=SimpleNamespace(getDeviceProperties=lambda i: {"name": b"A card"})),
+    )
+    assert environment.gpu() == "CuPy 13.0 on A card"
+
+
+def test_show_config_names_the_limits_of_threads(monkeypatch):
+    for name in environment.LIMITS:
+        monkeypatch.delenv(name, raising=False)
+    assert environment.threads() == f"not limited, so up to {environment.cores()}, one per core"
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    assert environment.threads() == "MKL_NUM_THREADS=3"
+
+
+def test_show_config_does_without_the_newer_numpy(monkeypatch):
+    monkeypatch.setattr(np, "show_config", lambda: None)  # before 1.25 it had no mode
+    assert environment.blas().startswith("unknown")

@@ -1,5 +1,7 @@
 """Tools around the framework, under the names that the published DeZero gives them."""
 
+from dezero.download import cache_dir, get_file, show_progress
+from dezero.environment import show_config
 from dezero.functions.shapes import kept_shape as max_backward_shape
 from dezero.functions.shapes import logsumexp_array as logsumexp
 from dezero.functions.shapes import reshape_sum_backward

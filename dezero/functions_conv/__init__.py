@@ -1,0 +1,1 @@
+"""Convolution and pooling get their names here with their own chapter, which is still to come."""
