@@ -37,6 +37,7 @@ from dezero.core import (
     Constant,
     Function,
     Variable,
+    adapt,
     as_variable,
     no_grad,
     patch,
@@ -225,8 +226,8 @@ install(max=max, min=min, argmax=argmax, argmin=argmin)
 class Clip(Function):
     "`x` with what is below `x_min` or above `x_max` moved to the limit; no gradient there."
     def __init__(self, x_min, x_max): self.limits = x_min, x_max
-    def forward(self, x): return np.clip(x, *self.limits)
-    def gx(self, gy, x): return gy * (np.clip(array_of(x), *self.limits) == array_of(x))
+    def forward(self, x): return np.clip(x, *[adapt(limit, (x.dtype,)) for limit in self.limits])
+    def gx(self, gy, x): return gy * (self.forward(array_of(x)) == array_of(x))
     rules = gx,
 
 def clip(x, x_min, x_max):
