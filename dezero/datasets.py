@@ -24,7 +24,7 @@ from dezero.download import (
     read_tar,
 )
 from .layers.base import load_arrays, save_arrays
-from .transforms import Compose, Flatten, Normalize, ToFloat
+from .transforms import Compose, Flatten, Normalize
 
 # %% ../nbs/12_datasets.ipynb #get-spiral
 def get_spiral(train=True):
@@ -183,7 +183,7 @@ def mosaic(images, row, col):
 
 # %% ../nbs/12_datasets.ipynb #digits
 #: what becomes of the digits unless you say something else: vectors of numbers from 0 to 1
-DIGIT_VECTOR = Compose([Flatten(), ToFloat(), Normalize(0, 16)])
+DIGIT_VECTOR = Compose([Flatten(), Normalize(0, 16)])
 
 class Digits(ImageDataset):
     """1,797 handwritten digits of 8 x 8 pixels. They are part of the package: no download.
@@ -224,7 +224,7 @@ MNIST_FILES = {
 
 # %% ../nbs/12_datasets.ipynb #mnist
 #: what becomes of images from 0 to 255 unless you say something else: vectors from 0 to 1
-UNIT_VECTOR = Compose([Flatten(), ToFloat(), Normalize(0, 255)])
+UNIT_VECTOR = Compose([Flatten(), Normalize(0, 255)])
 
 class MNIST(ImageDataset):
     """70,000 handwritten digits of 28 x 28 pixels, 60,000 of them for training. Book step 51.
@@ -281,7 +281,7 @@ class FashionMNIST(MNIST):
 
 # %% ../nbs/12_datasets.ipynb #cifar10
 #: what becomes of the photos unless you say something else: numbers from -1 to 1
-SYMMETRIC = Compose([ToFloat(), Normalize(127.5, 127.5)])
+SYMMETRIC = Normalize(127.5, 127.5)
 
 class CIFAR10(ImageDataset):
     """60,000 colour photos of 32 x 32 pixels, 50,000 of them for training, in ten classes.

@@ -11,10 +11,10 @@ __all__ = ['ToFloat', 'no_batch', 'Transform', 'Compose', 'is_picture', 'need_ar
 import math
 import sys
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import DTypeLike
 
 # %% ../nbs/11b_transforms.ipynb #no-batch
 def no_batch(transform):
@@ -74,7 +74,7 @@ class Flatten(Transform):
 
 class AsType(Transform):
     "The numbers of an array as another type."
-    def __init__(self, dtype: DTypeLike = np.float32): self.dtype = np.dtype(dtype)
+    def __init__(self, dtype: Any = np.float32): self.dtype = np.dtype(dtype)
     def __call__(self, array): return need_array(array, self).astype(self.dtype, copy=False)
     batch = __call__
 
@@ -83,7 +83,7 @@ ToFloat = AsType
 
 class ToInt(AsType):
     "The numbers of an array as integers, cut off towards 0."
-    def __init__(self, dtype: DTypeLike = int): super().__init__(dtype)
+    def __init__(self, dtype: Any = int): super().__init__(dtype)
 
 # %% ../nbs/11b_transforms.ipynb #normalize
 class Normalize(Transform):
@@ -92,7 +92,7 @@ class Normalize(Transform):
     A number counts for all elements, a sequence has a number for each channel, the first axis of
     an example. An array with more axes is stretched like any array. Integers become float32.
     """
-    def __init__(self, mean=0, std=1):
+    def __init__(self, mean: Any = 0, std: Any = 1):
         self.mean, self.std = mean, std
         if not np.all(std): raise ValueError('std must not be 0: nothing can be divided by it')
 
@@ -106,8 +106,11 @@ class Normalize(Transform):
         "`x`, whose examples have `ndim` axes, normalised."
         dtype = x.dtype if x.dtype.kind == 'f' else np.dtype(np.float32)
         mean, std = [per_channel(v, ndim, dtype) for v in (self.mean, self.std)]
-        if mean.any(): x = np.subtract(x, mean, dtype=dtype)
-        return np.divide(x, std, dtype=dtype)
+        stays = np.broadcast_shapes(x.shape, mean.shape, std.shape) == x.shape
+        out = x.astype(dtype) if stays and x.dtype != dtype else None  # a copy: we may change it
+        y = x if out is None else out
+        if mean.any(): y = np.subtract(y, mean, dtype=dtype, out=out)
+        return np.divide(y, std, dtype=dtype, out=out)
 
 # %% ../nbs/11b_transforms.ipynb #per-channel
 def per_channel(value, ndim, dtype):
@@ -130,7 +133,7 @@ class ToArray(Transform):
 
     A grey image has one channel, a palette is looked up. An array stays what it is.
     """
-    def __init__(self, dtype: DTypeLike = np.float32): self.dtype = np.dtype(dtype)
+    def __init__(self, dtype: Any = np.float32): self.dtype = np.dtype(dtype)
 
     def __call__(self, image):
         if isinstance(image, np.ndarray): return image
