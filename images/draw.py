@@ -732,15 +732,15 @@ def cross_entropy(fig):
 
 # ---------------------------------------------------------------- chapter 09: layers
 
-@figure(580, 268, """A layer named Net at the top. Its attribute first is a Linear layer, and its
-    attribute blocks is a list of two. Each Linear holds the Parameters W and b. Under each
+@figure(580, 268, """A layer named Net at the top. Its attribute first is an Affine layer, and its
+    attribute blocks is a list of two. Each Affine holds the Parameters W and b. Under each
     Parameter stands the way to it: first/W, first/b, blocks/0/W, blocks/0/b, blocks/1/W,
     blocks/1/b.""")
 def layer_tree(fig):
     """Layers hold layers, the leaves are Parameters, and the way to each is its name"""
     net = fig.fun(290, 36, "Net", 80)
     for x, name in ((104, "first"), (290, "blocks/0"), (476, "blocks/1")):
-        layer = fig.fun(x, 124, "Linear", 80)
+        layer = fig.fun(x, 124, "Affine", 80)
         fig.link(net, layer)
         if x == 290:
             fig.text(x + 10, 82, f"`{name}`", "soft", 14, "start")

@@ -171,9 +171,11 @@ def module_clashes(root: Path = ROOT) -> list[str]:
             found.append(f"{notebook} and {homes[home]} both export to {home}.")
         homes[home] = notebook
         for name in exported_names(nb) if home not in TWINS else ():
-            if name in names:
-                found.append(f"{notebook} exports {name}, which {names[name]} exports already.")
-            names[name] = notebook
+            # A layer may have the name of the function that it calls: L.Linear and F.Linear.
+            key = f"L.{name}" if home.startswith("layers.") and name[0].isupper() else name
+            if key in names:
+                found.append(f"{notebook} exports {name}, which {names[key]} exports already.")
+            names[key] = notebook
     return found
 
 
