@@ -106,8 +106,8 @@ class Normalize(Transform):
         "`x`, whose examples have `ndim` axes, normalised."
         dtype = x.dtype if x.dtype.kind == 'f' else np.dtype(np.float32)
         mean, std = [per_channel(v, ndim, dtype) for v in (self.mean, self.std)]
-        stays = np.broadcast_shapes(x.shape, mean.shape, std.shape) == x.shape
-        out = x.astype(dtype) if stays and x.dtype != dtype else None  # a copy: we may change it
+        plain = mean.ndim == std.ndim == 0 and x.dtype != dtype
+        out = x.astype(dtype) if plain else None  # a copy, which may be changed in place
         y = x if out is None else out
         if mean.any(): y = np.subtract(y, mean, dtype=dtype, out=out)
         return np.divide(y, std, dtype=dtype, out=out)
