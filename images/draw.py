@@ -825,6 +825,37 @@ def lanes(fig):
         fig.text(x, 92 + 3 * size + 22, f"batch {i}", "soft", 15)
 
 
+@figure(560, 348, """Above, four long arrays W, g, m and v lie in memory, and each of ten operations
+    takes whole arrays to the processor and back. Below, the arrays are cut into pieces. One
+    piece of each goes into the cache, all ten operations are done there, and it goes back.""")
+def in_pieces(fig):
+    """All operations on one piece, then the next piece"""
+    left, width, right = 64, 262, 444
+    for top, cuts, words in ((60, 1, "ten times"), (222, 6, "once")):
+        for row, name in enumerate(["W", "g", "m", "v"]):
+            y = top + 24 * row
+            fig.text(left - 20, y + 9, f"${name}$", size=17)
+            for i in range(cuts):
+                w = width / cuts
+                fill = "var" if cuts == 1 or i == 2 else "paper"
+                fig.rect(left + w * i, y, w, 18, fill, "var-ink", radius=3)
+        fig.text((left + width + right - 36) / 2, top - 14, words, "accent", 14)
+        lanes = (8, 24, 40, 56, 72, 88) if cuts == 1 else (34, 60)
+        for i, dy in enumerate(lanes):
+            ends = (left + width, top + dy), (right - 36, top + dy)
+            fig.arrow(*(ends if i % 2 == 0 else ends[::-1]), "accent", gap=6)
+        fig.rect(right - 36, top - 4, 128, 98, "fun", radius=10)
+        if cuts == 1:
+            fig.text(right + 28, top + 44, "one operation", "fun-ink", 15)
+        else:
+            for row in range(4):
+                fig.rect(right - 24, top + 5 + 22 * row, width / 6, 16, "var", radius=3)
+            fig.text(right + 56, top + 34, "all", "fun-ink", 15)
+            fig.text(right + 56, top + 56, "ten", "fun-ink", 15)
+        fig.text(left + width / 2, top - 32, "memory", bold=True)
+        fig.text(right + 28, top - 32, "cache", bold=True)
+
+
 @figure(560, 216, """Left, an image as Pillow keeps it, an array of shape (2, 4, 3): two rows of
     four pixels, and each pixel holds three numbers R, G, B. Right, the same image as DeZero takes
     it, shape (3, 2, 4): three planes, one for each colour, of two rows and four columns.""")
