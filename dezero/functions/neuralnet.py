@@ -8,8 +8,8 @@ __all__ = ['TINY', 'examples', 'same_shape', 'difference', 'mean_of', 'MeanSquar
            'LeakyReLU', 'relu', 'leaky_relu', 'ELU', 'Softplus', 'SiLU', 'GELU', 'elu', 'softplus', 'silu', 'gelu',
            'MeanAbsoluteError', 'Huber', 'mean_absolute_error', 'huber', 'class_axis', 'Softmax', 'LogSoftmax',
            'softmax', 'log_softmax', 'softmax_simple', 'softmax_cross_entropy_simple', 'operand', 'class_numbers',
-           'SoftmaxCrossEntropy', 'distribution', 'softmax_cross_entropy', 'accuracy', 'SigmoidCrossEntropy',
-           'BinaryCrossEntropy', 'targets', 'sigmoid_cross_entropy', 'binary_cross_entropy']
+           'SoftmaxCrossEntropy', 'distribution', 'softmax_cross_entropy', 'accuracy', 'BinaryCrossEntropy',
+           'SigmoidCrossEntropy', 'targets', 'sigmoid_cross_entropy', 'binary_cross_entropy']
 
 # %% ../../nbs/08_neuralnet.ipynb #code-import-math
 import math
@@ -143,6 +143,7 @@ class ReLU(Function):
     def gx(self, gy, x): return gy * (x > 0)
     rules = gx,
 
+# %% ../../nbs/08_neuralnet.ipynb #leakyrelu
 class LeakyReLU(Function):
     "`x` where it is positive, `slope * x` elsewhere."
     def __init__(self, slope=0.2): self.slope = slope
@@ -184,6 +185,7 @@ class ELU(Function):
         return gy * k
     rules = gx,
 
+# %% ../../nbs/08_neuralnet.ipynb #softplus
 class Softplus(Function):
     "`log(1 + exp(x))`."
     def forward(self, x):
@@ -212,6 +214,7 @@ class SiLU(Function):
         return g
     rules = gx,
 
+# %% ../../nbs/08_neuralnet.ipynb #gelu
 class GELU(Function):
     "`x` times the probability that a normally distributed number is below it."
     def forward(self, x):
@@ -256,6 +259,7 @@ class MeanAbsoluteError(Function):
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
 
+# %% ../../nbs/08_neuralnet.ipynb #huber
 class Huber(Function):
     "The sum of a square near 0 and a straight line beyond `delta`, divided by the examples."
     def __init__(self, delta=1.0): self.delta = delta
@@ -284,6 +288,7 @@ def class_axis(x, axis):
     "The axis of the classes: the only axis of a vector, if the default 1 was meant."
     return 0 if axis == 1 and x.ndim == 1 else axis
 
+# %% ../../nbs/08_neuralnet.ipynb #softmax
 class Softmax(Function):
     "`exp(x)`, divided by its sum along an axis. Book step 47."
     needs_outputs = True
@@ -316,7 +321,7 @@ class LogSoftmax(Function):
         return gy - p
     rules = gx,
 
-# %% ../../nbs/08_neuralnet.ipynb #softmax
+# %% ../../nbs/08_neuralnet.ipynb #softmax-2
 def softmax(x, axis=1):
     "`exp(x)`, divided by its sum along `axis`: probabilities. Book step 47."
     return Softmax(axis)(x)
@@ -417,20 +422,7 @@ def accuracy(y, t):
                          f'not {t.shape}')
     return Variable((found == t.reshape(found.shape)).mean())
 
-# %% ../../nbs/08_neuralnet.ipynb #sigmoidcrossentropy
-class SigmoidCrossEntropy(Function):
-    "`BinaryCrossEntropy` of `sigmoid(x)`, from `x` itself."
-    def forward(self, x, t):
-        same_shape(x, t)
-        x = floats(x)
-        losses = Softplus().forward(x) - np.multiply(x, t, dtype=x.dtype)
-        return mean_of(losses, examples(losses))
-    def gx(self, gy, x, t):
-        g = difference(apply(Sigmoid(), x), t)
-        return g * (gy * (1 / examples(g)))
-    def gt(self, gy, x, t): return x * (gy * (-1 / examples(x)))
-    rules = gx, gt
-
+# %% ../../nbs/08_neuralnet.ipynb #binarycrossentropy
 TINY = math.exp(-100)  #: what a probability is rounded up to before its logarithm is taken
 
 class BinaryCrossEntropy(Function):
@@ -451,6 +443,20 @@ class BinaryCrossEntropy(Function):
         yes, no = apply(Maximum(), p, TINY), apply(Maximum(), 1.0 - p, TINY)
         g = apply(Log(), no) - apply(Log(), yes)
         return g * (gy * (1 / examples(g)))
+    rules = gx, gt
+
+# %% ../../nbs/08_neuralnet.ipynb #sigmoidcrossentropy
+class SigmoidCrossEntropy(Function):
+    "`BinaryCrossEntropy` of `sigmoid(x)`, from `x` itself."
+    def forward(self, x, t):
+        same_shape(x, t)
+        x = floats(x)
+        losses = Softplus().forward(x) - np.multiply(x, t, dtype=x.dtype)
+        return mean_of(losses, examples(losses))
+    def gx(self, gy, x, t):
+        g = difference(apply(Sigmoid(), x), t)
+        return g * (gy * (1 / examples(g)))
+    def gt(self, gy, x, t): return x * (gy * (-1 / examples(x)))
     rules = gx, gt
 
 # %% ../../nbs/08_neuralnet.ipynb #targets
