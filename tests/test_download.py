@@ -345,6 +345,7 @@ def test_https_is_not_left():
     (redirect,) = [h for h in opener.handlers if isinstance(h, HTTPRedirectHandler)]
     for start, end, allowed in [
         ("https://a.b/c", "https://d.e/f", True),
+        ("https://a.b/c", "HTTPS://d.e/f", True),
         ("http://a.b/c", "https://d.e/f", True),
         ("http://a.b/c", "http://d.e/f", True),
         ("https://a.b/c", "http://d.e/f", False),
@@ -612,6 +613,7 @@ HARM = {
     "short data": PIXELS[:-1],
     "long data": PIXELS + b"x",
     "no idx": b"GIF8" + PIXELS,
+    "no zeros": b"\0\1" + PIXELS[2:],
     "odd type": b"\0\0\x0a" + PIXELS[3:],
     "many axes": b"\0\0\x08\xff" + b"\xff" * 1020,
     "gigantic": struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1),
@@ -629,6 +631,17 @@ def test_damaged_idx(tmp_path, data):
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(ValueError, match=re.escape(str(tmp_path / "a"))):
         read_idx(tmp_path / "a")
+
+
+def test_what_an_archive_announces_is_compared_with_the_limit(tmp_path):
+    (tmp_path / "a").write_bytes(PIXELS)
+    with pytest.raises(ValueError, match="wants to be an array of 6400 bytes"):
+        read_idx(tmp_path / "a", max_bytes=6399)
+    assert read_idx(tmp_path / "a", max_bytes=7000).shape == (100, 8, 8)
+    tar(tmp_path / "t", ("a", BODY), ("b", b"b"))
+    for names in (["a"], ["b"], []):
+        with pytest.raises(ValueError, match="unpacks to more bytes than allowed"):
+            read_tar(tmp_path / "t", names, max_bytes=100_000)
 
 
 def memory_of(*lines):
@@ -678,7 +691,7 @@ def test_bombs_stay_small(tmp_path):
             file.write(bytes(1 << 20))
     call = f"read_tar({str(pax)!r}, ['b'], max_bytes=10 << 20)"
     assert memory_of(REFUSED.format(call)) < 40
-    for bomb in (b"\x80\x04\x8e" + struct.pack("<Q", 2**33), b"\x80\x02]r\xff\xff\xff\x7f."):
+    for bomb in (b"\x80\x04\x8e" + struct.pack("<Q", 2**33), b"\x80\x02]r\0\0\0\x04."):
         assert memory_of(REFUSED.format(f"read_pickled_arrays({bomb!r})")) < 20
 
 
