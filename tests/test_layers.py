@@ -229,9 +229,18 @@ def test_an_error_names_the_layer_it_came_from():
 
 def test_an_error_outside_any_part_is_left_alone():
     layer = Layer()
-    layer.forward = lambda x: {}["key"]
+    layer.forward = lambda x: np.zeros(1)[x]
+    with pytest.raises(IndexError) as caught:
+        layer(3)
+    assert "Layer" not in str(caught.value)
+
+
+def test_an_error_that_writes_its_own_text_is_left_alone():
+    outer = Layer()
+    outer.inner = Layer()
+    outer.inner.forward, outer.forward = lambda x: {}[x], lambda x: outer.inner(x)
     with pytest.raises(KeyError) as caught:
-        layer(1)
+        outer("key")
     assert caught.value.args == ("key",)
 
 

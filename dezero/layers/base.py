@@ -177,11 +177,12 @@ class Linear(Layer):
 # %% ../../nbs/09_layers.ipynb #blamed
 def blamed(error, layer, inputs):
     "The same error, its message ending with the name that `layer` has for the layer that failed."
-    culprit = vars(error).get('layer')
-    if names := [name for name, part in parts(layer, deep=False) if name and part is culprit]:
+    culprit, plain = vars(error).get('_layer'), error.args == (str(error),)
+    names = [name for name, part in parts(layer, deep=False) if name and part is culprit]
+    if names and plain:
         known = [as_variable(x) for x in inputs if isinstance(x, (Variable, np.ndarray))]
         error = located(error, f'{names[0]} of {type(layer).__name__}', known)
-    vars(error)['layer'] = layer
+    vars(error)['_layer'] = layer
     return error
 
 # %% ../../nbs/09_layers.ipynb #to-cpu
