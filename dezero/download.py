@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['cache_dir', 'SLOWEST', 'TRIES', 'IDX_TYPES', 'ARRAY_PARTS', 'CacheDir', 'cached_path', 'sha256_of', 'WrongFile',
            'check', 'DownloadError', 'is_present', 'check_url', 'name_in', 'opener', 'extent', 'chunks', 'too_large',
-           'fetch', 'from_mirrors', 'whole_part', 'may_try_again', 'reason_of', 'advice', 'alone', 'is_still', 'lock',
-           'wait_for', 'bar', 'is_live', 'progress_of', 'show_progress', 'get_file', 'Bounded', 'unpacked', 'exactly',
-           'read_idx', 'read_tar', 'Recorded', 'check_sizes', 'read_pickled_arrays', 'as_text', 'rebuilt']
+           'fetch', 'from_mirrors', 'whole_part', 'may_try_again', 'reason_of', 'what_to_do', 'alone', 'is_still',
+           'lock', 'wait_for', 'bar', 'is_live', 'progress_of', 'show_progress', 'get_file', 'Bounded', 'unpacked',
+           'exactly', 'read_idx', 'read_tar', 'Recorded', 'check_sizes', 'read_pickled_arrays', 'as_text', 'rebuilt']
 
 # %% ../nbs/11c_download.ipynb #code-import-io
 import io
@@ -185,7 +185,7 @@ def from_mirrors(urls, path, sha256, max_bytes, timeout, show):
                 if left and again: continue
                 reasons.append(f'  {url}\n    {reason_of(error, timeout)}')
                 break
-    raise DownloadError(advice(path, sha256, reasons))
+    raise DownloadError(what_to_do(path, sha256, reasons))
 
 # %% ../nbs/11c_download.ipynb #whole-part
 @contextmanager
@@ -215,7 +215,7 @@ def reason_of(error, timeout):
         return f'no answer within {timeout:g} s'
     return str(error) or type(error).__name__
 
-def advice(path, sha256, reasons):
+def what_to_do(path, sha256, reasons):
     "What to say when no mirror had the file."
     lines = [
         f'could not download {os.path.basename(path)}:', *reasons,

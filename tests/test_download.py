@@ -72,6 +72,8 @@ class Handler(BaseHTTPRequestHandler):
         return first
 
     def good(self):
+        if self.headers.get("Accept-Encoding") != "identity":
+            return self.send_error(406)  # the bytes of the file as they are, not packed
         self.wfile.write(BODY[self.rest() :])
 
     def lingering(self):
