@@ -48,7 +48,7 @@ HELPERS = set(
     " Reduction reshaped transposed sizes axes_of kept_shape argmax argmin others unused spelled"
     " stretching why_summed stretched is_product terms_of indexed formula_of numbered named"
     " forward_row backward_rows backward_row derivation derivation_of_product explain computed"
-    " sum_array_to logsumexp_array reshape_sum_backward"
+    " marked sum_array_to logsumexp_array reshape_sum_backward"
     # neuralnet
     " examples same_shape difference mean_of class_axis operand class_numbers distribution targets"
     " accuracy".split()

@@ -658,8 +658,15 @@ def test_explain_integers_size_0_and_float32():
 def test_explain_as_html():
     html = F.explain(lambda x: F.sum(x * (x > 0), axis=0), X)._repr_html_()
     assert html.startswith('<table class="dz-explanation">') and html.endswith("</table>")
-    assert html.count("<tr>") == html.count("</tr>") and html.count("<td") == html.count("</td>")
+    assert html.count("<tr ") == html.count("</tr>") == 9 and html.count("<td") == html.count(
+        "</td>"
+    )
     assert "-&gt;" in html and "->" not in html
+    product = F.explain(lambda x, W: x @ W, X, W)._repr_html_()
+    index = (
+        "<i>dL/dx</i><sub>ij</sub> = &sum;<sub>k</sub> <i>gy</i><sub>ik</sub> <i>W</i><sub>jk</sub>"
+    )
+    assert index.replace("<i>dL/dx</i>", "dL/<i>dx</i>") in product
     tricky = Variable(X, "<script>") * 2.0
     assert "<script>" not in F.explain(tricky)._repr_html_()
 

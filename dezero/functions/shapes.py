@@ -11,10 +11,9 @@ __all__ = ['average', 'SIGNS', 'MOVED', 'COUNTED', 'WORDS', 'Reshape', 'ExpandDi
            'LogSumExp', 'norm', 'logsumexp', 'Einsum', 'unused', 'spelled', 'einsum', 'tensordot', 'dot', 'stretching',
            'why_summed', 'stretched', 'is_product', 'terms_of', 'indexed', 'formula_of', 'numbered', 'named', 'Names',
            'forward_row', 'backward_rows', 'backward_row', 'derivation', 'derivation_of_product', 'Explanation',
-           'explain', 'computed', 'sum_array_to', 'logsumexp_array', 'reshape_sum_backward']
+           'marked', 'explain', 'computed', 'sum_array_to', 'logsumexp_array', 'reshape_sum_backward']
 
-# %% ../../nbs/07_shapes.ipynb #code-import-itertools
-import itertools
+# %% ../../nbs/07_shapes.ipynb #code-import-math
 import math
 import string
 from functools import partial
@@ -22,45 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from dezero.backprop import (
-    BroadcastTo,
-    SumTo,
-    apply,
-    collect,
-    fit,
-    functions_behind,
-    grad_dtype,
-    rules_of,
-    slot,
-)
-from dezero.core import (
-    Constant,
-    Function,
-    Variable,
-    adapt,
-    as_variable,
-    no_grad,
-    patch,
-    using_config,
-)
-from .elementwise import Exp, Maximum, Minimum, Where, floats
+from ..backprop import BroadcastTo, SumTo, apply
+from ..core import Function, adapt, as_variable
+from .elementwise import Exp, Where, floats
 from ..numdiff import array_of
-from dezero.operators import (
-    Add,
-    Div,
-    GetItem,
-    MatMul,
-    Mul,
-    Pow,
-    Power,
-    PutItem,
-    Sub,
-    SwapAxes,
-    install,
-    is_zero,
-    matmul,
-    mul,
-)
+from ..operators import install, is_zero, matmul, mul
 
 # %% ../../nbs/07_shapes.ipynb #reshape
 class Reshape(Function):
@@ -226,7 +191,9 @@ install(max=max, min=min, argmax=argmax, argmin=argmin)
 class Clip(Function):
     "`x` with what is below `x_min` or above `x_max` moved to the limit; no gradient there."
     def __init__(self, x_min, x_max): self.limits = x_min, x_max
-    def forward(self, x): return np.clip(x, *[adapt(limit, (x.dtype,)) for limit in self.limits])
+    def forward(self, x):
+        low, high = [adapt(limit, (x.dtype,)) for limit in self.limits]
+        return np.clip(x, low, high)
     def gx(self, gy, x): return gy * (self.forward(array_of(x)) == array_of(x))
     rules = gx,
 
@@ -478,6 +445,15 @@ def dot(a, b):
 
 install(dot=dot, matmul=matmul)
 
+# %% ../../nbs/07_shapes.ipynb #code-import-itertools
+import itertools
+import re
+
+from ..backprop import collect, fit, functions_behind, grad_dtype, rules_of, slot
+from ..core import Constant, Variable, no_grad, patch, using_config
+from .elementwise import Maximum, Minimum
+from ..operators import Add, Div, GetItem, MatMul, Mul, Pow, Power, PutItem, Sub, SwapAxes
+
 # %% ../../nbs/07_shapes.ipynb #stretching
 def stretching(small, large, between=None):
     "How one shape is stretched to another, step by step: `(3,) -> (1, 3) -> (2, 3)`."
@@ -716,21 +692,29 @@ def __repr__(self: Explanation):
             lines += [f'      {note}' for note in notes]
     return '\n'.join(lines)
 
-# %% ../../nbs/07_shapes.ipynb #repr-html
+# %% ../../nbs/07_shapes.ipynb #marked
+def marked(text):
+    "A text as HTML, the indices in a formula set low."
+    from html import escape  # needed nowhere else, and import dezero should be quick
+    if ' = ' not in text: return escape(text)
+    low = re.sub(r'(\w+)_(\w+)', r'<i>\1</i><sub>\2</sub>', escape(text))
+    return low.replace('<i>sum</i>', '&sum;')
+
 @patch
 def _repr_html_(self: Explanation):
     "The same as a table, for notebooks."
-    from html import escape  # needed nowhere else, and import dezero should be quick
-    def cell(text): return f'<td style="text-align:left;vertical-align:top">{text}</td>'
-    def code(text): return f'<code style="white-space:pre-wrap">{escape(text)}</code>'
+    from html import escape
+    def cell(text, style='', columns=1):
+        return f'<td colspan="{columns}" style="text-align:left;{style}">{text}</td>'
+    def code(text): return cell(f'<code style="white-space:nowrap">{escape(text)}</code>')
     lines = []
     for title, rows in self.parts:
-        style = 'text-align:left;padding-top:.8em'
-        lines.append(f'<tr><th colspan="3" style="{style}">{escape(title)}</th></tr>')
+        lines.append(cell(f'<b>{escape(title)}</b>', 'padding-top:.8em', 2))
         for formula, shapes, notes in rows:
-            why = '<br>'.join([escape(note) for note in notes])
-            lines.append(f'<tr>{cell(code(formula))}{cell(code(shapes))}{cell(why)}</tr>')
-    return f'<table class="dz-explanation"><tbody>{"".join(lines)}</tbody></table>'
+            lines.append(code(formula) + code(shapes))
+            lines += [cell(marked(note), 'padding-left:2.5em', 2) for note in notes]
+    body = ''.join([f'<tr style="background:none">{line}</tr>' for line in lines])
+    return f'<table class="dz-explanation"><tbody>{body}</tbody></table>'
 
 # %% ../../nbs/07_shapes.ipynb #explain
 def explain(expression, *operands, **options):
