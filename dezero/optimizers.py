@@ -31,43 +31,47 @@ class Optimizer:
 
     @property
     def lr(self):
-        """The learning rate of the last update; before the first, that of the first.
-
-        Set it to a number, or to a schedule.
-        """
+        "The rate of the last update (before the first, of that). Set it to a number or a schedule."
         rate = self.rate
         return rate if rate.__class__ is float else rate_at(rate, max(self.updates - 1, 0))
 
     @lr.setter
     def lr(self, value): self.rate = as_rate(value)
 
-    def setup(self, target):
-        """Say whose parameters are to be changed: those of a layer or a model.
-
-        A new target means a new start, without memory. Returns `self`.
-        """
-        if not hasattr(target, 'params') or isinstance(target, type):
-            raise TypeError('setup() takes something with a method params(), such as a Layer '
-                            f'or a Model, not {type(target)}')
-        if target is not self.target: self.target, self.updates, self.kept = target, 0, {}
-        return self
-
-    def add_hook(self, hook):
-        "Let `hook` see, and change, the list of parameters before every update."
-        self.hooks.append(hook)
-
-    def update_one(self, param):
-        "Change one parameter: `param.data`, by means of `param.grad.data`."
-        raise NotImplementedError(f'{type(self).__name__} has no update_one: '
-                                  'define `def update_one(self, param): ...` in the class')
-
     if TYPE_CHECKING:
+        def setup(self, target) -> Any: ...
+        def add_hook(self, hook) -> None: ...
         def update(self) -> None: ...
+        def update_one(self, param) -> None: ...
         def memory(self, param) -> tuple: ...
         def parts(self, param, spare: int = 1) -> Any: ...
         def named(self) -> dict: ...
         def state(self) -> dict: ...
         def load_state(self, arrays) -> None: ...
+
+# %% ../nbs/11_optimizers.ipynb #setup
+@patch
+def setup(self: Optimizer, target):
+    """Say whose parameters are to be changed: those of a layer or a model.
+
+    A new target means a new start, without memory. Returns the optimizer.
+    """
+    if not hasattr(target, 'params') or isinstance(target, type):
+        raise TypeError('setup() takes something with a method params(), such as a Layer '
+                        f'or a Model, not {type(target)}')
+    if target is not self.target: self.target, self.updates, self.kept = target, 0, {}
+    return self
+
+@patch
+def add_hook(self: Optimizer, hook):
+    "Let `hook` see, and change, the list of parameters before every update."
+    self.hooks.append(hook)
+
+@patch
+def update_one(self: Optimizer, param):
+    "Change one parameter: `param.data`, by means of `param.grad.data`."
+    raise NotImplementedError(f'{type(self).__name__} has no update_one: '
+                              'define `def update_one(self, param): ...` in the class')
 
 # %% ../nbs/11_optimizers.ipynb #positive
 def positive(name, value):
