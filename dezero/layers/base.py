@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['kinds', 'Layer', 'Kinds', 'search', 'inside', 'parts', 'name_of', 'kind', 'is_function', 'expected', 'show',
            'waiting', 'Linear', 'blamed', 'replacing', 'file_path', 'save_arrays', 'write_npz', 'load_arrays',
-           'read_npz', 'read_member', 'write_safetensors', 'read_safetensors', 'safetensors', 'by_name', 'misfit',
-           'agree', 'fill']
+           'read_npz', 'read_member', 'write_safetensors', 'safetensors', 'by_name', 'misfit', 'agree', 'fill']
 
 # %% ../../nbs/09_layers.ipynb #code-import-math
 import math
@@ -254,7 +253,7 @@ def load_arrays(path, limit=None):
     if not os.path.exists(file) and os.path.isfile(path): file = os.fsdecode(path)
     size = os.path.getsize(file)
     try:
-        if file.endswith('.safetensors'): return read_safetensors(file)
+        if file.endswith('.safetensors'): return safetensors().load_file(file)
         return read_npz(file, limit or max(64_000_000, 20 * size))
     except (ImportError, OSError): raise
     except Exception as error: raise ValueError(f'{file!r} cannot be read: {error}') from error
@@ -290,10 +289,6 @@ def read_member(archive, member):
 def write_safetensors(file, arrays):
     "The format of Hugging Face, by their library."
     file.write(safetensors().save({name: np.asarray(x, order='C') for name, x in arrays.items()}))
-
-def read_safetensors(file):
-    "The same, by their library. Nothing in such a file is compressed."
-    return {name: np.array(x) for name, x in safetensors().load_file(file).items()}
 
 def safetensors():
     "The module `safetensors.numpy`, or an error that says how to get it."
