@@ -592,8 +592,17 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match="would unpack to " + says):
             layer.load_weights(path)
         monkeypatch.undo()
-    layer.load_weights(tmp_path / "1.npz", limit=300_000_000)
-    assert layer.W.size == 50_000_000
+    assert layer.W.data is None
+
+
+def test_the_limit_can_be_set(tmp_path):
+    layer = Layer()
+    layer.W = Parameter(None)
+    path = archive(tmp_path / "w.npz", [("W.npy", npy((250_000,), data=bytes(1_000_000)))])
+    with pytest.raises(ValueError, match="the limit, which is 1,000,000 now"):
+        layer.load_weights(path, limit=1_000_000)
+    layer.load_weights(path, limit=1_001_000)
+    assert layer.W.shape == (250_000,)
 
 
 def test_many_small_bombs_are_one_bomb(tmp_path):

@@ -355,6 +355,6 @@ def agree(shape, other):
 # %% ../../nbs/09_layers.ipynb #fill
 def fill(param, array):
     "Put an array that fits into a Parameter: into the array that is there, or as a new one."
-    if param.data is None: param.data = array.astype(expected(param)[1] or array.dtype)
+    if param.data is None: param.data = array.astype(expected(param)[1] or array.dtype, copy=False)
     elif param.data.flags.writeable: param.data[...] = array  # in place, as training does it
     else: param.data = array
