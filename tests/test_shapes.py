@@ -577,6 +577,31 @@ class Booked(Function):
         return g2 * 2 + g3 * 3
 
 
+class Worded(Scale):
+    words = ("{gy} * {1}", "the factor of {x}"), ("{gy} * {0}", "the factor of {x}")
+
+
+class Roundabout(Function):
+    def forward(self, x):
+        return self.twice(x)
+
+    def gx(self, gy, x):
+        return self.twice(gy)
+
+    def twice(self, x):
+        return 2 * x
+
+    rules = (gx,)
+
+
+def test_explain_in_the_words_of_the_class():
+    found = text(lambda x, w: Worded(1)(x, w), X, X)
+    assert "gx = gy * w " in found and "gw = gy * x " in found
+    assert "the factor of x\n" in found and found.endswith("the factor of w")
+    assert "gx = Roundabout.backward(gy)" in text(lambda x: Roundabout()(x), X)
+    assert "y = Where(x, w) " in text(lambda x, w: F.where(w.data > 0, x, w), X, X)
+
+
 def test_explain_functions_it_does_not_know():
     assert "gx = gy * 3 * x ** 2" in text(lambda x: Cube()(x), X)
     found = text(lambda x, w: Scale(7)(x, w), X, np.ones(3))

@@ -538,24 +538,25 @@ def formula_of(f, i, names):
     import ast  # the source is read only when somebody asks for an explanation
     import inspect
     import textwrap
-    try:
-        source: Any = rules_of(f)[i]
-        rule = ast.parse(textwrap.dedent(inspect.getsource(source))).body[0]
-    except (NotImplementedError, OSError, SyntaxError, TypeError): return None
-    if not isinstance(rule, ast.FunctionDef) or len(rule.body) > 1: return None
-    known = dict(zip([a.arg for a in rule.args.args[1:]], names))
-
     class Fill(ast.NodeTransformer):
         def visit_Name(self, node): return ast.Name(known.get(node.id, node.id))
         def visit_Attribute(self, node):
             if getattr(node.value, 'id', '') != 'self': return self.generic_visit(node)
-            return ast.Name(repr(getattr(f, node.attr)))
+            value = getattr(f, node.attr)
+            if callable(value) or len(repr(value)) > 20: raise TypeError('too long to be read')
+            return ast.Name(repr(value))
         def visit_Call(self, node: Any):
             self.generic_visit(node)
             if getattr(node.func, 'id', '') != 'apply': return node
             return ast.Call(node.args[0].func, node.args[1:], [])
 
-    return ast.unparse(Fill().visit(rule.body[0])).removeprefix('return ')
+    try:
+        source: Any = rules_of(f)[i]
+        rule = ast.parse(textwrap.dedent(inspect.getsource(source))).body[0]
+        if not isinstance(rule, ast.FunctionDef) or len(rule.body) > 1: return None
+        known = dict(zip([a.arg for a in rule.args.args[1:]], names))
+        return ast.unparse(Fill().visit(rule.body[0])).removeprefix('return ')
+    except (NotImplementedError, OSError, SyntaxError, TypeError): return None
 
 # %% ../../nbs/07_shapes.ipynb #numbered
 def numbered(names):
@@ -590,7 +591,8 @@ class Names:
         texts = self.inputs(f) if texts is None else texts
         if type(f) in SIGNS: return f' {SIGNS[type(f)]} '.join(texts)
         options = {k.strip('_'): v for k, v in vars(f).items() if not hasattr(Function, k)}
-        told = [f'{k}={v!r}' for k, v in options.items() if v is not None and v is not False]
+        told = [f'{k}={v!r}' for k, v in options.items() if v is not None and v is not False
+                and not isinstance(v, np.ndarray)]
         return f'{type(f).__name__}({", ".join([*texts, *[s for s in told if len(s) < 30]])})'
 
 # %% ../../nbs/07_shapes.ipynb #forward-row
@@ -636,16 +638,17 @@ def backward_row(f, i, names, before, after, again):
     return f'g{name} {"+=" if again else "="} {formula}', shapes, notes
 
 def derivation(f, i, names, before, after):
-    "The rule for input `i` of `f`: from the table of words, or as it is written in the class."
+    "The rule for input `i` of `f`: in the words for it, or as it is written in the class."
     x, gys, ys = f.inputs[i], ['g' + name for name in names.outputs(f)], names.outputs(f)
     shapes = str(after) if before == after else f'{before} -> {after}'
     if isinstance(f, Reduction): shapes = stretching(before, after, kept_shape(x, f.axis))
-    if type(f) not in WORDS:
+    words = getattr(f, 'words', None) or [WORDS.get(type(f))] * len(f.inputs)
+    if not words[i]:
         formula = formula_of(f, i, [*gys, *names.inputs(f), *ys])
         return formula or f'{type(f).__name__}.backward({", ".join(gys)})', shapes, []
     n, c = x.size // (math.prod(before) or 1), getattr(f, 'c', 0)
     known = dict(gy=', '.join(gys), x=names.of(x), y=ys[0], n=n, shape=x.shape, c=c, less=c - 1)
-    formula, reason = [words.format(**known) for words in WORDS[type(f)]]
+    formula, reason = [text.format(*names.inputs(f), **known) for text in words[i]]
     return formula, shapes, [reason]
 
 # %% ../../nbs/07_shapes.ipynb #derivation-of-product
