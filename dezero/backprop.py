@@ -211,7 +211,9 @@ def start(output, gy, create_graph):
     if output.unlinked:
         raise RuntimeError(f'{name} has no graph behind it: {output.unlinked}. '
                            'Compute it again with the graph, then call backward()')
-    if gy is None: gy = np.ones(output.shape, grad_dtype(output))
+    if gy is None:
+        ones = np.ones(output.shape, grad_dtype(output))
+        return Variable(ones) if create_graph else ones[()]
     gy = gy if isinstance(gy, Variable) else Variable(gy)
     if gy.shape != output.shape:
         raise ValueError(f'the gradient of {name} must have shape {output.shape}, not {gy.shape}')

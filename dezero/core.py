@@ -32,8 +32,8 @@ def as_data(x):
 
     A `TypeError` says what to write instead if it is something else.
     """
-    if isinstance(x, np.generic): array = np.asarray(x)  # the usual results of forward, quickly
-    else: array = x if type(x) is np.ndarray else as_array(x)
+    if type(x) is np.ndarray and x.dtype.kind in 'biuf': return x  # the usual case first
+    array = np.asarray(x) if isinstance(x, np.generic) else as_array(x)
     if isinstance(array, np.ndarray) and array.dtype.kind in 'biuf': return array
     if isinstance(x, (list, tuple)):
         cure = 'write np.array(...) around it, with rows of equal length'
@@ -197,7 +197,8 @@ class Function:
 
     def __call__(self, *inputs) -> Any:
         if self.inputs is not None: return unused_copy(self)(*inputs)
-        if not all([isinstance(x, Variable) for x in inputs]): inputs = box(self, inputs)
+        for x in inputs:
+            if not isinstance(x, Variable): inputs = box(self, inputs); break
         outputs = compute(self, inputs)
         if recording.get(): record(self, inputs, outputs)
         else:
@@ -297,12 +298,11 @@ FAILURES = ArithmeticError, AttributeError, LookupError, TypeError, ValueError  
 
 def compute(f, inputs):
     "Run `forward` on the arrays and box the results; an error names the function and its operands."
-    name = type(f).__name__
     try: ys = f.forward(*[x.data for x in inputs])
-    except FAILURES as error: raise located(error, name, inputs) from error.__cause__
+    except FAILURES as error: raise located(error, type(f).__name__, inputs) from error.__cause__
     try: return [Variable(as_data(y)) for y in (ys if isinstance(ys, tuple) else (ys,))]
     except TypeError as error:
-        raise TypeError(f'{name}.forward must return an array, '
+        raise TypeError(f'{type(f).__name__}.forward must return an array, '
                         f'or a tuple of arrays. {error}') from None
 
 # %% ../nbs/00_core.ipynb #switch
