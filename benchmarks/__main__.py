@@ -18,12 +18,23 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 
 from benchmarks import memory, table  # noqa: E402
-from benchmarks.cases import CASES, MEMORY_CASES, ORDERS, TANH_AT, WIDE, sides, tanh  # noqa: E402
-from benchmarks.libraries import ALL, Missing, available  # noqa: E402
+from benchmarks.cases import (  # noqa: E402
+    CASES,
+    FLOORS,
+    MEMORY_CASES,
+    NETWORK_CASES,
+    NETWORK_PEERS,
+    ORDERS,
+    PEERS,
+    TANH_AT,
+    TRAINING_MEMORY,
+    WIDE,
+    sides,
+    tanh,
+)
+from benchmarks.libraries import Missing, available  # noqa: E402
 
 RESULTS = Path(__file__).with_name("results.md")
-FLOORS = ["NumPy 0-d", "NumPy scalars"]
-PEERS = FLOORS + [kind.name for kind in ALL[1:]]
 
 
 def main():
@@ -45,25 +56,42 @@ def report(names, rounds, block, pinned):
     """The whole of results.md."""
     libraries, absent = available()
     gc.freeze()  # what the imports have made is not looked through again and again
-    chosen = [case for case in CASES if picked(case, names)]
-    results = []
-    for case in chosen:
-        print(f"  {case.name}", file=sys.stderr, flush=True)
-        runs, reasons = sides(case, libraries)
-        results.append((case, alternate(runs, rounds or case.rounds, block), reasons))
+    engine = measured(CASES, names, rounds, block, libraries)
+    training = measured(NETWORK_CASES, names, rounds, block, libraries)
     parts = [surroundings(libraries, absent, pinned)]
-    if results:
-        parts += ["## Ratios", table.ratios(results, PEERS, absent)]
-        parts += ["## Goals", table.goals(results)]
-        parts += ["## Times", table.times(results, PEERS)]
-    if set(WIDE) <= {case.name for case in chosen}:
-        parts += [table.growth(results, WIDE)]
-    if any(case.name.startswith("tanh-") for case in chosen):
+    groups = [
+        (results, peers, of)
+        for results, peers, of in ((engine, PEERS, ""), (training, NETWORK_PEERS, " of networks"))
+        if results
+    ]
+    for results, peers, of in groups:
+        parts += [f"## Ratios{of}", table.ratios(results, peers, absent)]
+    if groups:
+        parts += ["## Goals", table.goals(engine + training)]
+    for results, peers, of in groups:
+        parts += [f"## Times{of}", table.times(results, peers)]
+        if set(WIDE) <= {case.name for case, _, _ in results}:
+            parts += [table.growth(results, WIDE)]
+    if any(case.name.startswith("tanh-") for case, _, _ in engine):
         parts += ["## Functions in the graph of a derivative of tanh", graph_sizes(libraries)]
     if some := [case for case in MEMORY_CASES if picked(case, names)]:
         parts += ["## Peak memory of a chain of 1,000 operations on arrays of 1 MiB"]
-        parts += [memory_table(some, absent)]
+        parts += [memory_table(some, PEERS[len(FLOORS) :], absent)]
+    if some := [case for case in TRAINING_MEMORY if picked(case, names)]:
+        parts += ["## Peak memory of training", memory_table(some, NETWORK_PEERS[1:], absent)]
+        parts += [table.alive(*memory.functions_alive())]
     return "\n\n".join(parts) + "\n"
+
+
+def measured(cases, names, rounds, block, libraries):
+    """For each of these cases that is picked: it, its seconds and its reasons by name."""
+    results = []
+    for case in cases:
+        if picked(case, names):
+            print(f"  {case.name}", file=sys.stderr, flush=True)
+            runs, reasons = sides(case, libraries)
+            results.append((case, alternate(runs, rounds or case.rounds, block), reasons))
+    return results
 
 
 def picked(case, names):
@@ -94,8 +122,8 @@ def graph_sizes(libraries):
     return "\n\n".join(filter(None, [table.sizes(graphs, ORDERS), " ".join(without)]))
 
 
-def memory_table(cases, absent):
-    names = [table.OURS, FLOORS[0], *PEERS[len(FLOORS) :]]
+def memory_table(cases, peers, absent):
+    names = [table.OURS, cases[0].floor, *peers]
     results = []
     for case in cases:
         print(f"  {case.name}", file=sys.stderr, flush=True)

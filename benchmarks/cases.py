@@ -5,12 +5,17 @@ the derivative is known, and only the arithmetic is left to do. That is the floo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import numpy as np
 
-from benchmarks.libraries import Missing
+from benchmarks import networks
+from benchmarks.libraries import ALL, DeZero, Missing
+
+FLOORS = ["NumPy 0-d", "NumPy scalars"]
+PEERS = FLOORS + [kind.name for kind in ALL[1:]]
+NETWORK_PEERS = ["NumPy", "torch", "autograd"]
 
 
 @dataclass
@@ -22,6 +27,7 @@ class Case:
     goals: dict = field(default_factory=dict)  # the ratio to reach, by name
     operations: int = 0  # for the time per operation
     rounds: int = 41  # fewer where a run takes long
+    tolerance: float = 1e-9  # how far the sides may differ, as a share of the whole
 
 
 # --- chains -------------------------------------------------------------------------------------
@@ -172,6 +178,150 @@ def tanh_by_hand(start, order):
     return lambda: [np.polyval(coefficients, np.asarray(np.tanh(x)))]
 
 
+# --- networks -----------------------------------------------------------------------------------
+
+
+def when_needed(prepare):
+    """`prepare()` gives a run; it is called by the first run only."""
+    prepared = cache(prepare)
+    return lambda: prepared()()
+
+
+def network_case(name, title, sizes, batch, activation, optimizer, rate, goals, rounds=41):
+    """A step of training, always on the same batch."""
+    task = networks.Task(sizes, batch, activation, optimizer, rate)
+
+    def prepare(library):
+        step, _ = library.network(task)
+        return partial(step, *library.batch(*task.examples))
+
+    def by_hand():
+        return partial(networks.by_hand(task)[0], *task.examples)
+
+    floors = {"NumPy": when_needed(by_hand)}
+    return Case(name, title, prepare, floors, goals, rounds=rounds, tolerance=1e-5)
+
+
+def digits_case(goal, rounds=5):
+    """From the first weights to a share of digits that are read rightly."""
+    task = networks.Task((64, 100, 10), 32, "relu", "Adam", 0.01)
+
+    def prepare(library):
+        train, test = digits()
+
+        def run():
+            batches = library.batches(*train, task.batch, task.seed)
+            return networks.train(*library.network(task), batches, *test, goal)
+
+        return run
+
+    def by_hand():
+        train, test = digits()
+        batches = networks.Batches(*train, task.batch, task.seed)
+        return networks.train(*networks.by_hand(task), batches, *test, goal)
+
+    title = f"Digits to {goal:.0%}"
+    return Case("digits", title, prepare, {"NumPy": by_hand}, rounds=rounds, tolerance=0.01)
+
+
+@cache
+def digits():
+    """The handwritten digits, to train with and to test with, as arrays."""
+    from dezero.datasets import Digits
+
+    return Digits()[:], Digits(train=False)[:]
+
+
+# --- loading ------------------------------------------------------------------------------------
+
+
+@cache
+def images(count):
+    """Random images in the shape of MNIST, the same as vectors from 0 to 1, and their numbers."""
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28), np.uint8)
+    vectors = pixels.reshape(count, -1).astype(np.float32)
+    vectors /= 255
+    return pixels, vectors, np.arange(count)
+
+
+def epoch(loader):
+    """The number of batches, and the sum of the labels: a run."""
+    batches = total = 0
+    for _, t in loader:
+        total += int(t.sum())
+        batches += 1
+    return [batches, total]
+
+
+def checked(loader, vectors):
+    """A run, after a look at what is loaded: the right vectors to the labels, each once."""
+    seen = np.zeros(len(vectors), int)
+    for x, t in loader:
+        x, t = np.asarray(x), np.asarray(t)
+        if x.dtype != np.float32 or not np.array_equal(x, vectors[t]):
+            raise AssertionError("what is loaded does not belong to its labels")
+        seen[t] += 1
+    if not (seen == 1).all():
+        raise AssertionError("an example is missing, or comes twice")
+    return partial(epoch, loader)
+
+
+class LoaderByHand:
+    """The least that can be done: a permutation, and rows taken."""
+
+    def __init__(self, x, t, size):
+        self.x, self.t, self.size = x, t, size
+
+    def __iter__(self):
+        order = np.random.default_rng(0).permutation(len(self.x))
+        for start in range(0, len(order), self.size):
+            indices = order[start : start + self.size]
+            yield self.x.take(indices, axis=0), self.t.take(indices)
+
+
+def vectors_loader(library, count, size=100):
+    """An epoch over float32 vectors."""
+    _, vectors, labels = images(count)
+    return checked(library.loader(vectors, labels, size), vectors)
+
+
+def images_loader(library, count, size=100):
+    """An epoch over uint8 images, which become vectors from 0 to 1."""
+    pixels, vectors, labels = images(count)
+    return checked(library.loader(pixels, labels, size, vectors=True), vectors)
+
+
+def loader_by_hand(count, size=100):
+    _, vectors, labels = images(count)
+    return checked(LoaderByHand(vectors, labels, size), vectors)
+
+
+def loader_cases(count=60_000, rounds=11):
+    by_hand = when_needed(partial(loader_by_hand, count))
+    arrays = when_needed(lambda: vectors_loader(DeZero(), count))
+    return [
+        Case(
+            "loader-arrays",
+            f"DataLoader, {count:,} vectors",
+            partial(vectors_loader, count=count),
+            {"NumPy": by_hand},
+            {"torch": 0.166},
+            rounds=rounds,
+        ),
+        Case(
+            "loader-images",
+            f"DataLoader, {count:,} images",
+            partial(images_loader, count=count),
+            {"NumPy": by_hand, ARRAYS: arrays},
+            {ARRAYS: 1.0},
+            rounds=rounds,
+        ),
+    ]
+
+
+ARRAYS = "DeZero, vectors"
+
+
 # --- memory -------------------------------------------------------------------------------------
 
 
@@ -306,18 +456,73 @@ CASES = [
 
 WIDE = [f"wide-{width}" for width in WIDTHS]
 
+MLP = (784, 1000, 1000, 10), 100, "relu"
+NETWORK_CASES = [
+    network_case(
+        "spiral",
+        "Spiral, a step",
+        *((2, 10, 3), 30, "sigmoid", "SGD", 1.0),
+        {"NumPy": 1.7, "torch": 0.3},
+    ),
+    network_case(
+        "mlp-sgd", "MLP, a step of SGD", *MLP, "SGD", 0.01, {"NumPy": 1.08, "torch": 1.1}, 21
+    ),
+    network_case(
+        "mlp-adam", "MLP, a step of Adam", *MLP, "Adam", 0.001, {"NumPy": 1.08, "torch": 1.0}, 21
+    ),
+    digits_case(0.97),
+    *loader_cases(),
+]
+
 
 @dataclass
-class MemoryCase:
+class ChainMemory:
+    """The peak of a chain on arrays of 1 MiB."""
+
     name: str
     title: str
     program: Callable
     by_hand: Callable
+    floor = "NumPy 0-d"
+    goals = {}
+
+    def run(self, library=None, elements=2**20 // 8):
+        """A run by a library, or by hand."""
+        x = np.full(elements, 0.5)
+        return library.gradients(self.program, x) if library else partial(self.by_hand, x)
+
+
+@dataclass
+class TrainingMemory:
+    """The peak of a network that is made and trained for some steps."""
+
+    name: str
+    title: str
+    task: networks.Task
+    goals: dict
+    floor = "NumPy"
+
+    def run(self, library=None, batch=None, steps=5):
+        """The same; the examples are there before."""
+        task = replace(self.task, batch=batch or self.task.batch)
+        x, t = library.batch(*task.examples) if library else task.examples
+
+        def run():
+            step, _ = library.network(task) if library else networks.by_hand(task)
+            for _ in range(steps):
+                result = step(x, t)
+            return result
+
+        return run
 
 
 MEMORY_CASES = [
-    MemoryCase("memory-tanh", "`y = tanh(y)`", tanh_chain, tanh_chain_by_hand),
-    MemoryCase("memory-add", "`y = y + x`", add_chain, add_chain_by_hand),
+    ChainMemory("memory-tanh", "`y = tanh(y)`", tanh_chain, tanh_chain_by_hand),
+    ChainMemory("memory-add", "`y = y + x`", add_chain, add_chain_by_hand),
+]
+TRAINING_MEMORY = [
+    TrainingMemory("memory-sgd", "MLP, SGD", networks.Task(*MLP, "SGD", 0.01), {}),
+    TrainingMemory("memory-adam", "MLP, Adam", networks.Task(*MLP, "Adam", 0.001), {"NumPy": 1.3}),
 ]
 
 
@@ -348,5 +553,17 @@ def agree(case, results):
     first, *others = results
     for name in others:
         pair = results[first], results[name]
-        if len(pair[0]) != len(pair[1]) or not np.allclose(*pair, rtol=1e-9, atol=1e-300):
+        if not close(*pair, case.tolerance):
             raise AssertionError(f"{case.name}: {first} gives {pair[0]}, {name} gives {pair[1]}")
+
+
+def close(ours, theirs, tolerance):
+    """Are all parts of two results, numbers or arrays, nearly the same?"""
+    parts = [[np.asarray(part, float) for part in result] for result in (ours, theirs)]
+    if [part.shape for part in parts[0]] != [part.shape for part in parts[1]]:
+        return False
+    return all(norm(a - b) <= tolerance * norm(b) + 1e-300 for a, b in zip(*parts))
+
+
+def norm(array):
+    return np.linalg.norm(array.ravel())

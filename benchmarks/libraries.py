@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from benchmarks.networks import UPDATES, Batches
+
 
 class Missing(Exception):
     """What a library does not have."""
@@ -59,6 +61,26 @@ class Library:
         """The number of functions in the graph of that derivative."""
         self.derivative(program, start, order)
         raise Missing("does not show its graph")
+
+    def network(self, task):
+        """The network of a `networks.Task`, as two functions.
+
+        `step(x, t)` trains it on a batch and gives the loss and the parameters, `scores(x)` asks
+        it.
+        """
+        raise Missing("no optimizers")
+
+    def batches(self, x, t, size, seed):
+        """What gives whole batches of arrays in random order, epoch after epoch."""
+        return Batches(x, t, size, seed)
+
+    def batch(self, x, t):
+        """A batch as the library likes it."""
+        return x, t
+
+    def loader(self, x, t, size, vectors=False):
+        """What loads batches of arrays; with `vectors` of images as vectors from 0 to 1."""
+        raise Missing("no loader")
 
 
 class DeZero(Library):
@@ -121,6 +143,39 @@ class DeZero(Library):
     def graph_size(self, program, start, order):
         (x,) = self.variables([start])
         return len(self.library.backprop.functions_behind(self.nth(program, x, order, graph=True)))
+
+    def network(self, task):
+        functions, models = import_module("dezero.functions"), import_module("dezero.models")
+        activation = getattr(functions, task.activation)
+        model = models.MLP(task.sizes[1:], activation=activation)
+        model(np.zeros((1, task.sizes[0]), np.float32))  # now the sizes are known
+        for parameter, weight in zip(model.params(), task.weights()):
+            parameter.data = weight
+        parameters = [parameter.data for parameter in model.params()]
+        optimizers = import_module("dezero.optimizers")
+        optimizer = getattr(optimizers, task.optimizer)(task.rate).setup(model)
+
+        def step(x, t):
+            loss = functions.softmax_cross_entropy(model(x), t)
+            model.cleargrads()
+            loss.backward()
+            optimizer.update()
+            return [loss.data, *parameters]
+
+        def scores(x):
+            with self.library.no_grad():
+                return model(x).data
+
+        return step, scores
+
+    def batches(self, x, t, size, seed):
+        loaders, datasets = import_module("dezero.dataloaders"), import_module("dezero.datasets")
+        return loaders.DataLoader(datasets.ArrayDataset(x, t), size, seed=seed, drop_last=True)
+
+    def loader(self, x, t, size, vectors=False):
+        loaders, datasets = import_module("dezero.dataloaders"), import_module("dezero.datasets")
+        transform = datasets.UNIT_VECTOR if vectors else None
+        return loaders.DataLoader(datasets.ArrayDataset(x, t, transform=transform), size)
 
 
 class Torch(Library):
@@ -192,6 +247,52 @@ class Torch(Library):
                     found.append(parent)
         return len(found)
 
+    def network(self, task):
+        torch = self.library
+        layers, weights = [], list(task.weights())
+        activation = {"sigmoid": torch.nn.Sigmoid, "relu": torch.nn.ReLU}[task.activation]
+        for W, b in zip(weights[::2], weights[1::2]):
+            layer = torch.nn.Linear(*W.shape)
+            layer.weight.data, layer.bias.data = torch.tensor(W.T.copy()), torch.tensor(b)
+            layers += [layer, activation()]
+        model = torch.nn.Sequential(*layers[:-1])
+        parameters = [parameter.detach().numpy().T for parameter in model.parameters()]
+        optimizer = getattr(torch.optim, task.optimizer)(model.parameters(), lr=task.rate)
+        cross_entropy = torch.nn.functional.cross_entropy
+
+        def step(x, t):
+            loss = cross_entropy(model(x), t)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return [loss.detach().numpy(), *parameters]
+
+        def scores(x):
+            with torch.no_grad():
+                return model(torch.as_tensor(x)).numpy()
+
+        return step, scores
+
+    def batches(self, x, t, size, seed):
+        return Batches(*self.batch(x, t), size, seed, self.library.from_numpy)
+
+    def batch(self, x, t):
+        return self.library.from_numpy(x), self.library.from_numpy(t)
+
+    def loader(self, x, t, size, vectors=False):
+        data = self.library.utils.data
+        x, t = self.batch(x, t)
+
+        class Vectors(data.Dataset):
+            def __len__(self):
+                return len(x)
+
+            def __getitem__(self, i):
+                return x[i].reshape(-1).float() / 255, t[i]
+
+        dataset = Vectors() if vectors else data.TensorDataset(x, t)
+        return data.DataLoader(dataset, size, shuffle=True, num_workers=0)
+
 
 class Autograd(Library):
     name = module = "autograd"
@@ -243,6 +344,34 @@ class Autograd(Library):
         slopes = grad(self.alone(program), which)
         products = grad(lambda *xs: dot(slopes(*xs), vector), which)
         return lambda: list(products(*starts))
+
+    def network(self, task):
+        numpy = import_module("autograd.numpy")
+        parameters = list(task.weights())
+        updates = [UPDATES[task.optimizer](task.rate, p.reshape(-1)) for p in parameters]
+
+        def scores(x, parameters=parameters):
+            *hidden, last = zip(parameters[::2], parameters[1::2])
+            for W, b in hidden:
+                x = x @ W + b
+                x = numpy.maximum(x, 0) if task.activation == "relu" else 1 / (1 + numpy.exp(-x))
+            return x @ last[0] + last[1]
+
+        def loss(parameters, x, t):
+            y = scores(x, parameters)
+            y = y - numpy.max(y, 1, keepdims=True)
+            logs = y - numpy.log(numpy.sum(numpy.exp(y), 1, keepdims=True))
+            return -numpy.mean(logs[np.arange(len(t)), t])
+
+        both = self.library.value_and_grad(loss)
+
+        def step(x, t):
+            value, slopes = both(parameters, x, t)
+            for update, slope in zip(updates, slopes):
+                update(slope.reshape(-1))
+            return [value, *parameters]
+
+        return step, scores
 
 
 class MyGrad(Library):

@@ -1,4 +1,4 @@
-"""Peak memory of a chain, each library in a process of its own.
+"""Peak memory, each library in a process of its own; and how many graphs are alive in training.
 
 python -m benchmarks.memory memory-add torch      # prints MiB, or why there is no figure
 """
@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-ARRAY = 2**20 // 8  # float64: 1 MiB
 # glibc takes each array from the system and gives it back at once: no holes are counted as used.
 EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 NOT_HERE = "not measured on this platform"
@@ -31,7 +30,7 @@ def peak(run):
 
 
 def measured(case, name):
-    """What a fresh process says for a case and a library (or `NumPy`): MiB, or a reason."""
+    """What a fresh process says for a case and a library (or the floor): MiB, or a reason."""
     if not Path("/proc/self/clear_refs").exists():
         return NOT_HERE
     command = [sys.executable, "-m", "benchmarks.memory", case, name]
@@ -44,24 +43,67 @@ def measured(case, name):
     return float(answer) if answer[0].isdigit() else answer
 
 
+def functions_alive(steps=20):
+    """The functions of a graph, and the most that are alive during training, collector off.
+
+    They are counted when a step has its loss. The second count is for steps in a Python function,
+    the third for a loop where `loss` is still there in the next turn.
+    """
+    import gc
+
+    import numpy as np
+
+    import dezero.functions as F
+    from dezero import Function
+    from dezero.models import MLP
+    from dezero.optimizers import SGD
+
+    x, t = np.zeros((2, 4), np.float32), np.array([0, 1])
+    model = MLP((5, 3))
+    model(x)
+    optimizer = SGD().setup(model)
+
+    def alive():
+        return sum([issubclass(type(thing), Function) for thing in gc.get_objects()])
+
+    def step(counts):
+        loss = F.softmax_cross_entropy(model(x), t)
+        counts.append(alive())
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return loss
+
+    def counted(keep):
+        before, counts, held = alive(), [], []
+        for _ in range(steps):
+            held[:] = [step(counts)]
+            if not keep:
+                held.clear()
+        return max(counts) - before, counts[0] - before
+
+    gc.collect()
+    gc.disable()
+    try:
+        (alone, graph), (kept, _) = counted(False), counted(True)
+    finally:
+        gc.enable()
+    return graph, alone, kept
+
+
 def main():
     from benchmarks.measure import one_thread
 
     one_thread()  # before NumPy is imported
-    import numpy as np
-
-    from benchmarks.cases import MEMORY_CASES
+    from benchmarks.cases import MEMORY_CASES, TRAINING_MEMORY
     from benchmarks.libraries import ALL, Missing
 
-    case = next(case for case in MEMORY_CASES if case.name == sys.argv[1])
-    x = np.full(ARRAY, 0.5)
-    if sys.argv[2] == "NumPy 0-d":
-        print(peak(lambda: case.by_hand(x)))
-        return
+    name, side = sys.argv[1:]
+    case = next(case for case in MEMORY_CASES + TRAINING_MEMORY if case.name == name)
     try:
-        library = next(kind for kind in ALL if kind.name == sys.argv[2])()
-        library.gradients(case.program, x[:10])()  # warm up
-        print(peak(library.gradients(case.program, x)))
+        library = None if side == case.floor else {kind.name: kind for kind in ALL}[side]()
+        case.run(library, 10)()  # warm up
+        print(peak(case.run(library)))
     except Missing as reason:
         print(reason)
 

@@ -76,14 +76,14 @@ def growth(results, cases):
 
 def times(results, peers):
     """Medians, and the time per operation where operations can be counted."""
-    lines = [["Case", "Rounds", "Operations", f"{OURS}, each", OURS, *peers]]
+    counted = any([case.operations for case, _, _ in results])
+    lines = [["Case", "Rounds", *["Operations", f"{OURS}, each"] * counted, OURS, *peers]]
     for case, seconds, _ in results:
         middle = {name: median(values) for name, values in seconds.items()}
-        each = duration(middle[OURS] / case.operations) if case.operations else ""
-        cells = [duration(middle[peer]) if peer in middle else "" for peer in peers]
-        count = f"{case.operations:,}" if case.operations else ""
-        rounds = len(seconds[OURS])
-        lines.append([case.title, rounds, count, each, duration(middle[OURS]), *cells])
+        n = case.operations
+        each = [f"{n:,}", duration(middle[OURS] / n)] if n else ["", ""] * counted
+        cells = [duration(middle[name]) if name in middle else "" for name in [OURS, *peers]]
+        lines.append([case.title, len(seconds[OURS]), *each, *cells])
     return rows(*lines)
 
 
@@ -98,8 +98,27 @@ def memory(results, names, absent):
     for case, peaks in results:
         cells = ["not installed" if name in absent else mebibytes(peaks[name]) for name in names]
         lines.append([case.title, *cells])
-    return rows(*lines)
+    goals = [memory_goal(case, peaks, name) for case, peaks in results for name in case.goals]
+    return "\n\n".join([rows(*lines), *goals])
+
+
+def memory_goal(case, peaks, name):
+    """What was to be reached, and what was, as a sentence."""
+    ours, theirs, goal = peaks[OURS], peaks.get(name), case.goals[name]
+    if not isinstance(ours, float) or not isinstance(theirs, float):
+        return f"{case.title} beside {name}: not measured, the goal is {goal}."
+    value = ours / theirs
+    return f"{case.title} beside {name}: {value:.2f} {sign(value, goal)}, the goal is {goal}."
 
 
 def mebibytes(peak):
     return peak if isinstance(peak, str) else f"{peak:,.0f}{SPACE}MiB"
+
+
+def alive(graph, alone, kept):
+    """How many functions are alive in a training loop, in words."""
+    return (
+        f"A graph of {graph} functions, trained for some steps, collector off: at most {alone} "
+        f"functions are alive at a time if a step is a Python function, {kept} if the variable "
+        "`loss` of the step before is still there."
+    )

@@ -7,17 +7,37 @@ import gc
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import libraries, measure, memory, table
-from benchmarks.cases import CASES, MEMORY_CASES, ORDERS, WIDE, Case, agree, sides
-from benchmarks.libraries import ALL, DeZero, Library, Missing, available
+from benchmarks import cases, libraries, measure, memory, networks, table
+from benchmarks.cases import (
+    CASES,
+    MEMORY_CASES,
+    NETWORK_CASES,
+    NETWORK_PEERS,
+    ORDERS,
+    PEERS,
+    TRAINING_MEMORY,
+    WIDE,
+    Case,
+    agree,
+    sides,
+)
+from benchmarks.libraries import DeZero, Library, Missing, available
 
-PEERS = [kind.name for kind in ALL[1:]]
-FLOORS = ["NumPy 0-d", "NumPy scalars"]
+
+def small_cases():
+    """The cases of networks on less of everything, new: their floors remember their steps."""
+    return [
+        cases.network_case("sgd", "", (4, 5, 3), 6, "sigmoid", "SGD", 1.0, {}),
+        cases.network_case("adam", "", (4, 8, 5, 3), 6, "relu", "Adam", 0.01, {}),
+        cases.digits_case(0.8),
+        *cases.loader_cases(250),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +60,80 @@ def test_all_sides_of_a_case_compute_the_same_numbers(case, present):
 
 @pytest.mark.parametrize("case", MEMORY_CASES, ids=lambda case: case.name)
 def test_all_sides_of_a_memory_case_compute_the_same_numbers(case, present):
-    x, results = np.linspace(-0.5, 0.5, 7), {}
-    for library in present:
-        if library.name != "micrograd":
-            results[library.name] = library.gradients(case.program, x)()
-    results["by hand"] = case.by_hand(x)
+    able = [library for library in present if library.name != "micrograd"]
+    results = {library.name: case.run(library, 7)() for library in able}
+    results[case.floor] = case.run(elements=7)()
     assert len(results) > 1 and np.shape(results["DeZero"]) == (2, 7)
-    agree(case, results)
+    agree(Case(case.name, "", None), results)
+
+
+@pytest.mark.parametrize("case", small_cases(), ids=lambda case: case.name)
+def test_all_sides_of_a_network_case_compute_the_same_numbers(case, present):
+    runs, reasons = sides(case, present)
+    assert {"DeZero", "NumPy"} <= set(runs)
+    assert set(runs) | set(reasons) == {library.name for library in present} | set(case.floors)
+    for _ in range(3):
+        agree(case, {name: run() for name, run in runs.items()})
+
+
+def test_a_step_changes_the_parameters_by_more_than_sides_may_differ(present):
+    case, task = small_cases()[1], networks.Task((4, 8, 5, 3), 6, "relu", "Adam", 0.01)
+    for name, run in sides(case, present)[0].items():
+        _, *after = run()
+        for start, now in zip(task.weights(), after, strict=True):
+            assert now.shape == start.shape and now.dtype == np.float32, name
+            assert np.linalg.norm(now - start) > 100 * case.tolerance * np.linalg.norm(now)
+
+
+def test_the_optimizers_by_hand_reach_every_chunk():
+    size = networks.CHUNK * 2 + 10
+    start = np.random.default_rng(0).standard_normal(size)
+    slopes, flat = np.cos(start), start.copy()
+    networks.sgd(0.5, flat)(slopes)
+    assert np.allclose(flat, start - 0.5 * slopes)
+    flat = start.copy()
+    update = networks.adam(0.1, flat)
+    m = v = 0
+    for n in range(1, 4):
+        update(slopes)
+        m, v = 0.9 * m + 0.1 * slopes, 0.999 * v + 0.001 * slopes**2
+        start -= 0.1 * m / (1 - 0.9**n) / (np.sqrt(v / (1 - 0.999**n)) + 1e-8)
+        assert np.allclose(flat, start)
+
+
+def test_a_loader_that_loads_wrongly_is_found():
+    x, t = np.arange(8, dtype=np.float32).reshape(4, 2), np.arange(4)
+    assert cases.checked([(x[:3], t[:3]), (x[3:], t[3:])], x)() == [2, 6]
+    for loader in ([(x[::-1], t)], [(x.astype(float), t)]):
+        with pytest.raises(AssertionError, match="does not belong to its labels"):
+            cases.checked(loader, x)
+    for loader in ([(x[:3], t[:3])], [(x, t), (x[:1], t[:1])]):
+        with pytest.raises(AssertionError, match="missing, or comes twice"):
+            cases.checked(loader, x)
+
+
+def test_training_that_does_not_reach_its_goal_is_no_result():
+    def scores(x):
+        return np.eye(2)[[0, 0, 1, 1]]
+
+    x, batches = np.zeros((4, 1)), [(1, 2), (3, 4)]
+    seen = []
+    step = lambda x, t: seen.append(x)  # noqa: E731
+    result = networks.train(step, scores, batches, x, np.array([0, 0, 1, 0]), 0.7)
+    assert result == [1, 0.75] and seen == [1, 3]
+    with pytest.raises(AssertionError, match="only 75.0% after 3 epochs"):
+        networks.train(step, scores, batches, x, np.array([0, 0, 1, 0]), 0.8, most=3)
+
+
+def test_batches_by_hand_are_those_of_a_data_loader():
+    x, t = np.arange(10) * 10, np.arange(10)
+    ours = DeZero().batches(x, t, 3, seed=1)
+    by_hand = networks.Batches(x, t, 3, seed=1)
+    for _ in range(2):
+        pairs = list(zip(ours, by_hand, strict=True))
+        assert len(pairs) == 3
+        for first, second in pairs:
+            assert np.array_equal(first, second) and np.array_equal(first[0], first[1] * 10)
 
 
 def test_the_chains_have_the_derivatives_that_mathematics_gives(present):
@@ -76,6 +163,8 @@ def test_the_cases_are_those_that_were_promised():
     wanted = "chain-variables chain-numbers wide-sum composed rosenbrock hessian-vector chain-long"
     wanted = wanted.split() + [f"tanh-{order}" for order in range(1, 7)] + WIDE
     assert set(wanted) | {"memory-tanh", "memory-add"} == set(names)
+    more = "spiral mlp-sgd mlp-adam digits loader-arrays loader-images memory-sgd memory-adam"
+    assert [case.name for case in NETWORK_CASES + TRAINING_MEMORY] == more.split()
     assert [case.operations for case in CASES if case.name == "chain-long"] == [100_000]
 
 
@@ -151,6 +240,10 @@ def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing()
         small.derivative(None, 1.0, 2)
     with pytest.raises(Missing, match="order 1 only"):
         small.hessian_vector(None, (), ())
+    with pytest.raises(Missing, match="no optimizers"):
+        small.network(None)
+    with pytest.raises(Missing, match="no loader"):
+        small.loader(None, None, 1)
 
 
 # --- the runner ---------------------------------------------------------------------------------
@@ -239,6 +332,21 @@ def test_the_peak_is_that_of_the_run():
     assert 1 < memory.measured("memory-add", "NumPy 0-d") < 40  # a process of its own
 
 
+@pytest.mark.parametrize("case", TRAINING_MEMORY, ids=lambda case: case.name)
+def test_all_sides_of_a_training_memory_case_compute_the_same_numbers(case, present):
+    small = replace(case, task=replace(case.task, sizes=(5, 4, 3)))
+    able = [library for library in present if type(library).network is not Library.network]
+    results = {library.name: small.run(library, 6)() for library in able}
+    results[case.floor] = small.run(batch=6)()
+    assert len(results) > 1 and len(results["DeZero"]) == 5
+    agree(Case(case.name, "", None, tolerance=1e-5), results)
+
+
+def test_one_graph_is_alive_at_a_time():
+    assert memory.functions_alive(steps=5) == (4, 4, 8)
+    assert gc.isenabled()
+
+
 # --- the table ----------------------------------------------------------------------------------
 
 
@@ -267,6 +375,15 @@ def test_the_growth_compares_the_largest_with_the_smallest():
     assert text == "8.0 times as many operations side by side take 9.0 times as long."
 
 
+def test_a_goal_for_memory_is_a_sentence():
+    case = TRAINING_MEMORY[1]
+    text = table.memory([(case, {"DeZero": 13.0, "NumPy": 10.0})], ["DeZero", "NumPy"], [])
+    assert "| MLP, Adam | 13\N{NO-BREAK SPACE}MiB | 10\N{NO-BREAK SPACE}MiB |" in text
+    assert text.endswith("MLP, Adam beside NumPy: 1.30 ✓, the goal is 1.3.")
+    peaks = dict.fromkeys(["DeZero", "NumPy"], memory.NOT_HERE)
+    assert "not measured" in table.memory([(case, peaks)], ["DeZero", "NumPy"], [])
+
+
 def sections(text):
     """The tables of results.md, as lists of rows, by heading."""
     found = {}
@@ -280,19 +397,24 @@ def sections(text):
 def test_the_committed_table_names_every_case_and_every_peer(root):
     text = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
     tables = sections(text)
-    ratios, times, goals = tables["Ratios"], tables["Times"], tables["Goals"]
-    assert ratios[0] == ["Case", *FLOORS, *PEERS]
-    for found in (ratios, times):
-        assert [row[0] for row in found[2:]] == [case.title for case in CASES]
-        assert all(len(row) == len(found[0]) for row in found)
-    assert all(all(row) for row in ratios), "a cell is empty"
+    for group, of, peers in ((CASES, "", PEERS), (NETWORK_CASES, " of networks", NETWORK_PEERS)):
+        ratios, times = tables[f"Ratios{of}"], tables[f"Times{of}"]
+        assert ratios[0] == ["Case", *peers]
+        for found in (ratios, times):
+            assert [row[0] for row in found[2:]] == [case.title for case in group]
+            assert all(len(row) == len(found[0]) for row in found)
+        assert all(all(row) for row in ratios), "a cell is empty"
     assert "not installed" not in text and "not measured" not in text
-    assert [row[:3] for row in goals[2:]] == [
-        [case.title, name, str(goal)] for case in CASES for name, goal in case.goals.items()
+    assert [row[:3] for row in tables["Goals"][2:]] == [
+        [case.title, name, str(goal)]
+        for case in CASES + NETWORK_CASES
+        for name, goal in case.goals.items()
     ]
-    (memory_table,) = [rows for heading, rows in tables.items() if "memory" in heading]
-    assert [row[0] for row in memory_table[2:]] == [case.title for case in MEMORY_CASES]
+    for group, word in ((MEMORY_CASES, "memory of a chain"), (TRAINING_MEMORY, "of training")):
+        (found,) = [rows for heading, rows in tables.items() if word in heading]
+        assert [row[0] for row in found[2:]] == [case.title for case in group]
     assert "times as long" in text and "| Order | 1 | 2 | 3 | 4 | 5 | 6 |" in text
+    assert "functions are alive at a time" in text and "the goal is 1.3." in text
     for word in ("NumPy 2", "Python 3", "One thread each", *PEERS):
         assert word in text.split("\n## ")[0]
 
@@ -300,9 +422,10 @@ def test_the_committed_table_names_every_case_and_every_peer(root):
 def test_a_quick_run_prints_a_table_and_leaves_the_committed_one(root):
     results = root / "benchmarks" / "results.md"
     before = results.read_bytes()
-    command = [sys.executable, "-m", "benchmarks", "--quick", "composed", "tanh-2"]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "composed", "tanh-2", "spiral"]
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, encoding="utf-8")
     tables = sections(done.stdout)
     titles = [case.title for case in CASES if case.name in ("composed", "tanh-2")]
     assert [row[0] for row in tables["Ratios"][2:]] == titles
+    assert [row[0] for row in tables["Ratios of networks"][2:]] == [NETWORK_CASES[0].title]
     assert "One thread each" in done.stdout and results.read_bytes() == before

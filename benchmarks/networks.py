@@ -1,0 +1,219 @@
+"""Networks in training: what all sides start with, and the same steps by hand in NumPy.
+
+By hand means: all parameters lie in one flat array and all gradients in another, so that an
+optimizer goes through them once; every result has its place and is written there; for the input of
+the network no gradient is computed.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count, pairwise
+from math import prod
+
+import numpy as np
+
+CHUNK = 32 * 1024  # elements that Adam updates at a time, so that they stay in the cache
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
+
+
+@dataclass
+class Task:
+    """A network, how it is trained, and a batch of examples, random unless they are given."""
+
+    sizes: tuple[int, ...]  # of the input and of each layer
+    batch: int
+    activation: str  # "sigmoid" or "relu"
+    optimizer: str  # "SGD" or "Adam"
+    rate: float
+    seed: int = 0
+
+    @cached_property
+    def examples(self):
+        random = np.random.default_rng(self.seed)
+        x = random.random((self.batch, self.sizes[0]), np.float32)
+        return x, random.integers(0, self.sizes[-1], self.batch)
+
+    def weights(self):
+        """W and b of each layer, float32, always the same."""
+        random = np.random.default_rng(self.seed)
+        for before, after in pairwise(self.sizes):
+            yield (random.standard_normal((before, after)) / before**0.5).astype(np.float32)
+            yield np.zeros(after, np.float32)
+
+
+# --- by hand ------------------------------------------------------------------------------------
+
+
+def one_array(shapes):
+    """A flat array with room for arrays of these shapes, and views of it in the shapes."""
+    ends = np.cumsum([prod(shape) for shape in shapes])
+    flat = np.empty(ends[-1], np.float32)
+    parts = np.split(flat, ends[:-1])
+    return flat, [part.reshape(shape) for part, shape in zip(parts, shapes)]
+
+
+def by_hand(task):
+    """`step(x, t)` gives the loss and the parameters after it; `scores(x)` asks the network."""
+    shapes = [shape for sizes in pairwise(task.sizes) for shape in (sizes, sizes[1:])]
+    flat, parameters = one_array(shapes)
+    slopes, gradients = one_array(shapes)
+    for parameter, weight in zip(parameters, task.weights()):
+        parameter[...] = weight
+    layers = list(zip(parameters[::2], parameters[1::2], gradients[::2], gradients[1::2]))
+    ys = [np.empty((task.batch, size), np.float32) for size in task.sizes[1:]]
+    gys = [np.empty_like(y) for y in ys[:-1]]
+    rows = np.arange(task.batch)
+    activate = sigmoid if task.activation == "sigmoid" else relu
+    bend_back = sigmoid_back if task.activation == "sigmoid" else relu_back
+    update = UPDATES[task.optimizer](task.rate, flat)
+    last = len(layers) - 1
+
+    def forward(x):
+        for i, (W, b, _, _) in enumerate(layers):
+            y = np.matmul(x, W, out=ys[i][: len(x)])
+            y += b
+            if i < last:
+                activate(y)
+            x = y
+        return y
+
+    def step(x, t):
+        loss, gy = cross_entropy(forward(x), t, rows)
+        for i in range(last, -1, -1):
+            W, _, gW, gb = layers[i]
+            np.matmul((ys[i - 1] if i else x).T, gy, out=gW)
+            gy.sum(0, out=gb)
+            if i:
+                gy = np.matmul(gy, W.T, out=gys[i - 1])
+                bend_back(gy, ys[i - 1])
+        update(slopes)
+        return [loss, *parameters]
+
+    def scores(x):
+        return forward_of(x, layers, activate)
+
+    return step, scores
+
+
+def forward_of(x, layers, activate):
+    """The scores for any number of examples."""
+    for W, b, _, _ in layers[:-1]:
+        x = x @ W
+        x += b
+        activate(x)
+    return x @ layers[-1][0] + layers[-1][1]
+
+
+def sigmoid(y):
+    """In place, as everything here."""
+    y *= 0.5
+    np.tanh(y, out=y)
+    y *= 0.5
+    y += 0.5
+
+
+def sigmoid_back(gy, y):
+    gy *= y
+    np.subtract(1, y, out=y)
+    gy *= y
+
+
+def relu(y):
+    np.maximum(y, 0, out=y)
+
+
+def relu_back(gy, y):
+    gy *= y > 0
+
+
+def cross_entropy(y, t, rows):
+    """The loss; the scores become their gradient."""
+    y -= y.max(1, keepdims=True)
+    right = y[rows, t]
+    np.exp(y, out=y)
+    total = y.sum(1, keepdims=True)
+    loss = (np.log(total[:, 0]) - right).mean()
+    y /= total
+    y[rows, t] -= 1
+    y /= len(y)
+    return loss, y
+
+
+def sgd(rate, flat):
+    """An update of a flat array by its slopes, `flat -= rate * slopes`."""
+    chunks = chunked(flat)
+
+    def update(slopes):
+        for where, p, t in chunks:
+            p -= np.multiply(slopes[where], rate, out=t)
+
+    return update
+
+
+def adam(rate, flat):
+    """An update. The moments are kept without their factors `1 - BETA1` and `1 - BETA2`."""
+    chunks = chunked(flat, np.zeros_like(flat), np.zeros_like(flat))
+    times = count(1)
+    scale = (1 - BETA2) ** 0.5
+
+    def update(slopes):
+        n = next(times)
+        fix = (1 - BETA2**n) ** 0.5
+        pace = rate * fix / (1 - BETA1**n) * (1 - BETA1) / scale
+        eps = EPS * fix / scale
+        for where, p, m, v, t in chunks:
+            g = slopes[where]
+            m *= BETA1
+            m += g
+            v *= BETA2
+            v += np.square(g, out=t)
+            np.sqrt(v, out=t)
+            t += eps
+            np.divide(m, t, out=t)
+            t *= pace
+            p -= t
+
+    return update
+
+
+def chunked(*arrays):
+    """Where each chunk is, a view of it in each array, and an array to compute in."""
+    size = arrays[0].size
+    spare = np.empty(min(size, CHUNK), arrays[0].dtype)
+    places = [slice(i, min(i + CHUNK, size)) for i in range(0, size, CHUNK)]
+    return [
+        (where, *[array[where] for array in arrays], spare[: where.stop - where.start])
+        for where in places
+    ]
+
+
+UPDATES = {"SGD": sgd, "Adam": adam}
+
+
+# --- examples in batches ------------------------------------------------------------------------
+
+
+class Batches:
+    """Whole batches in a random order, a new one for each epoch, by hand."""
+
+    def __init__(self, x, t, size, seed, convert=np.asarray):
+        self.arrays, self.size, self.convert = (x, t), size, convert
+        self.random = np.random.RandomState(seed)  # noqa: NPY002  # as DeZero's DataLoader
+
+    def __iter__(self):
+        n = len(self.arrays[0])
+        order = self.random.permutation(n)
+        for start in range(0, n - self.size + 1, self.size):
+            indices = self.convert(order[start : start + self.size])
+            yield tuple([array[indices] for array in self.arrays])
+
+
+def train(step, scores, batches, x, t, goal, most=50):
+    """Epochs until this share of the examples `x` is read rightly, and the share."""
+    for epoch in range(1, most + 1):
+        for batch in batches:
+            step(*batch)
+        right = float((scores(x).argmax(1) == t).mean())
+        if right >= goal:
+            return [epoch, right]
+    raise AssertionError(f"only {right:.1%} after {most} epochs")
