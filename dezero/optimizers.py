@@ -134,7 +134,7 @@ def pieces(arrays, spare=1) -> Any:
     first = arrays[0]
     if first.ndim == 0: return pieces([a.reshape(1) for a in arrays], spare)
     if first.size <= PIECE or not first.flags.c_contiguous: return [(*arrays, *[None] * spare)]
-    flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]
+    flat = [a.reshape(-1) for a in arrays]
     room = [np.empty(PIECE, flat[-1].dtype) for _ in range(spare)]
     end = first.size // PIECE * PIECE
     rows = zip(*[a[:end].reshape(-1, PIECE) for a in flat], *[repeat(r) for r in room])

@@ -336,6 +336,14 @@ def test_arrays_that_are_read_only():
         assert (param.data < 1).all() and (data == 1).all()
 
 
+@every_optimizer
+def test_a_gradient_that_is_a_plain_array(name):
+    param = parameter([1.0, 2.0])
+    param.grad = np.ones(2)
+    MAKERS[name]().setup(Holder(param)).update()
+    assert (param.data < [1, 2]).all() and isinstance(param.grad, Variable)
+
+
 def test_gradients_of_another_dtype_do_not_widen_the_parameter():
     for maker in MAKERS.values():
         param = parameter(np.ones(3, "f4"), np.ones(3, "f8"))
