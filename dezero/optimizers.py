@@ -321,7 +321,9 @@ class WeightDecay:
     "A hook that adds `rate * W` to every gradient, which pulls the weights towards 0."
     def __init__(self, rate): self.rate = float(rate)
     def __call__(self, params):
-        for param in params: param.grad = Variable(param.grad.data + self.rate * param.data)
+        for param in params:
+            rate, = numbers(param, self.rate)
+            param.grad = Variable(param.grad.data + rate * param.data)
 
 class FreezeParam:
     "A hook that keeps parameters, or all those of a layer, as they are."
@@ -339,7 +341,7 @@ class ClipGrad:
         total = math.sqrt(sum([square_sum(param.grad.data) for param in params]))
         scale = self.max_norm / (total + 1e-6)
         if not 0 < scale < 1: return
-        for param in params: param.grad = Variable(param.grad.data * scale)
+        for param in params: param.grad = Variable(param.grad.data * numbers(param, scale)[0])
 
 def square_sum(array):
     "The sum of the squares, added up in float64."

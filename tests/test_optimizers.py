@@ -356,9 +356,10 @@ def test_numpy_numbers_as_rates_do_not_widen_either():
     for optimizer in (SGD(rate), SGD(lambda n: rate), Adam(rate, np.float64(0.9))):
         optimizer.add_hook(WeightDecay(rate))
         optimizer.add_hook(ClipGrad(np.float64(0.5)))
-        param = parameter(np.ones(3, "f4"), np.ones(3, "f4"))
-        optimizer.setup(Holder(param)).update()
-        assert param.dtype == np.float32 and param.grad.dtype == np.float32
+        for shape in [(3,), ()]:
+            param = parameter(np.ones(shape, "f4"), np.ones(shape, "f4"))
+            optimizer.setup(Holder(param)).update()
+            assert param.dtype == np.float32 and param.grad.dtype == np.float32
 
 
 # --- which parameters ---------------------------------------------------------------------------
