@@ -839,7 +839,7 @@ def in_pieces(fig):
                 w = width / cuts
                 fill = "var" if cuts == 1 or i == 2 else "paper"
                 fig.rect(left + w * i, y, w, 18, fill, "var-ink", radius=3)
-        fig.text((left + width + right - 36) / 2, top - 14, words, "accent", 14)
+        fig.text((left + width + right - 36) / 2, top - 14, words, "accent", 15)
         lanes = (8, 24, 40, 56, 72, 88) if cuts == 1 else (34, 60)
         for i, dy in enumerate(lanes):
             ends = (left + width, top + dy), (right - 36, top + dy)
