@@ -33,6 +33,7 @@ from dezero.core import (
 )
 from .dataloaders import generator_state, set_generator_state
 from .datasets import Dataset
+from .download import is_live
 from .layers.base import by_name, file_path, fill, load_arrays, misfit, save_arrays
 
 # %% ../nbs/14_training.ipynb #history
@@ -111,7 +112,7 @@ class Trainer:
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics = by_label(metrics)
         if optimizer.target is None: optimizer.setup(model)
-        callbacks = [callbacks] if callable(callbacks) else list(callbacks)
+        callbacks = list(callbacks) if hasattr(callbacks, '__iter__') else [callbacks]
         if verbose: callbacks.insert(0, Progress())
         self.callbacks: Any = sorted(callbacks, key=lambda c: isinstance(c, Checkpoint))  # last
         self.history = History()
@@ -121,6 +122,7 @@ class Trainer:
         self.last = 0                  # the epoch with which `fit` ends
         self.sums: Any = None          # of this epoch: examples, their losses, their metrics
         self.stopped = None            # the reason, if training is to stop
+        self.failed = False            # did the last `fit` end with an error?
 
     def stop(self, reason='stop() was called'):
         "Let `fit` end after this batch."
@@ -211,7 +213,7 @@ def step(self: Trainer, batch):
     self.model.cleargrads()
     loss.backward()
     del loss  # and with it the graph
-    if self.batch == 1: check_gradients(self.model)
+    if self.batch == 1 and self.epoch == 0: check_gradients(self.model)
     self.optimizer.update()
     return values
 
@@ -262,11 +264,10 @@ def fit(self: Trainer, train, valid=None, epochs=1, resume=None):
     Returns the history.
     """
     self.train, self.valid = batches_of(train), valid if valid is None else batches_of(valid)
-    self.batch, self.sums, self.stopped = 0, None, None  # an epoch that was left is not counted
-    self.last = self.epoch + at_least_0('epochs', epochs)
-    if resume is not None:
-        self.last = epochs
-        if os.path.exists(file_path(resume)): self.load(resume)
+    self.batch, self.sums = 0, None  # an epoch that was left is not counted
+    self.stopped, self.failed = None, False
+    self.last = at_least_0('epochs', epochs) + (self.epoch if resume is None else 0)
+    if resume is not None and os.path.exists(file_path(resume)): self.load(resume)
     with stopping(self), full_names(self.model):
         self.call('begin')
         while self.epoch < self.last and not self.stopped: self.run_epoch()
@@ -325,7 +326,7 @@ def stopping(trainer):
     if ours: signal.signal(signal.SIGINT, ask)
     try: yield
     except BaseException:
-        trainer.stopped = 'an error'
+        trainer.failed = True
         raise
     finally:
         if ours: signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -380,7 +381,7 @@ def open_bar(trainer):
     try:
         from tqdm import tqdm  # an extra; this bar is made of text, which works everywhere
     except ImportError: return None
-    if not (sys.stderr.isatty() or 'ipykernel' in sys.modules): return None
+    if not is_live(sys.stderr): return None
     total = len(trainer.train) if hasattr(trainer.train, '__len__') else None
     return tqdm(total=total, initial=trainer.batch - 1, leave=False, unit='batch',
                 desc=f'epoch {trainer.epoch + 1}/{trainer.last}')
@@ -477,9 +478,10 @@ def diagnosis(output):
     if f is not None:
         y = next(y for y in f.ys if not finite(y))
         return f'{call_of(f)} gave {told(y)}{example(f, y)}'
-    held = [(f, x) for f in functions_behind(output) for x in f.inputs or () if not finite(x.data)]
+    held = [(f, x) for f in functions_behind(output)[::-1] for x in f.inputs or ()
+            if not finite(x.data)]
     if not held: return f'the value is {told(output.data)}'
-    f, x = held[-1]
+    f, x = held[0]
     text = f'{call_of(f)} was given {told(x.data)}'
     if not isinstance(x, Parameter): return text
     return f'{text} in {x.name}, by an update before: train inside `with detect_anomaly():`'
@@ -593,13 +595,13 @@ def load(self: Trainer, path):
 
 # %% ../nbs/14_training.ipynb #checkpoint
 class Checkpoint:
-    """A callback: save all that is needed to go on, after every `epochs` epochs and, with
+    """A callback: save all that is needed to go on, after every so many epochs and, with
     `batches`, also after so many batches; and when training ends without an error.
 
     Go on with `fit(..., resume=path)`.
     """
-    def __init__(self, path, epochs=1, batches=None):
-        self.path, self.epochs, self.batches, self.saved = path, epochs, batches, None
+    def __init__(self, path, every=1, batches=None):
+        self.path, self.every, self.batches, self.saved = path, every, batches, None
 
     def begin(self, trainer): self.saved = trainer.epoch, trainer.batch
 
@@ -607,11 +609,11 @@ class Checkpoint:
         if self.batches and trainer.batch % self.batches == 0: self.save(trainer)
 
     def after_epoch(self, trainer):
-        if trainer.epoch % self.epochs == 0: self.save(trainer)
+        if trainer.epoch % self.every == 0: self.save(trainer)
 
     def end(self, trainer):
         whole = trainer.batch == 0 or hasattr(trainer.train, 'state')
-        if whole and trainer.stopped != 'an error': self.save(trainer)
+        if whole and not trainer.failed: self.save(trainer)
 
     def save(self, trainer):
         if self.saved == (trainer.epoch, trainer.batch): return
