@@ -45,22 +45,10 @@ def as_data(x):
         cure = 'a box holds a number or a NumPy array of numbers'
     raise TypeError(f'{type(x)} is not supported: {cure}')
 
-# %% ../nbs/00_core.ipynb #variable
-class Variable:
-    "A box for an array of numbers, `data`, that remembers which function made it. Book step 1."
-    __array_priority__ = 200  # as in the published DeZero; chapter 03 does the work
-    name = None               # for messages and pictures
-    grad = None               # the derivative, once there is one
-    creator = None            # the function that made this box, None if you did
-    index = 0                 # which of its creator's outputs this is
-    unlinked = None           # why there is no graph behind it, if there could have been one
-
-    def __init__(self, data, name=None):
-        self.data = data if data is None else as_data(data)  # None waits for its array
-        self.creator, self.index = None, 0
-        if name is not None: self.name = name
-
-    if TYPE_CHECKING:
+# %% ../nbs/00_core.ipynb #code-if-type-checking
+if TYPE_CHECKING:
+    class Promises:
+        "What the chapters give to Variables: for editors and type checkers."
         data: Any  # an array, or None while it waits for one
         name: str | None
         grad: Any  # a Variable, or None
@@ -122,6 +110,22 @@ class Variable:
         def dot(self, b) -> 'Variable': ...
         def matmul(self, W) -> 'Variable': ...
         def replay(self, to_file=None): ...
+else: Promises = object
+
+# %% ../nbs/00_core.ipynb #variable
+class Variable(Promises):
+    "A box for an array of numbers, `data`, that remembers which function made it. Book step 1."
+    __array_priority__ = 200  # as in the published DeZero; chapter 03 does the work
+    name = None               # for messages and pictures
+    grad = None               # the derivative, once there is one
+    creator = None            # the function that made this box, None if you did
+    index = 0                 # which of its creator's outputs this is
+    unlinked = None           # why there is no graph behind it, if there could have been one
+
+    def __init__(self, data, name=None):
+        self.data = data if data is None else as_data(data)  # None waits for its array
+        self.creator, self.index = None, 0
+        if name is not None: self.name = name
 
 # %% ../nbs/00_core.ipynb #patch
 def patch(method):
