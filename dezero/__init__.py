@@ -15,6 +15,7 @@ from dezero import (
     numdiff,
     operators,
     optimizers,
+    training,
     transforms,
     utils,
     visualize,

@@ -179,7 +179,8 @@ class Figure:
         """What is gone: a dashed outline."""
         self.add("rect", x=x - w / 2, y=y - h / 2, width=w, height=h, rx=radius,
                  cls="dz-path dz-dash dz-line", stroke_width=1.5)
-        self.text(x, y, label, "soft", size)
+        if label:
+            self.text(x, y, label, "soft", size)
         return Node(x, y, w / 2, h / 2)
 
     def arrow(self, start, end, ink="line", bend=0, gap=3, width=1.75, dash=False, head=8):
@@ -732,7 +733,7 @@ def cross_entropy(fig):
 
 # ---------------------------------------------------------------- chapter 09: layers
 
-@figure(580, 268, """A layer named Net at the top. Its attribute first is an Affine layer, and its
+@figure(580, 280, """A layer named Net at the top. Its attribute first is an Affine layer, and its
     attribute blocks is a list of two. Each Affine holds the Parameters W and b. Under each
     Parameter stands the way to it: first/W, first/b, blocks/0/W, blocks/0/b, blocks/1/W,
     blocks/1/b.""")
@@ -743,13 +744,13 @@ def layer_tree(fig):
         layer = fig.fun(x, 124, "Affine", 80)
         fig.link(net, layer)
         if x == 290:
-            fig.text(x + 10, 82, f"`{name}`", "soft", 14, "start")
+            fig.text(x + 10, 82, f"`{name}`", "soft", 15, "start")
         else:
-            fig.text((x + 290) / 2, 68, f"`{name}`", "soft", 14, "end" if x < 290 else "start")
+            fig.text((x + 290) / 2, 68, f"`{name}`", "soft", 15, "end" if x < 290 else "start")
         for side, label in ((-46, "W"), (46, "b")):
             leaf = fig.var(x + side, 204, label)
             fig.link(layer, leaf)
-            fig.text(x + side, 244, f"`{name}/{label}`", "ink", 13)
+            fig.text(x + side, 240 + 20 * (label == "b"), f"`{name}/{label}`", "ink", 15)
 
 
 @figure(580, 246, """While weights are written, the file model.npz with the old weights stays, and
@@ -766,12 +767,12 @@ def replacing(fig):
             fig.rect(x - 88, y - 28, 176, 56, fill, radius=8, stroke_width=1.5)
         fig.text(x, y - 11, f"`{name}`", "ink" if ghost else INK[fill], 15)
         if not ghost:
-            fig.text(x, y + 13, words, INK[fill], 14)
+            fig.text(x, y + 13, words, INK[fill], 15)
 
     fig.text(124, 26, "while it is written", bold=True)
     file(124, 84, "model.npz", "all the old weights", "var")
     file(124, 176, ".model.npz.7c1e", "", "fun", ghost=True)
-    fig.text(124, 220, "the new weights, so far", "soft", 14)
+    fig.text(124, 220, "the new weights, so far", "soft", 15)
     for y, words, weights, fill in ((84, "killed", "old", "var"), (176, "renamed", "new", "fun")):
         file(456, y, "model.npz", f"all the {weights} weights", fill)
         fig.arrow((224, 130 + (y - 130) * 0.35), (360, y), "accent", gap=6, width=2.2)
@@ -804,7 +805,7 @@ def batches(fig):
 
 
 @figure(520, 250, """Twelve examples in a row, cut into three lanes of four that lie below each
-    other: 0 1 2 3, 4 5 6 7 and 8 9 10 11. The first batch is the column 0 4 8, the second 1 5 9.""")
+    other: 0 1 2 3, 4 5 6 7 and 8 9 10 11. The first batch is the column 0 4 8, the next 1 5 9.""")
 def lanes(fig):
     """Cut into lanes, read by columns"""
     size, top, left, width = 34, 28, 56, 66
@@ -823,6 +824,63 @@ def lanes(fig):
     for i in range(4):
         x = left + 98 + i * (width + 12) + width / 2
         fig.text(x, 92 + 3 * size + 22, f"batch {i}", "soft", 15)
+
+
+@figure(560, 246, """A circle. The loader gives x to the model and t to the loss. From the loss
+    backward computes the gradients, with them update changes the parameters, and with these the
+    model meets the next batch.""")
+def training_step(fig):
+    """One step of training: loss, backward, update, and the next batch"""
+    top, bottom = 96, 196
+    loader, model, loss = (fig.fun(x, top, name, 92) for x, name in (
+        (80, "loader"), (262, "model"), (460, "loss")))
+    update, back = fig.fun(262, bottom, "`update`", 92), fig.fun(460, bottom, "`backward`", 104)
+    fig.link(loader, model)
+    fig.text(172, top - 16, "$x$", size=19)
+    fig.link(model, loss)
+    fig.text(360, top - 16, "$y$", size=19)
+    fig.path(f"M80 {top - 23}V58Q80 44 94 44H446Q460 44 460 58V{top - 34}", "line")
+    fig.arrow((460, top - 44), loss.top, "line")
+    fig.text(271, 28, "$t$", size=19)
+    fig.link(loss, back, "grad", width=2.2)
+    fig.link(back, update, "grad", width=2.2)
+    fig.text(360, bottom - 16, "gradients", "grad", 15)
+    fig.link(update, model, "accent", width=2.2)
+    fig.text(250, (top + bottom) / 2, "new parameters", "accent", 15, "end")
+    fig.text(80, top + 42, "next batch", "soft", 15)
+
+
+@figure(560, 262, """Three time lines. The first is a run without interruption, with checkpoints at
+    regular intervals. The second is killed some batches after its second checkpoint. The third
+    begins at that checkpoint, computes those batches again, and ends with the same weights.""")
+def resume(fig):
+    """Killed, and resumed from the last checkpoint"""
+    left, step, end = 118, 88, 494
+    whole, killed, again = 74, 142, 210
+    for y, words in ((whole, "never killed"), (killed, "killed"), (again, "resumed")):
+        fig.text(18, y, words, "soft", 15, "start")
+
+    def run(y, start, stop, ink):
+        fig.path(f"M{num(start)} {y}H{num(stop)}", ink, 3)
+        for i in range(5):
+            x = left + i * step
+            if start < x <= stop:
+                fig.rect(x - 9, y - 9, 18, 18, "var", radius=3, stroke_width=1.5)
+
+    fig.text(left + 2 * step, 30, "checkpoints", "var-ink", 15)
+    point, death = left + 2 * step, left + 2.6 * step
+    run(whole, left, end, "line")
+    run(killed, left, death, "line")
+    fig.path(f"M{num(death - 8)} {killed - 8}l16 16m0 -16l-16 16", "grad", 3)
+    fig.text(death + 18, killed, "SIGKILL", "grad", 15, "start")
+    fig.arrow((point, killed + 9), (point, again - 9), "accent", gap=4, width=2.2)
+    fig.rect(point - 9, again - 9, 18, 18, "var", radius=3, stroke_width=1.5)
+    run(again, point + 9, end, "accent")
+    fig.text((point + death) / 2 + 6, again + 28, "once more", "accent", 15)
+    for y in (whole, again):
+        fig.arrow((end - 8, y), (end + 12, y), "line" if y == whole else "accent", gap=0, width=3)
+    fig.path(f"M{end + 20} {whole}h10v{again - whole}h-10", "ink", 1.5)
+    fig.text(end + 42, (whole + again) / 2, "=", size=24)
 
 
 @figure(560, 348, """Above, four long arrays W, g, m and v lie in memory, and each of ten operations
@@ -864,9 +922,10 @@ def axes(fig):
     rows, columns = 2, 4
     fig.grid(28, 70, [["RGB"] * columns] * rows, 42)
     fig.arrow((216, 112), (300, 112), "line", width=2.2)
-    fig.text(258, 94, "`ToArray`", "soft", 14)
+    fig.text(258, 94, "`ToArray`", "soft", 15)
     for i, colour in enumerate("BGR"):
-        fig.grid(392 - 36 * i, 48 + 32 * i, [[colour] * columns] * rows, 32, "fun-ink", "fun-ink")
+        low = [colour] * columns if i == 2 else [""] * (columns - 1) + [colour]  # rest: hidden
+        fig.grid(392 - 36 * i, 48 + 32 * i, [[colour] * columns, low], 32, "fun-ink", "fun-ink")
     for x, words, shape in ((112, "height x width x 3", "(2, 4, 3)"),
                             (424, "3 x height x width", "(3, 2, 4)")):
         fig.text(x, 28, words, bold=True)
@@ -1103,7 +1162,7 @@ STAGES = (
                          "dataloaders", "training")),
     ("GPU, CNN, RNN", ("cuda", "regularization", "conv", "conv layers", "vision", "rnn")),
 )
-WRITTEN = 7  # how many chapters the book has
+WRITTEN = 15  # how many chapters the book has
 
 
 @figure(508, 596, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
