@@ -51,7 +51,7 @@ HELPERS = set(
     " marked sum_array_to logsumexp_array reshape_sum_backward"
     # neuralnet
     " examples same_shape difference mean_of class_axis operand class_numbers distribution targets"
-    " accuracy".split()
+    " shares accuracy".split()
 )
 
 

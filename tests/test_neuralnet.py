@@ -71,6 +71,11 @@ def test_a_bias_may_be_stretched(b_shape):
     assert gradient_check(F.linear, x, W, b)
 
 
+def test_a_bias_that_does_not_fit_is_told():
+    with pytest.raises(ValueError, match=r"one number for each column of W\n  in Linear\("):
+        F.linear(np.ones((4, 3)), np.ones((3, 2)), np.ones(3))
+
+
 def test_linear_leaves_its_operands_alone():
     x, W, b = numbers(3, 4), numbers(4, 2), numbers(2)
     before = [a.copy() for a in (x, W, b)]
@@ -177,6 +182,26 @@ def test_a_row_is_not_compared_with_a_column(f):
     y, t = Variable(np.zeros((5, 1)), "y"), np.zeros(5)
     with pytest.raises(ValueError, match=r"reshape one of them\n  in \w+\('y' \(5, 1\) float64"):
         f(y, t)
+
+
+@pytest.mark.parametrize("f", REGRESSION[:3], ids=lambda f: f.__name__)
+def test_an_axis_in_front_stretches_nothing(f):
+    "One example at a time, as in step 59: a prediction of shape (1, 1), a label of shape (1,)."
+    y, t = Variable(np.array([[2.0]])), Variable(np.array([5.0]))
+    loss, same = f(y, t), f(y, t.data.reshape(1, 1))
+    assert loss.data == same.data
+    gy, gt = grad(loss, [y, t])
+    assert gy.shape == (1, 1) and gt.shape == (1,) and gy.data == -gt.data
+    assert f(np.zeros((1, 3)), np.zeros(3)).data == 0
+    for wrong in [(1,), (1, 3), (3,)]:
+        with pytest.raises(ValueError, match="reshape one of them"):
+            f(np.zeros((3, 1)), np.zeros(wrong))
+
+
+@pytest.mark.parametrize("delta", [0, -1.0, np.nan])
+def test_a_delta_without_meaning_is_told(delta):
+    with pytest.raises(ValueError, match="delta must be positive, not"):
+        F.huber(np.ones(2), np.zeros(2), delta)
 
 
 @pytest.mark.parametrize("f", REGRESSION, ids=lambda f: f.__name__)
@@ -427,6 +452,17 @@ def test_what_is_no_array_is_told():
         F.binary_cross_entropy([0.5, 0.5], np.array([0, 1]))
 
 
+def test_a_number_is_no_row_of_scores():
+    with pytest.raises(ValueError, match="scores need an axis for the classes"):
+        F.softmax_cross_entropy(1.0, 0)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, np.nan])
+def test_smoothing_is_a_share(share):
+    with pytest.raises(ValueError, match="label_smoothing is a share, from 0 to 1"):
+        F.softmax_cross_entropy(np.zeros((2, 3)), np.array([0, 1]), label_smoothing=share)
+
+
 # --- two classes --------------------------------------------------------------------------------
 
 
@@ -446,6 +482,16 @@ def test_sigmoid_cross_entropy_far_from_zero(dtype):
         assert loss.dtype == gx.dtype == dtype
 
 
+@pytest.mark.parametrize("x", [3.0, 8.0, 12.0, 30.0])
+def test_small_losses_keep_their_digits(x):
+    want = np.log1p(np.exp(-x))
+    for score, t in [(x, 1), (-x, 0)]:
+        loss = F.sigmoid_cross_entropy(np.array([score], np.float32), np.array([t]))
+        np.testing.assert_allclose(loss.data, want, rtol=1e-6)
+    low = F.binary_cross_entropy(np.array([1e-9], np.float32), np.array([0]))
+    np.testing.assert_allclose(low.data, 1e-9, rtol=1e-6)
+
+
 def test_both_ways_to_the_loss_agree():
     x, t = numbers(6, 1), labels(6, 1, classes=2)
     a, b = F.sigmoid_cross_entropy(x, t), F.binary_cross_entropy(F.sigmoid(x), t)
@@ -460,7 +506,9 @@ def test_certain_probabilities():
     p = Variable(np.array([0.0, 1.0, 0.0, 1.0]))
     t = np.array([0, 1, 1, 0])
     loss = F.binary_cross_entropy(p, t)
-    np.testing.assert_allclose(loss.data, 200 / 4)
+    assert loss.data == 200 / 4
+    for dtype in (np.float16, np.float32):
+        assert F.binary_cross_entropy(p.data.astype(dtype), t).data == 200 / 4
     gx = grad(loss, p).data
     assert gx[0] == gx[1] == 0 and gx[2] < -1e11 and gx[3] > 1e11 and np.isfinite(gx).all()
 
@@ -498,6 +546,11 @@ def test_wrong_probabilities_and_shapes_are_told():
     for f in (F.sigmoid_cross_entropy, F.binary_cross_entropy):
         with pytest.raises(ValueError, match=r"shapes \(4, 2\) and \(4,\) differ"):
             f(np.full((4, 2), 0.5), np.zeros(4))
+        with pytest.raises(ValueError, match=r"shapes \(3, 2\) and \(6,\) differ"):
+            f(np.full((3, 2), 0.5), np.zeros(6))
+        for wrong in ([1, 2], [-1, 1]):
+            with pytest.raises(ValueError, match="targets lie between 0 and 1"):
+                f(np.array([0.5, 0.5]), np.array(wrong))
 
 
 # --- accuracy -----------------------------------------------------------------------------------
@@ -513,6 +566,20 @@ def test_accuracy_counts_what_was_found():
     assert F.accuracy(y, t).creator is None
     with pytest.raises(ValueError, match=r"need labels of shape \(4,\), not \(3,\)"):
         F.accuracy(y, t[:3])
+    with pytest.raises(ValueError, match=r"need labels of shape \(2, 3\), not \(3, 2\)"):
+        F.accuracy(np.zeros((2, 3, 4)), np.zeros((3, 2), int))
+
+
+@pytest.mark.parametrize("y", [np.array(1.0), np.zeros((4, 1))])
+def test_a_single_score_has_no_largest(y):
+    with pytest.raises(ValueError, match=r"one for each class; for yes or no there is \(\(y > 0"):
+        F.accuracy(y, np.zeros(y.shape[:1], int))
+
+
+def test_flat_scores_are_one_example():
+    assert F.accuracy(np.array([0.2, 0.8, 0.7]), 1).data == 1
+    with pytest.raises(ValueError, match=r"need labels of shape \(\), not \(3,\)"):
+        F.accuracy(np.array([0.2, 0.8, 0.7]), np.array([0, 1, 1]))
 
 
 # --- the book's numbers -------------------------------------------------------------------------
