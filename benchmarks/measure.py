@@ -32,10 +32,16 @@ def one_core():
 
 
 def repeats(run, block, clock=CLOCK):
-    """How many runs fill a block of so many seconds."""
-    start = clock()
-    run()
-    return max(1, round(block / max(clock() - start, 1e-9)))
+    """How many runs fill a block of so many seconds; found with more and more of them."""
+    count = 1
+    while True:
+        start = clock()
+        for _ in range(count):
+            run()
+        seconds = clock() - start
+        if seconds >= block / 4:  # the first runs, slow because all is cold, count little by now
+            return max(1, round(count * block / seconds))
+        count *= 4
 
 
 def alternate(runs, rounds, block, clock=CLOCK):

@@ -286,6 +286,12 @@ def test_short_runs_are_repeated_to_fill_a_block():
     assert seconds == {"quick": [0.25, 0.25], "slow": [2.0, 2.0]}
 
 
+def test_a_slow_first_run_does_not_make_the_blocks_short():
+    clock, log = Clock(), []
+    run = clock.side("a", [0.1] + [0.01] * 99, log)
+    assert measure.repeats(run, 1, clock) == 100 and len(log) == 1 + 4 + 16 + 64
+
+
 def test_the_garbage_of_a_side_is_collected_before_the_next(monkeypatch):
     log = []
     monkeypatch.setattr(measure.gc, "collect", lambda: log.append("collect"))
