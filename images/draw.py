@@ -847,7 +847,6 @@ def training_step(fig):
     fig.text(360, bottom - 16, "gradients", "grad", 15)
     fig.link(update, model, "accent", width=2.2)
     fig.text(250, (top + bottom) / 2, "new parameters", "accent", 15, "end")
-    fig.text(80, top + 42, "next batch", "soft", 15)
 
 
 @figure(560, 262, """Three time lines. The first is a run without interruption, with checkpoints at
@@ -869,16 +868,16 @@ def resume(fig):
 
     fig.text(left + 2 * step, 30, "checkpoints", "var-ink", 15)
     point, death = left + 2 * step, left + 2.6 * step
-    run(whole, left, end, "line")
+    run(whole, left, end - 8, "line")
     run(killed, left, death, "line")
     fig.path(f"M{num(death - 8)} {killed - 8}l16 16m0 -16l-16 16", "grad", 3)
     fig.text(death + 18, killed, "SIGKILL", "grad", 15, "start")
     fig.arrow((point, killed + 9), (point, again - 9), "accent", gap=4, width=2.2)
     fig.rect(point - 9, again - 9, 18, 18, "var", radius=3, stroke_width=1.5)
-    run(again, point + 9, end, "accent")
+    run(again, point + 9, end - 8, "accent")
     fig.text((point + death) / 2 + 6, again + 28, "once more", "accent", 15)
     for y in (whole, again):
-        fig.arrow((end - 8, y), (end + 12, y), "line" if y == whole else "accent", gap=0, width=3)
+        fig.arrow((end - 24, y), (end + 12, y), "line" if y == whole else "accent", gap=0, width=3)
     fig.path(f"M{end + 20} {whole}h10v{again - whole}h-10", "ink", 1.5)
     fig.text(end + 42, (whole + again) / 2, "=", size=24)
 
