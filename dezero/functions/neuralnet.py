@@ -7,7 +7,7 @@ __all__ = ['TINY', 'NO_TO_YES', 'same_shape', 'difference', 'examples', 'mean_of
            'mean_squared_error_simple', 'Linear', 'linear', 'linear_simple', 'Sigmoid', 'sigmoid', 'sigmoid_simple',
            'ReLU', 'LeakyReLU', 'relu', 'leaky_relu', 'ELU', 'Softplus', 'SiLU', 'GELU', 'elu', 'softplus', 'silu',
            'gelu', 'MeanAbsoluteError', 'Huber', 'mean_absolute_error', 'huber', 'class_axis', 'Softmax', 'LogSoftmax',
-           'softmax', 'log_softmax', 'softmax_simple', 'softmax_cross_entropy_simple', 'operand', 'class_numbers',
+           'softmax', 'log_softmax', 'softmax_simple', 'softmax_cross_entropy_simple', 'operand', 'right_classes',
            'SoftmaxCrossEntropy', 'distribution', 'softmax_cross_entropy', 'accuracy', 'shares', 'BinaryCrossEntropy',
            'SigmoidCrossEntropy', 'targets', 'sigmoid_cross_entropy', 'binary_cross_entropy']
 
@@ -356,37 +356,39 @@ def operand(x):
     "A Variable as it is, anything else as an array."
     return x if isinstance(x, Variable) else as_data(x)
 
-def class_numbers(t, x, ignore_index):
-    "The labels `t` of the scores `x`, checked, and the weight of each: 1 / how many count, or 0."
+def right_classes(t, x, ignore_index):
+    """Where the scores `x` belong to the classes that the labels `t` name, as an array of bool, and
+    the weight of each label: 1 / how many count, or 0."""
     rows, classes = x.shape[:-1], x.shape[-1]
     if t.shape == (*rows, 1): t = t[..., 0]
     if t.dtype.kind not in 'iu' or t.shape != rows:
         raise ValueError(f'scores of shape {x.shape} need integer labels of shape {rows} '
                          f'or probabilities of shape {x.shape}')
-    inside = t.astype(np.uintp) < classes  # below 0 becomes very large
-    if inside.all() and not 0 <= ignore_index < classes: return t, 1 / max(t.size, 1)
+    right = t[..., None] == np.arange(classes)
+    if np.count_nonzero(right) == t.size and not 0 <= ignore_index < classes:
+        return right, 1 / max(t.size, 1)
     counts = np.asarray(t != ignore_index)
-    if (wrong := t[counts & ~inside]).size:
+    if (wrong := t[counts & ~right.any(-1)]).size:
         raise ValueError(f'label {wrong[0]} is none of the {classes} classes, 0 to {classes - 1}; '
                          'if it marks what does not count, pass it as ignore_index')
     weight = counts.astype(grad_dtype(x)) / max(int(counts.sum()), 1)
-    return np.where(counts, t, x.argmax(-1)), weight[..., None]
+    t = np.where(counts, t, x.argmax(-1))  # those that do not count get the likeliest class
+    return t[..., None] == np.arange(classes), weight[..., None]
 
 # %% ../../nbs/08_neuralnet.ipynb #softmaxcrossentropy
 class SoftmaxCrossEntropy(Function):
     "Minus the logarithm of the probability of the right class, on average. Book step 47."
     def __init__(self, ignore_index=-100): self.ignore_index = ignore_index
     def forward(self, x, t):
-        x, (self.t, self.weight) = floats(x), class_numbers(t, x, self.ignore_index)
+        x, (self.right, self.weight) = floats(x), right_classes(t, x, self.ignore_index)
         z = x - x.max(-1, keepdims=True)
-        rows = z.reshape(self.t.size, x.shape[-1])
-        right = rows[np.arange(len(rows)), self.t.ravel()].reshape(*self.t.shape, 1)
+        score = z[self.right]
         total = np.exp(z, z).sum(-1, keepdims=True)
         self.p = np.divide(z, total, z)
-        return ((np.log(total) - right) * self.weight).sum()
+        return ((np.log(total) - score.reshape(total.shape)) * self.weight).sum()
     def gx(self, gy, x, t):
         p = Softmax(-1)(x) if isinstance(x, Variable) else self.p
-        g = p - (self.t[..., None] == np.arange(x.shape[-1]))
+        g = p - self.right
         g *= gy * self.weight
         return g
     def gt(self, gy, x, t): return t * 0.0
@@ -396,9 +398,7 @@ class SoftmaxCrossEntropy(Function):
 def distribution(t, x, ignore_index, label_smoothing):
     "The target as probabilities in the shape of `x`, divided by how many rows count."
     weight = 1 / max(math.prod(x.shape[:-1]), 1)
-    if t.shape != x.shape:
-        t, weight = class_numbers(t, x, ignore_index)
-        t = t[..., None] == np.arange(x.shape[-1])
+    if t.shape != x.shape: t, weight = right_classes(t, x, ignore_index)
     t = apply(Cast(grad_dtype(x)), t)
     return (t * (1 - label_smoothing) + label_smoothing / x.shape[-1]) * weight
 
