@@ -812,6 +812,7 @@ ENTRIES = [
         (ANY, between(0, 1)),
         lambda x, t: np.log(1 + np.exp(x)) - x * t,
         lambda torch, x, t: torch.binary_cross_entropy_with_logits(x, t, reduction="sum"),
+        (0, 2),
     ),
     comparing(
         "binary_cross_entropy BinaryCrossEntropy",
