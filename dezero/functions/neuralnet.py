@@ -487,8 +487,9 @@ class SigmoidCrossEntropy(Function):
 def targets(t, x):
     "The targets in the shape of `x`: (N,) will do for (N, 1)."
     t = operand(t)
-    alike = t.size == x.size and x.shape in ((*t.shape, 1), t.shape[:-1])
-    return t.reshape(x.shape) if alike else t
+    if t.size == x.size and t.ndim != x.ndim and x.shape in ((*t.shape, 1), t.shape[:-1]):
+        return t.reshape(x.shape)
+    return t
 
 # %% ../../nbs/08_neuralnet.ipynb #sigmoid-cross-entropy
 def sigmoid_cross_entropy(x, t):
