@@ -1009,6 +1009,36 @@ def tensor_grad(fig):
     fig.text(310, 228, "when this one element moves", "grad", 15)
 
 
+@figure(560, 254, """A number, shape (). A row of three numbers, shape (3,): axis 0 goes along it. A
+    table of two rows, shape (2, 3): axis 0 goes down, axis 1 along the rows. A stack of two such
+    tables, shape (2, 2, 3): axis 0 goes from table to table, axis 1 down, axis 2 along the
+    rows.""")
+def tensors(fig):
+    """Arrays with no axis, one, two and three, and where their axes go"""
+    size = 32
+
+    def axis(start, end, i, dx=0, dy=0):
+        fig.arrow(start, end, "fun-ink", gap=0, width=2)
+        fig.text((start[0] + end[0]) / 2 + dx, (start[1] + end[1]) / 2 + dy, str(i), "fun-ink", 16)
+
+    fig.grid(28, 96, [[5]], size)
+    fig.grid(104, 96, [[1, 2, 3]], size)
+    fig.grid(250, 96, TABLE, size)
+    for step in (2, 1):
+        rows = [[v + 6 * (step - 1) for v in row] for row in TABLE]
+        fig.grid(396 + 28 * (step - 1), 124 - 36 * (step - 1), rows, size)
+    axis((104, 82), (200, 82), 0, dy=-12)
+    axis((250, 82), (346, 82), 1, dy=-12)
+    axis((236, 96), (236, 160), 0, dx=-12)
+    axis((424, 74), (520, 74), 2, dy=-12)
+    axis((382, 124), (382, 188), 1, dx=-12)
+    axis((506, 194), (534, 158), 0, dx=12, dy=8)
+    for x, shape in ((44, "()"), (152, "(3,)"), (298, "(2, 3)"), (458, "(2, 2, 3)")):
+        fig.text(x, 226, shape, "soft", 16)
+    for x, word in ((44, "number"), (152, "vector"), (298, "table"), (462, "stack")):
+        fig.text(x, 32, word, bold=True)
+
+
 @figure(540, 284, """Left: reshape turns shape (2, 3) into (3, 2), row after row, and the gradient
     of shape (3, 2) goes back to shape (2, 3) the same way. Right: transpose turns rows into
     columns, and transposing the gradient puts every number back to its element.""")
@@ -1094,7 +1124,7 @@ def matmul_element(fig):
     a = matrix(36, 72, 2, 3, [(i, j)], "$x$")
     b = matrix(180, 56, 3, 4, [(j, c) for c in range(4)], "$W$")
     y = matrix(382, 72, 2, 4, [(i, c) for c in range(4)], "$y$")
-    fig.text((a.right[0] + b.left[0]) / 2, 104, "`@`", size=18)
+    fig.text(146, 104, "`@`", size=18)
     fig.text((b.right[0] + y.left[0]) / 2, 104, "$=$", size=20)
     fig.text(24, 72 + size / 2, "$i$", "soft", 17)
     fig.text(36 + 1.5 * size, 56, "$j$", "soft", 17)
