@@ -309,6 +309,18 @@ def test_linear_says_what_it_takes(wrong, says):
         Linear(2)(wrong)
 
 
+@pytest.mark.parametrize("wrong", [10, 1, 0, "no", None])
+def test_a_second_size_is_not_taken_for_a_switch(wrong):
+    with pytest.raises(TypeError, match=r"nobias is True or False, not .*Linear\(10, in_size=3\)"):
+        Linear(3, wrong)
+
+
+def test_no_features_are_no_division_by_zero():
+    for layer in (Linear(2, in_size=0), Linear(2)):
+        assert layer(np.ones((3, 0), np.float32)).data.tolist() == [[0, 0]] * 3
+        assert layer.W.shape == (0, 2) and layer.W.dtype == np.float32
+
+
 def test_the_book_trains_two_layers():
     np.random.seed(0)  # noqa: NPY002
     x = np.random.rand(100, 1)  # noqa: NPY002
@@ -545,6 +557,15 @@ def test_a_missing_folder_is_named(tmp_path):
         save_arrays(tmp_path / "nowhere" / "w", {})
 
 
+def test_a_replaced_file_keeps_its_mode(tmp_path):
+    save_arrays(tmp_path / "a", {"x": np.zeros(2)})
+    (tmp_path / "a.npz").chmod(0o600)
+    mode = (tmp_path / "a.npz").stat().st_mode
+    save_arrays(tmp_path / "a", {"x": np.ones(2)})
+    assert (tmp_path / "a.npz").stat().st_mode == mode
+    assert load_arrays(tmp_path / "a")["x"].all()
+
+
 def test_without_the_library_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ImportError, match=r"pip install \"dezero\[safetensors\]\""):
@@ -593,6 +614,24 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
             layer.load_weights(path)
         monkeypatch.undo()
     assert layer.W.data is None
+
+
+def test_every_damage_is_a_value_error_that_names_the_file(tmp_path):
+    """Bytes of the table at the end of the archive are changed, one at a time: seeking to a place
+    that is none is an error of the system, without a file name."""
+    save_arrays(tmp_path / "good", {"W": np.arange(6.0), "b": np.zeros(2)})
+    good, damaged = (tmp_path / "good.npz").read_bytes(), tmp_path / "damaged.npz"
+    for place in range(good.index(b"PK\x01\x02"), len(good)):
+        for value in (0xFF, 0x80, 0x00):
+            damaged.write_bytes(good[:place] + bytes([value]) + good[place + 1 :])
+            try:
+                arrays = load_arrays(damaged)
+            except ValueError as error:
+                assert "damaged.npz' cannot be read" in str(error)
+            else:
+                assert all(
+                    np.array_equal(x, load_arrays(tmp_path / "good")[n]) for n, x in arrays.items()
+                )
 
 
 def test_the_limit_can_be_set(tmp_path):

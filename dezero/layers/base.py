@@ -127,6 +127,7 @@ def is_function(x):
     "Can it be called, without being a Layer or a type?"
     return callable(x) and not isinstance(x, (Layer, type))
 
+# %% ../../nbs/09_layers.ipynb #expected
 def expected(param):
     "The shape and dtype that fit a Parameter; `None` for any."
     if param.data is not None: return param.shape, param.dtype
@@ -155,15 +156,14 @@ class Linear(Layer):
     times `sqrt(1 / in_size)`, from NumPy's global generator.
     """
     def __init__(self, out_size, nobias=False, dtype=np.float32, in_size=None):
+        if not isinstance(nobias, (bool, np.bool_)):
+            raise TypeError(f'nobias is True or False, not {nobias!r}. Linear takes one size, '
+                            'Linear(10); that of the input goes by name, Linear(10, in_size=3)')
         self.in_size: Any = in_size
         self.out_size, self.dtype = out_size, dtype
         self.W = waiting('W', (in_size, out_size), dtype)
         if in_size is not None: self._init_W()
         self.b = None if nobias else Parameter(np.zeros(out_size, dtype), 'b')
-
-    def _init_W(self, xp=np):
-        size, scale = (self.in_size, self.out_size), math.sqrt(1 / self.in_size)
-        self.W.data = xp.random.randn(*size).astype(self.dtype) * scale
 
     def forward(self, x):
         if self.W.data is None:
@@ -172,6 +172,13 @@ class Linear(Layer):
             self.in_size = shape[-1]
             self._init_W()
         return linear(x, self.W, self.b)
+
+# %% ../../nbs/09_layers.ipynb #init-w
+@patch
+def _init_W(self: Linear, xp=np):
+    "Make the weights, now that their number of rows is known."
+    size, scale = (self.in_size, self.out_size), math.sqrt(1 / max(self.in_size, 1))
+    self.W.data = xp.random.randn(*size).astype(self.dtype) * scale
 
 # %% ../../nbs/09_layers.ipynb #blamed
 def blamed(error, layer, inputs):
@@ -211,6 +218,7 @@ def replacing(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if os.path.exists(path): os.chmod(temporary, os.stat(path).st_mode)
         os.replace(temporary, path)
     except BaseException:
         if os.path.exists(temporary): os.remove(temporary)
@@ -252,11 +260,14 @@ def load_arrays(path, limit=None):
     file = file_path(path)
     if not os.path.exists(file) and os.path.isfile(path): file = os.fsdecode(path)
     size = os.path.getsize(file)
+    if limit is None: limit = max(64_000_000, 20 * size)
     try:
         if file.endswith('.safetensors'): return safetensors().load_file(file)
-        return read_npz(file, limit or max(64_000_000, 20 * size))
-    except (ImportError, OSError): raise
-    except Exception as error: raise ValueError(f'{file!r} cannot be read: {error}') from error
+        return read_npz(file, limit)
+    except ImportError: raise
+    except Exception as error:
+        if getattr(error, 'filename', None): raise  # an error of the disk, it names the file
+        raise ValueError(f'{file!r} cannot be read: {error}') from error
 
 # %% ../../nbs/09_layers.ipynb #read-npz
 def read_npz(path, limit):
