@@ -8,7 +8,7 @@ __all__ = ['OPTIONAL', 'LIMITS', 'version_of', 'blas', 'cores', 'threads', 'gpu'
 # %% ../nbs/14b_environment.ipynb #code-import-os
 import os
 import platform
-import sys
+from importlib import import_module
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def threads():
 def gpu():
     "The version of CuPy and the name of the graphics card, or why there is none, as text."
     try:
-        import cupy
+        cupy = import_module('cupy')  # an extra that pip cannot choose: it depends on CUDA
         card = cupy.cuda.runtime.getDeviceProperties(0)['name'].decode()
         return f'CuPy {cupy.__version__} on {card}'
     except ImportError as error: return f'none: CuPy is not usable ({error})'

@@ -405,7 +405,8 @@ def test_the_wheel_carries_the_package_and_nothing_else(built):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {n for n in archive.namelist() if not re.match(r"dezero-[\d.]+\.dist-info/", n)}
-    assert names == modules() | {"dezero/py.typed"}
+    data = {"dezero/data/digits.npz", "dezero/data/README.md"}
+    assert names == modules() | data | {"dezero/py.typed"}
 
 
 def test_the_wheel_works_in_an_empty_environment_with_numpy_alone(built, tmp_path):
