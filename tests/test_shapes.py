@@ -709,15 +709,16 @@ class Unreadable(Function):
     def forward(self, *xs):
         return xs[0] * 1
 
-    def branches(self, gy, *xs):
-        if gy.ndim:
-            return gy
-        return gy * 1
+    def in_place(self, gy, *xs):
+        gx = [gy]
+        gx[0] *= 2
+        return gx[0]
 
     def loops(self, gy, *xs):
-        for _ in range(1):
-            gy = gy * 1
-        return gy
+        gx = np.zeros(gy.shape)
+        for i in range(len(gx)):
+            gx[i] = gy[i].data
+        return gx
 
     def instance(self, gy, *xs):
         return gy * self.table
@@ -726,7 +727,7 @@ class Unreadable(Function):
         a = gy + x0 * 0 + x1 * 0 + x2 * 0 + x3 * 0
         return a + a - a + a - a
 
-    rules = branches, loops, instance, long
+    rules = in_place, loops, instance, long
     table = np.ones((2, 3))
 
 
@@ -750,6 +751,11 @@ class WithInstance(Function):
         return gy * apply(COS, x)
 
     rules = (gx,)
+
+
+def test_explain_follows_a_rule_that_asks_if():
+    found = text(F.linear, X, W, B)
+    assert "gx = gy @ W.T " in found and "gW = x.T @ gy " in found and "gb = gy.sum(0) " in found
 
 
 def test_explain_names_the_class_where_there_is_no_formula():

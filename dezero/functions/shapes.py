@@ -9,8 +9,8 @@ __all__ = ['average', 'MOVED', 'COUNTED', 'WORDS', 'SIGNS', 'Reshape', 'ExpandDi
            'min', 'argmax', 'argmin', 'Clip', 'clip', 'Concat', 'Split', 'Stack', 'concat', 'split', 'stack', 'Pad',
            'Flip', 'pad', 'flip', 'Prod', 'others', 'Cumsum', 'prod', 'cumsum', 'Var', 'Std', 'var', 'std', 'Norm',
            'LogSumExp', 'norm', 'logsumexp', 'Einsum', 'unused', 'spelled', 'einsum', 'tensordot', 'dot', 'stretching',
-           'why_summed', 'stretched', 'is_product', 'terms_of', 'indexed', 'words_for', 'Reader', 'returned',
-           'formula_of', 'numbered', 'named', 'number', 'call', 'index_text', 'Names', 'listed', 'forward_row',
+           'why_summed', 'stretched', 'is_product', 'terms_of', 'indexed', 'words_for', 'Reader', 'result_of',
+           'formula_of', 'followed', 'numbered', 'named', 'plain', 'call', 'Names', 'listed', 'forward_row',
            'backward_rows', 'backward_row', 'derivation', 'derivation_of_product', 'einsum_text', 'Explanation',
            'marked', 'explain', 'computed', 'parameter_names', 'sum_array_to', 'logsumexp_array',
            'reshape_sum_backward']
@@ -462,8 +462,9 @@ import inspect
 import itertools
 import re
 import textwrap
+from html import escape
 
-from ..backprop import collect, fit, functions_behind, grad_dtype, rules_of, slot
+from ..backprop import collect, fit, functions_behind, grad_dtype, operands_of, rules_of, slot
 from ..core import Constant, Variable, no_grad, patch, using_config
 from .elementwise import Maximum, Minimum
 from dezero.operators import (
@@ -480,6 +481,7 @@ from dezero.operators import (
     SwapAxes,
     is_basic,
 )
+from ..visualize import in_terms, index_text, number
 
 # %% ../../nbs/07_shapes.ipynb #stretching
 def stretching(small, large, between=None):
@@ -589,6 +591,7 @@ class Reader(ast.NodeTransformer):
         raise TypeError('this is no formula')
 
     def visit_Name(self, node): return self.known.get(node.id, node)
+    def visit_IfExp(self, node): raise TypeError('this is no formula')
 
 # %% ../../nbs/07_shapes.ipynb #visit-attribute
 @patch
@@ -612,7 +615,7 @@ def visit_Call(self: Reader, node):
     match node.func:
         case ast.Attribute(ast.Name('self'), name):
             method, values = getattr(type(self.f), name), map(self.visit, node.args)
-            return returned(self.f, method, values, self.own)
+            return result_of(self.f, method, values, self.own)
         case ast.Subscript(): return self.visit(node.func)  # self.outputs[0]()
     match self.generic_visit(node):
         case ast.Call(ast.Name('apply'), [ast.Call(f, options, named), *xs]): pass
@@ -621,8 +624,8 @@ def visit_Call(self: Reader, node):
         case other: return other
     return ast.Call(f, [*xs, *options], named)
 
-# %% ../../nbs/07_shapes.ipynb #returned
-def returned(f, method, values, own):
+# %% ../../nbs/07_shapes.ipynb #result-of
+def result_of(f, method, values, own):
     "What a method of `f` returns for these values, as an expression."
     lines: Any = ast.parse(textwrap.dedent(inspect.getsource(method))).body[0]
     if not isinstance(lines, ast.FunctionDef): raise TypeError('this is no method')
@@ -633,11 +636,17 @@ def formula_of(f, i, gys, xs, ys):
     own, values = {'inputs': xs, 'outputs': ys}, [ast.Name(name) for name in (*gys, *xs, *ys)]
     try:
         method = type(f).backward if f.has_backward else rules_of(f)[i]
-        found = returned(f, method, values, own)
+        found = result_of(f, method, values, own)
         if f.has_backward and isinstance(found, ast.Tuple): found = found.elts[i]
         text = ast.unparse(found)
-    except Exception: return None  # whatever is no formula
-    return text if len(text) < 80 else None
+    except Exception: text = followed(f, i, [*gys, *xs, *ys])  # it is no formula
+    return text if text and len(text) < 80 else None
+
+def followed(f, i, names):
+    "The same for a rule that asks `if`: what it computes with these operands, or `None`."
+    if f.has_backward: return None
+    operands = *[np.ones(y.shape) for y in f.ys], *operands_of(f)
+    return in_terms(rules_of(f)[i], f, names, operands)[0]
 
 # %% ../../nbs/07_shapes.ipynb #numbered
 def numbered(names):
@@ -654,13 +663,13 @@ def named(y, boxes):
         if x.name: give(x, [re.sub(r'\W+', '_', x.name)])  # in a formula l0/W would be a quotient
     give(y, 'yz')
     for x in boxes:
-        if type(x) is Constant and x.size == 1: names.setdefault(x, number(x.data.item()))
+        if type(x) is Constant and x.size == 1: names.setdefault(x, plain(x.data.item()))
         else: give(x, 'c' if type(x) is Constant else 'abdefhmnpqrstuvw' if x.creator else 'x')
     return names
 
-def number(value):
-    "A number in a formula; below 0 it needs parentheses."
-    return f'({value:g})' if value < 0 else f'{value:g}'
+def plain(value):
+    "A number in a formula; below 0 it gets parentheses."
+    return f'({number(value)})' if value < 0 else number(value)
 
 # %% ../../nbs/07_shapes.ipynb #call
 #: signs for functions of two operands
@@ -670,7 +679,7 @@ def call(f, texts):
     "A function as one writes it, with texts for its operands."
     if type(f) in SIGNS: return f' {SIGNS[type(f)]} '.join(texts)
     if type(f) is Neg: return f'-{texts[0]}'
-    if type(f) is Pow: return f'{texts[0]} ** {number(f.c)}'
+    if type(f) is Pow: return f'{texts[0]} ** {plain(f.c)}'
     if type(f) is Einsum: return f'einsum({", ".join([repr(f.subscripts), *texts])})'
     if type(f) is GetItem: return f'{texts[0]}[{index_text(f.index_)}]'
     default = inspect.signature(type(f).__init__).parameters
@@ -678,18 +687,6 @@ def call(f, texts):
             and not isinstance(v, np.ndarray)
             and (k == 'axis' and v is not None or k not in default or default[k].default != v)]
     return f'{type(f).__name__}({", ".join([*texts, *[s for s in told if len(s) < 30]])})'
-
-# %% ../../nbs/07_shapes.ipynb #index-text
-def index_text(index):
-    "An index as one writes it between brackets."
-    def part(i):
-        if isinstance(i, slice):
-            ends = ['' if end is None else str(end) for end in (i.start, i.stop, i.step)]
-            return ':'.join(ends[:3 if ends[2] else 2])
-        if i is None or i is ...: return '...' if i else 'None'
-        text = str(np.asarray(i).tolist())
-        return text if len(text) < 20 else 'mask' if np.asarray(i).dtype == bool else 'indices'
-    return ', '.join(map(part, index if isinstance(index, tuple) else (index,)))
 
 # %% ../../nbs/07_shapes.ipynb #names
 class Names:
@@ -766,8 +763,8 @@ def derivation(f, i, names, gys, before, after):
         formula = formula_of(f, i, gys, xs, ys)
         return formula or f'{type(f).__name__}.backward({", ".join(gys)})', shapes, []
     n, c = x.size // (math.prod(before[0]) or 1) - getattr(f, 'ddof', 0), getattr(f, 'c', 0)
-    power = xs[0] if c == 2 else f'{xs[0]} ** {number(c - 1)}'
-    known = dict(gy=', '.join(gys), x=xs[i], y=ys[0], n=n, shape=x.shape, c=number(c), power=power)
+    power = xs[0] if c == 2 else f'{xs[0]} ** {plain(c - 1)}'
+    known = dict(gy=', '.join(gys), x=xs[i], y=ys[0], n=n, shape=x.shape, c=plain(c), power=power)
     formula, reason = [text.format(*xs, **known) for text in words]
     return formula, shapes, [reason] if reason else []
 
@@ -822,7 +819,6 @@ def __repr__(self: Explanation):
 # %% ../../nbs/07_shapes.ipynb #marked
 def marked(text):
     "A text as HTML, the indices in a formula set low."
-    from html import escape  # needed nowhere else, and import dezero should be quick
     if ' = ' not in text: return escape(text)
     low = re.sub(r'(\w+)_(\w+)', r'<i>\1</i><sub>\2</sub>', escape(text))
     return low.replace('<i>sum</i>', '&sum;')
@@ -831,7 +827,6 @@ def marked(text):
 @patch
 def _repr_html_(self: Explanation):
     "The same as a table, for notebooks."
-    from html import escape
     def cell(text, style='', columns=1):
         return f'<td colspan="{columns}" style="text-align:left;{style}">{text}</td>'
     def code(text): return cell(f'<code style="white-space:nowrap">{escape(text)}</code>')
