@@ -59,6 +59,30 @@ def test_mlp_is_linear_activation_linear():
     assert model(X).dtype == np.float32
 
 
+@pytest.mark.parametrize("what", [L.Linear, F.ReLU])
+def test_a_class_is_not_taken_for_a_layer(what):
+    with pytest.raises(TypeError, match=rf"^{what.__name__} is no layer and no function"):
+        Sequential(what, L.Linear(1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [(5,), (10, 1), ((),), ((5, 2), None), ((5, 2), "relu"), (None, F.relu)]
+)
+def test_mlp_says_what_it_takes(wrong):
+    with pytest.raises(TypeError, match=r"MLP takes its sizes together, .*MLP\(\(10, 1\)"):
+        MLP(*wrong)
+
+
+def test_sizes_may_come_one_by_one():
+    assert [layer.out_size for layer in MLP(size for size in (3, 2)).layers] == [3, 2]
+
+
+@pytest.mark.parametrize("wrong", [F.relu, None, L.Linear])
+def test_a_summary_is_of_a_layer(wrong):
+    with pytest.raises(TypeError, match="summary takes a Model or a Layer"):
+        summary(wrong, np.zeros((2, 3)))
+
+
 def test_mlp_squashes_by_default():
     model = MLP((5, 2))
     assert np.array_equal(model(X).data, model.l1(F.sigmoid(model.l0(X))).data)

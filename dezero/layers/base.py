@@ -165,15 +165,17 @@ class Linear(Layer):
         if in_size is not None: self._init_W()
         self.b = None if nobias else Parameter(np.zeros(out_size, dtype), 'b')
 
-    def forward(self, x):
-        if self.W.data is None:
-            shape = as_variable(x).shape
-            if not shape: raise ValueError('Linear takes examples with features, not a number')
-            self.in_size = shape[-1]
-            self._init_W()
-        return linear(x, self.W, self.b)
+# %% ../../nbs/09_layers.ipynb #forward
+@patch
+def forward(self: Linear, x):
+    "`x @ W + b`; with the first `x` the weights are made."
+    if self.W.data is None:
+        shape = as_variable(x).shape
+        if not shape: raise ValueError('Linear takes examples with features, not a number')
+        self.in_size = shape[-1]
+        self._init_W()
+    return linear(x, self.W, self.b)
 
-# %% ../../nbs/09_layers.ipynb #init-w
 @patch
 def _init_W(self: Linear, xp=np):
     "Make the weights, now that their number of rows is known."
@@ -205,10 +207,7 @@ def to_gpu(self: Layer):
 # %% ../../nbs/09_layers.ipynb #replacing
 @contextmanager
 def replacing(path):
-    """A new file to write to, which takes the place of `path` when the block has ended well.
-
-    Whatever happens before, the old file stays as it is.
-    """
+    "A new file to write to, which takes the place of `path` when the block has ended well."
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
     if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import NamedTuple
 
-from ..core import Parameter, Variable, no_grad, test_mode, using_config
+from ..core import Parameter, Variable, no_grad, patch, test_mode, using_config
 from ..functions.neuralnet import sigmoid
 from ..layers.base import Layer, Linear, parts
 from ..visualize import plot_dot_graph
@@ -45,9 +45,10 @@ class Sequential(Model):
 
     def __init__(self, *layers):
         for i, layer in enumerate(layers):
-            if not callable(layer):
-                raise TypeError(f'{type(layer).__name__} is no layer and no function. Give them '
-                                'one by one: Sequential(L.Linear(10), F.relu), Sequential(*layers)')
+            if isinstance(layer, type) or not callable(layer):
+                what = getattr(layer, '__name__', type(layer).__name__)
+                raise TypeError(f'{what} is no layer and no function. Give them one by one: '
+                                'Sequential(L.Linear(10), F.relu), or Sequential(*layers)')
             setattr(self, f'l{i}', layer)
 
     def forward(self, x):
@@ -63,8 +64,11 @@ class MLP(Model):
     layers = property(steps_of)
 
     def __init__(self, fc_output_sizes, activation=sigmoid):
+        sizes = tuple(fc_output_sizes) if hasattr(fc_output_sizes, '__iter__') else ()
+        if not sizes or not callable(activation):
+            raise TypeError('MLP takes its sizes together, then a function: MLP((10, 1), F.relu)')
         self.activation = activation
-        for i, size in enumerate(fc_output_sizes): setattr(self, f'l{i}', Linear(size))
+        for i, size in enumerate(sizes): setattr(self, f'l{i}', Linear(size))
 
     def forward(self, x):
         *hidden, last = self.layers
@@ -101,12 +105,16 @@ class Row(NamedTuple):
     params: int  #: how many numbers its own Parameters hold
     memory: int  #: bytes of its Parameters and of its outputs
 
+# %% ../../nbs/10_models.ipynb #summary
 def summary(model, *inputs):
     """A table of the layers of `model`, which is called on `inputs` without a graph, in test mode.
 
     For each layer the shape of its output, the size of its own Parameters, and the memory of its
     Parameters and outputs. What several layers share counts for the first one.
     """
+    if not isinstance(model, Layer):
+        raise TypeError(f'summary takes a Model or a Layer, then its inputs, not a '
+                        f'{type(model).__name__}')
     names, layers = zip(*[pair for pair in parts(model) if isinstance(pair[1], Layer)])
     with no_grad(), test_mode(), watching(layers) as outputs: model(*inputs)
     counted = set()
@@ -146,7 +154,7 @@ def shapes(outputs):
     times = f' x {len(outputs)}' if len(outputs) > 1 else ''
     return (', '.join([str(array.shape) for array in arrays_of(outputs[0])]) or '-') + times
 
-# %% ../../nbs/10_models.ipynb #summary
+# %% ../../nbs/10_models.ipynb #summary-2
 class Summary:
     "A table with one `Row` for each layer in `rows`; it shows itself in a notebook."
     def __init__(self, rows):
@@ -166,13 +174,14 @@ class Summary:
         def fit(line): return [*map(str.ljust, line[:3], wide), *map(str.rjust, line[3:], wide[3:])]
         return '\n'.join(['  '.join(fit(line)) for line in table])
 
-    def _repr_html_(self):
-        head, *body = self.lines()
-        rows = ''.join([line_in_html(line, 'td') for line in body])
-        return (f'<table class="dz-summary"><thead>{line_in_html(head, "th")}</thead>'
-                f'<tbody>{rows}</tbody></table>')
+# %% ../../nbs/10_models.ipynb #repr-html
+@patch
+def _repr_html_(self: Summary):
+    head, *body = self.lines()
+    rows = ''.join([line_in_html(line, 'td') for line in body])
+    return (f'<table class="dz-summary"><thead>{line_in_html(head, "th")}</thead>'
+            f'<tbody>{rows}</tbody></table>')
 
-# %% ../../nbs/10_models.ipynb #line-in-html
 def line_in_html(line, tag):
     "A row of an HTML table; the numbers, from the fourth on, go to the right."
     sides = ['left'] * 3 + ['right'] * 2
