@@ -375,6 +375,25 @@ STORY = """if True:
     print(float(y.data), float(x.grad.data), sys.modules['dezero'].__file__)
     """
 
+# And a network: the digits must be in the wheel, and nothing but NumPy be needed to learn them.
+READING = """if True:
+    import numpy as np
+    import dezero.functions as F
+    from dezero import DataLoader
+    from dezero.datasets import Digits
+    from dezero.models import MLP
+    from dezero.optimizers import Adam
+    from dezero.training import Checkpoint, Trainer
+
+    np.random.seed(0)
+    test = DataLoader(Digits(train=False), 100, shuffle=False)
+    trainer = Trainer(MLP((50, 10), F.relu), Adam(0.01), F.softmax_cross_entropy, F.accuracy,
+                      Checkpoint('run.npz'))
+    history = trainer.fit(DataLoader(Digits(), 50), test, epochs=5)
+    trainer.model.save_weights('model.npz')
+    print(history['valid_accuracy'][-1])
+    """
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
@@ -422,16 +441,22 @@ def test_the_wheel_works_in_an_empty_environment_with_numpy_alone(built, tmp_pat
     install = ["pip", "--python", str(python), "install", "--no-index", "--quiet", str(wheel)]
     status, told = call(*install, cwd=tmp_path)  # --no-index: what else it needed would be missing
     assert status == 0, told
-    done = subprocess.run(
-        [str(python), "-W", "error", "-c", STORY],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-    )
-    y, gx, where = done.stdout.split(maxsplit=2)
+
+    def told_by(program):
+        done = subprocess.run(
+            [str(python), "-W", "error", "-c", program],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        )
+        return done.stdout
+
+    y, gx, where = told_by(STORY).split(maxsplit=2)
     assert float(y) == 1.648721270700128
     assert float(gx) == pytest.approx(3.297442541400256, rel=1e-15)
     assert Path(where.strip()).is_relative_to(home)
+    assert float(told_by(READING).split()[-1]) > 0.9
+    assert (tmp_path / "run.npz").is_file() and (tmp_path / "model.npz").is_file()
     assert (Path(where.strip()).parent / "py.typed").is_file()
