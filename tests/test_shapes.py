@@ -645,7 +645,7 @@ def renamed(y, name):
 def test_explain_a_stack_of_products():
     found = text(lambda x, W: x @ W, np.ones((5, 2, 3)), W)
     assert "W is stretched: (3, 4) -> (1, 3, 4) -> (5, 3, 4)" in found
-    assert "y_aik = sum_j x_aij W_jk" in found
+    assert "y_nik = sum_j x_nij W_jk" in found
     assert "gW = sum_to(x.swapaxes(-1, -2) @ gy, (3, 4))" in found
     assert "each of its elements was used 5 times" in found
 
@@ -663,7 +663,7 @@ def test_explain_einsum():
 
 def test_explain_a_stack_times_a_vector_sums_once():
     found = text(lambda x, v: x @ v, np.ones((5, 2, 3)), np.ones(3))
-    assert "gv = einsum('aij,ai->j', x, gy)   (5, 2) -> (3,)" in found
+    assert "gv = einsum('nij,ni->j', x, gy)   (5, 2) -> (3,)" in found
     assert "stretched" not in found and "sum_to" not in found
 
 

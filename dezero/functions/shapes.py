@@ -519,7 +519,7 @@ def terms_of(f):
     "For a product: letters for the axes of each input, and of the result."
     if isinstance(f, Einsum): return spelled(f.subscripts, f.inputs)
     dims = [x.ndim for x in f.inputs]
-    stack = 'abcdefgh'[:np.max([0, *dims]) - 2 if np.max(dims) > 2 else 0]
+    stack = 'nmpqrstu'[:np.max([0, *dims]) - 2 if np.max(dims) > 2 else 0]
     leads = [stack[len(stack) - np.max([0, n - 2]):] for n in dims]
     first, second = 'ij' if dims[0] > 1 else 'j', 'jk' if dims[1] > 1 else 'j'
     return [leads[0] + first, leads[1] + second], stack + first[:-1] + second[1:]
@@ -829,7 +829,9 @@ def _repr_html_(self: Explanation):
     "The same as a table, for notebooks."
     def cell(text, style='', columns=1):
         return f'<td colspan="{columns}" style="text-align:left;{style}">{text}</td>'
-    def code(text): return cell(f'<code style="white-space:nowrap">{escape(text)}</code>')
+    def code(text):
+        text = f'<code style="white-space:nowrap">{escape(text)}</code>'
+        return cell(text, 'padding-right:1.5em')
     lines = []
     for title, rows in self.parts:
         lines.append(cell(f'<b>{escape(title)}</b>', 'padding-top:.8em', 2))
