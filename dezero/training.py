@@ -407,10 +407,10 @@ def open_bar(trainer):
     try:
         from tqdm import tqdm  # an extra; this bar is made of text, which works everywhere
     except ImportError: return None
-    if not is_live(sys.stderr): return None
+    if not is_live(sys.stdout): return None
     total = len(trainer.train) if hasattr(trainer.train, '__len__') else None
     return tqdm(total=total, initial=trainer.batch - 1, leave=False, unit='batch',
-                desc=f'epoch {trainer.epoch + 1}/{trainer.last}')
+                file=sys.stdout, desc=f'epoch {trainer.epoch + 1}/{trainer.last}')
 
 # %% ../nbs/14_training.ipynb #earlystopping
 class EarlyStopping:
