@@ -110,7 +110,8 @@ def summary(model, *inputs):
     """A table of the layers of `model`, which is called on `inputs` without a graph, in test mode.
 
     For each layer the shape of its output, the size of its own Parameters, and the memory of its
-    Parameters and outputs. What several layers share counts for the first one.
+    Parameters and outputs. What several layers share counts for the first one. Weights that wait
+    for a first input are made by this call.
     """
     if not isinstance(model, Layer):
         raise TypeError(f'summary takes a Model or a Layer, then its inputs, not a '
