@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 import dezero.functions as F
 from dezero import Function, Variable, grad, no_grad, utils
 from dezero.backprop import apply, functions_behind
-from dezero.functions.shapes import kept_shape
+from dezero.functions.shapes import kept_shape, others
 from dezero.numdiff import gradient_check
 
 RNG = np.random.default_rng(0)
@@ -161,6 +161,36 @@ def test_where_the_length_or_the_spread_is_0_the_gradient_is_0():
         assert np.isfinite(grad(gx, x).data).all()
 
 
+@pytest.mark.parametrize("value", [0.1, 1e8 / 3, -7.7e-9])
+def test_the_spread_of_equal_numbers_is_0(value):
+    """Their mean may differ from them in the last digit."""
+    x = Variable(np.full((2, 3), value))
+    assert not grad(F.std(x), x).data.any() and not F.std(x).data.any()
+    assert not grad(F.std(x, axis=1), x).data.any()
+
+
+def test_small_and_large_factors():
+    for value in (1e-200, 1e200):
+        x = Variable(np.array([value, value]))
+        with np.errstate(over="ignore", under="ignore"):
+            assert grad(F.prod(x), x).data.tolist() == [value, value]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 8])
+def test_the_products_of_the_others(n):
+    x = np.arange(2.0 * n).reshape(2, n) - 3
+    want = np.array([[np.prod(np.delete(row, i)) for i in range(n)] for row in x]).reshape(2, n)
+    np.testing.assert_array_equal(others(x, 1), want)
+    np.testing.assert_array_equal(others(Variable(x.T) * 1, 0).data if n > 1 else want.T, want.T)
+    assert gradient_check(F.prod, x, axis=1, order=2)
+
+
+def test_a_product_of_many_needs_no_large_table():
+    x = Variable(np.ones(100_000))
+    x.data[7] = 0.0
+    assert np.flatnonzero(grad(F.prod(x), x).data).tolist() == [7]
+
+
 def test_logsumexp_at_the_edges():
     x = Variable(np.array([[1e4, 1e4], [-1e4, -1e4], [-np.inf, 0.0], [-np.inf, -np.inf]]))
     y = F.logsumexp(x, axis=1)
@@ -246,9 +276,15 @@ def test_errors_name_the_function_and_its_operands(wrong, message):
 
 def test_tensordot_says_which_axes_differ():
     with pytest.raises(
-        ValueError, match=r"axes \[1\] of shape \(2, 3\) and axes \[0\] of shape \(2, 3\)"
+        ValueError, match=r"axes \[-1\] of shape \(2, 3\) and axes \[0\] of shape \(2, 3\)"
     ):
         F.tensordot(box(2, 3), box(2, 3), axes=1)
+    for a, b, axes in (
+        (box(2, 3), box(4), 3), (box(2, 3), box(3, 2, 3), 3), (box(2, 3), box(3, 2), (5, 0)),
+        (box(2, 3), box(3, 2), ([0, 1], [0])), (box(2, 2), box(2, 2), ([0, 0], [0, 1])),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"axes \[.*\] of shape .* and axes \[.*\] of shape"):
+            F.tensordot(a, b, axes)
 
 
 def test_methods_are_those_of_arrays():

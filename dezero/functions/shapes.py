@@ -7,12 +7,12 @@ __all__ = ['average', 'MOVED', 'COUNTED', 'WORDS', 'SIGNS', 'Reshape', 'ExpandDi
            'squeeze', 'flatten', 'Transpose', 'transpose', 'ravel', 'reshaped', 'transposed', 'sizes', 'axes_of',
            'kept_shape', 'Reduction', 'Sum', 'Mean', 'sum', 'mean', 'broadcast_to', 'sum_to', 'Max', 'Min', 'max',
            'min', 'argmax', 'argmin', 'Clip', 'clip', 'Concat', 'Split', 'Stack', 'concat', 'split', 'stack', 'Pad',
-           'Flip', 'pad', 'flip', 'Prod', 'others', 'Cumsum', 'prod', 'cumsum', 'Var', 'Std', 'var', 'std', 'Norm',
-           'LogSumExp', 'norm', 'logsumexp', 'Einsum', 'unused', 'spelled', 'einsum', 'tensordot', 'dot', 'stretching',
-           'why_summed', 'stretched', 'is_product', 'terms_of', 'indexed', 'words_for', 'Reader', 'result_of',
-           'formula_of', 'followed', 'numbered', 'named', 'plain', 'call', 'Names', 'listed', 'forward_row',
-           'backward_rows', 'backward_row', 'derivation', 'derivation_of_product', 'einsum_text', 'Explanation',
-           'marked', 'explain', 'computed', 'parameter_names', 'sum_array_to', 'logsumexp_array',
+           'Flip', 'pad', 'flip', 'others', 'other_factors', 'Prod', 'Cumsum', 'prod', 'cumsum', 'Var', 'Std', 'var',
+           'std', 'Norm', 'LogSumExp', 'norm', 'logsumexp', 'Einsum', 'unused', 'spelled', 'einsum', 'tensordot', 'dot',
+           'stretching', 'why_summed', 'stretched', 'is_product', 'terms_of', 'indexed', 'words_for', 'Reader',
+           'result_of', 'formula_of', 'followed', 'numbered', 'named', 'plain', 'call', 'Names', 'listed',
+           'forward_row', 'backward_rows', 'backward_row', 'derivation', 'derivation_of_product', 'einsum_text',
+           'Explanation', 'marked', 'explain', 'computed', 'parameter_names', 'sum_array_to', 'logsumexp_array',
            'reshape_sum_backward']
 
 # %% ../../nbs/07_shapes.ipynb #code-import-math
@@ -272,26 +272,31 @@ def flip(x, axis=None):
     "`x` in reverse order along `axis` (a number, a tuple, or `None` for all)."
     return Flip(axis)(x)
 
-# %% ../../nbs/07_shapes.ipynb #prod
-class Prod(Reduction):
-    "The product over an axis."
-    needs_outputs = True
-    def forward(self, x): return x.prod(axis=self.axis, keepdims=self.keepdims)
-    def gx(self, gy, x, y):
-        if array_of(x).all(): return self.back(gy * y, x) / x
-        return self.back(gy, x) * others(x, self.axis)
-    rules = gx,
-
 # %% ../../nbs/07_shapes.ipynb #others
 def others(x, axis=None):
     "For each element the product of all the others along `axis`, zeros among them or not."
     axes = axes_of(x, axis)
     order = [i for i in range(x.ndim) if i not in axes] + axes
-    x = x.transpose(order)
-    lead, n = x.shape[:x.ndim - len(axes)], math.prod(x.shape[x.ndim - len(axes):])
-    ones_inside = apply(Where(~np.eye(n, dtype=bool)), x.reshape((*lead, 1, n)), 1.0)
+    turned = x.transpose(order)
+    lead, n = turned.shape[:x.ndim - len(axes)], math.prod([x.shape[i] for i in axes])
     back = [order.index(i) for i in range(x.ndim)]
-    return ones_inside.prod(axis=-1).reshape(x.shape).transpose(back)
+    return other_factors(turned.reshape((*lead, n))).reshape(turned.shape).transpose(back)
+
+def other_factors(x):
+    "The same along the last axis: the partner in a pair, times all the other pairs."
+    n = x.shape[-1]
+    if n < 2: return np.ones(x.shape, x.dtype)
+    if n % 2: x = apply(Pad([(0, 0)] * (x.ndim - 1) + [(0, 1)], 1), x)  # a partner for the last
+    left, right = x[..., ::2], x[..., 1::2]
+    rest = other_factors(left * right)
+    return apply(Stack(-1), rest * right, rest * left).reshape(x.shape)[..., :n]
+
+# %% ../../nbs/07_shapes.ipynb #prod
+class Prod(Reduction):
+    "The product over an axis."
+    def forward(self, x): return x.prod(axis=self.axis, keepdims=self.keepdims)
+    def gx(self, gy, x): return self.back(gy, x) * others(x, self.axis)
+    rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #cumsum
 class Cumsum(Function):
@@ -330,8 +335,13 @@ class Var(Reduction):
 class Std(Var):
     "The standard deviation over an axis; where it is 0 the gradient is 0."
     needs_outputs = True
-    def forward(self, x): return x.std(axis=self.axis, keepdims=self.keepdims, ddof=self.ddof)
-    def gx(self, gy, x, y): return self.back(gy / (y + is_zero(y)), x) * self.deviations(x)
+    def forward(self, x):
+        x = floats(x)
+        axes = axes_of(x, self.axis)
+        first = x[tuple([slice(1 if i in axes else None) for i in range(x.ndim)])]
+        return (x - first).std(axis=self.axis, keepdims=self.keepdims, ddof=self.ddof)
+    def gx(self, gy, x, y):
+        return self.back(gy * ~is_zero(y) / (y + is_zero(y)), x) * self.deviations(x)
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #var-2
@@ -436,11 +446,13 @@ def einsum(subscripts, *xs):
 def tensordot(a, b, axes: Any = 2):
     "Products summed over axes of `a` and `b`: the last and first `axes`, or a pair of lists."
     a_shape, b_shape = np.shape(array_of(a)), np.shape(array_of(b))
-    if np.iterable(axes): left, right = map(sizes, axes)
-    else: left, right = range(len(a_shape) - axes, len(a_shape)), range(axes)
-    if [a_shape[i] for i in left] != [b_shape[j] for j in right]:
-        raise ValueError(f'axes {list(left)} of shape {a_shape} and axes {list(right)} of shape '
-                         f'{b_shape} have different lengths')
+    if not np.iterable(axes): axes = range(-axes, 0), range(axes)
+    left, right = [list(sizes(each)) for each in axes]
+    try: fits = [a_shape[i] for i in left] == [b_shape[j] for j in right]
+    except IndexError: fits = False
+    if not fits or len(set(left)) < len(left) or len(set(right)) < len(right):
+        raise ValueError(f'axes {left} of shape {a_shape} and axes {right} of shape {b_shape} '
+                         'do not fit: each needs a partner of the same length')
     first, second = unused()[:len(a_shape)], unused()[::-1][:len(b_shape)]
     for i, j in zip(left, right): second[j] = first[i]
     result = [c for c in first + second if (first + second).count(c) == 1]
