@@ -62,7 +62,7 @@ class Chapter:
 
     @property
     def number(self):
-        found = re.match(r"\d+", self.docname.rsplit("/", 1)[-1])
+        found = re.match(r"\d+[a-z]?", self.docname.rsplit("/", 1)[-1])
         return found[0] if found else ""
 
     @property
@@ -72,7 +72,7 @@ class Chapter:
     @property
     def short(self):
         """The title without a number in front and without what follows a colon."""
-        return re.sub(r"^(chapter\s+)?\d+\W*", "", self.title, flags=re.I).split(":")[0].strip()
+        return re.sub(r"^(chapter\s+)?\d+[a-z]?\W*", "", self.title, flags=re.I).split(":")[0].strip()
 
 
 def read_chapter(path, docname, package="dezero"):
