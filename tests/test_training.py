@@ -924,7 +924,8 @@ def test_a_gradient_that_is_not_finite_is_located():
     assert x.grad.data[1] == np.inf
     x.cleargrad()
     for walk in (y.backward, lambda: y.backward(create_graph=True), lambda: grad(y, x),
-                 lambda: grad(y, [x], Variable(np.array(2.0)))):  # fmt: skip
+                 lambda: grad(y, [x], Variable(np.array(2.0))),
+                 lambda: y.gradients([x], grad_output=None, create_graph=True)):  # fmt: skip
         with detect_anomaly(), pytest.raises(FloatingPointError, match=text):
             walk()
     assert x.grad is None  # nothing has changed
