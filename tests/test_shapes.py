@@ -16,6 +16,7 @@ from dezero import Function, Variable, grad, no_grad, utils
 from dezero.backprop import apply, functions_behind
 from dezero.functions.shapes import kept_shape, others
 from dezero.numdiff import gradient_check
+from dezero.visualize import index_text
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(2, 3, 4))
@@ -816,6 +817,16 @@ def test_explain_writes_calls_as_one_types_them():
     assert "y = x[indices] " in text(lambda x: x[np.arange(2).repeat(9)], TABLE)
     assert "y = Pad(x, pad_width=1) " in text(lambda x: F.pad(x, 1), X)
     assert "y = Concat(x, x, axis=0) " in text(lambda x: F.concat([x, x]), X)
+
+
+def test_an_index_as_one_types_it():
+    typed = {
+        "1:": slice(1, None), ":": slice(None), "::2": slice(None, None, 2), "-1": -1,
+        "0, ..., None": (0, ..., None), "[0, 2]": np.array([0, 2]), "mask": np.ones((4, 4), bool),
+        "indices, :": (np.arange(30), slice(None)), "2": np.int64(2),
+    }  # fmt: skip
+    for text, index in typed.items():
+        assert index_text(index) == text
 
 
 def test_explain_a_part_that_nobody_uses():

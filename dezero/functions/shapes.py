@@ -858,7 +858,8 @@ def explain(expression, *operands, **options):
     """Shapes forward, the path of broadcasting, and where each gradient comes from.
 
     `explain(y)` explains the graph behind a Variable. `explain(f, x, W)` computes `f(x, W)` and
-    names arrays as the parameters of `f` are named. The result shows itself, as text or as a table.
+    names arrays as the parameters of `f` are named; numbers count as operands if there are no
+    arrays. The result shows itself, as text or as a table.
     """
     y = expression
     if not isinstance(y, Variable): y = computed(expression, operands, options)
