@@ -913,6 +913,32 @@ def in_pieces(fig):
         fig.text(right + 28, top - 32, "cache", bold=True)
 
 
+@figure(600, 300, """Twice the same start above the floor of a valley, and the same velocity, which
+    leads across the floor. Left, momentum adds the slope of the start, which points down, and ends
+    far on the other side. Right, Nesterov follows the velocity first, adds the slope of the place
+    ahead, which points back up to the floor, and ends near it.""")
+def look_ahead(fig):
+    """The slope of the start, and the slope of the place ahead"""
+    floor, pull = 170, 0.6
+    for left, name, ahead in ((64, "Momentum", False), (364, "Nesterov", True)):
+        start, there = (left, 84), (left + 130, 220)
+        slope = pull * (floor - (there if ahead else start)[1])
+        end = there[0], there[1] + slope
+        fig.text(left + 75, 30, name, bold=True, size=17)
+        fig.path(f"M{left - 36} {floor}H{left + 200}", "line", dash=True)
+        fig.text(left + 200, floor - 12, "floor", "soft", 15, anchor="end")
+        fig.arrow(start, there, "fun-ink", gap=0, width=2.4)
+        fig.text(*((left + 44, 150) if ahead else (left + 88, 126)), "$μv$", "fun-ink", 20)
+        if not ahead:
+            fig.arrow(start, (left, start[1] + slope), "grad", gap=0, width=2.4)
+            fig.text(left - 8, start[1] + slope / 2, "$-ηg$", "grad", 19, anchor="end")
+        fig.arrow(there, (there[0], end[1]), "grad", gap=4, width=2.4, dash=not ahead)
+        fig.text(left + 140, there[1] + slope / 2, "$-ηg$", "grad", 19, anchor="start")
+        fig.arrow(start, end, "ink", gap=6, width=2.4)
+        for x, y in (start, end):
+            fig.add("circle", cx=x, cy=y, r=5, cls="dz-head dz-ink")
+
+
 @figure(560, 216, """Left, an image as Pillow keeps it, an array of shape (2, 4, 3): two rows of
     four pixels, and each pixel holds three numbers R, G, B. Right, the same image as DeZero takes
     it, shape (3, 2, 4): three planes, one for each colour, of two rows and four columns.""")

@@ -1,6 +1,7 @@
 """Optimizers against torch and against their formulas; hooks, schedules, states, and mistakes."""
 
 import copy
+import itertools
 import math
 import pickle
 import tracemalloc
@@ -201,13 +202,13 @@ def by_formula(name, w, grads):
     return w
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @every_optimizer
-def test_twenty_updates_are_those_of_the_formula(name, shape):
-    data, grads = numbers(0, shape), gradients(shape, "f8")
-    mine = updated(MAKERS[name](), data, grads).data
-    assert mine.shape == shape and mine.dtype == np.float64
-    np.testing.assert_allclose(mine, by_formula(name, data, grads), rtol=1e-9)
+def test_twenty_updates_are_those_of_the_formula(name):
+    for shape in SHAPES.values():
+        data, grads = numbers(0, shape), gradients(shape, "f8")
+        mine = updated(MAKERS[name](), data, grads).data
+        assert mine.shape == shape and mine.dtype == np.float64
+        np.testing.assert_allclose(mine, by_formula(name, data, grads), rtol=1e-9)
 
 
 @every_optimizer
@@ -245,10 +246,9 @@ def test_the_sine_network_of_step_46_has_the_losses_of_the_book():
 # --- in place, and in pieces --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @every_optimizer
-def test_the_array_stays_the_same_array(name, shape):
-    for dtype in ("f4", "f8"):
+def test_the_array_stays_the_same_array(name):
+    for shape, dtype in itertools.product(SHAPES.values(), ("f4", "f8")):
         param = parameter(numbers(0, shape, dtype), numbers(1, shape, dtype))
         data, before, grad = param.data, param.data.copy(), param.grad.data.copy()
         MAKERS[name]().setup(Holder(param)).update()
@@ -283,11 +283,11 @@ def test_pieces_cover_everything_once(count, size):
         assert (array == i + 1).all()
 
 
-@pytest.mark.parametrize("size", [(30, 50), (300, 500)])
 @every_optimizer
-def test_the_order_in_memory_does_not_matter(name, size):
-    data, grad = numbers(0, size), numbers(1, size)
-    for turn_data, turn_grad in [(False, True), (True, False), (True, True)]:
+def test_the_order_in_memory_does_not_matter(name):
+    turns = [(False, True), (True, False), (True, True)]
+    for size, (turn_data, turn_grad) in itertools.product([(30, 50), (300, 500)], turns):
+        data, grad = numbers(0, size), numbers(1, size)
         param = Parameter(np.asfortranarray(data) if turn_data else data.copy())
         optimizer, array = MAKERS[name]().setup(Holder(param)), param.data
         for _ in range(3):
@@ -466,20 +466,38 @@ def test_a_rate_must_be_positive(maker):
 
 
 @pytest.mark.parametrize(
-    "make, name",
+    "make, name, words, wrong, right",
     [
-        (lambda v: MomentumSGD(momentum=v), "momentum"),
-        (lambda v: RMSprop(rho=v), "rho"),
-        (lambda v: AdaDelta(rho=v), "rho"),
-        (lambda v: Adam(beta1=v), "beta1"),
-        (lambda v: AdamW(beta2=v), "beta2"),
+        (MomentumSGD, "momentum", "at least 0 and below 1", (1, 1.5, -0.1, math.nan), 0),
+        (RMSprop, "rho", "at least 0 and below 1", (1, -0.1), 0),
+        (AdaDelta, "rho", "at least 0 and below 1", (1, -0.1), 0),
+        (Adam, "beta1", "at least 0 and below 1", (1, -0.1), 0),
+        (AdamW, "beta2", "at least 0 and below 1", (1, -0.1), 0),
+        (AdaGrad, "eps", "at least 0", (-1e-8, math.nan, math.inf), 0),
+        (RMSprop, "eps", "at least 0", (-1e-8,), 0),
+        (AdaDelta, "eps", "at least 0", (-1e-8,), 0),
+        (Adam, "eps", "at least 0", (-1e-8,), 0),
+        (AdamW, "weight_decay", "at least 0", (-0.1, math.nan), 0),
+        (WeightDecay, "rate", "at least 0", (-0.1, math.nan), 0),
+        (ClipGrad, "max_norm", "a positive number", (0, -1, math.nan), 1),
     ],
 )
-def test_fractions_are_below_one(make, name):
-    for wrong in (1, 1.5, -0.1, math.nan):
-        with pytest.raises(ValueError, match=f"{name} must be at least 0 and below 1"):
-            make(wrong)
-    make(0)
+def test_numbers_that_make_no_sense_are_named(make, name, words, wrong, right):
+    for value in wrong:
+        with pytest.raises(ValueError, match=f"{name}.* must be {words}, not {value}"):
+            make(**{name: value})
+    for value in (None, "high", [0.5]):
+        with pytest.raises(TypeError, match=f"{name}.* must be {words}, not <class"):
+            make(**{name: value})
+    assert getattr(make(**{name: right}), name) == right
+
+
+def test_hooks_and_what_they_freeze_are_looked_at_when_given():
+    for wrong in ("decay", WeightDecay, None):
+        with pytest.raises(TypeError, match="a hook is called with the list of parameters: .* not"):
+            SGD().add_hook(wrong)
+    with pytest.raises(TypeError, match="FreezeParam takes Parameters and Layers, not .*str"):
+        FreezeParam(Linear(2), "l0")
 
 
 def test_a_gradient_of_another_shape_names_the_parameter():
@@ -653,15 +671,15 @@ def test_hooks_change_shared_gradients_once(grad):
     assert (grad == 1).all()
 
 
-@pytest.mark.parametrize("hook", [WeightDecay(0.1), ClipGrad(0.1)])
 @every_optimizer
-def test_gradients_of_a_graph_in_which_they_are_shared(name, hook):
-    a, b = parameter([1.0, 2.0]), parameter([1.0, 2.0])
-    F.sum(a + b).backward()
-    optimizer = MAKERS[name]().setup(Holder(a, b))
-    optimizer.add_hook(hook)
-    optimizer.update()
-    assert np.array_equal(a.data, b.data) and (a.data < [1, 2]).all()
+def test_gradients_of_a_graph_in_which_they_are_shared(name):
+    for hook in (WeightDecay(0.1), ClipGrad(0.1)):
+        a, b = parameter([1.0, 2.0]), parameter([1.0, 2.0])
+        F.sum(a + b).backward()
+        optimizer = MAKERS[name]().setup(Holder(a, b))
+        optimizer.add_hook(hook)
+        optimizer.update()
+        assert np.array_equal(a.data, b.data) and (a.data < [1, 2]).all()
 
 
 def test_clipping_keeps_the_direction_and_short_gradients():
@@ -710,12 +728,6 @@ def test_freezing_everything_is_no_error():
     optimizer.add_hook(FreezeParam(model))
     optimizer.update()
     assert next(model.params()).data == 1
-
-
-@pytest.mark.parametrize("wrong", [0, -1, math.nan])
-def test_the_largest_norm_is_positive(wrong):
-    with pytest.raises(ValueError, match="max_norm must be a positive number"):
-        ClipGrad(wrong)
 
 
 # --- rates and schedules ------------------------------------------------------------------------
