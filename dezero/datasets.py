@@ -69,6 +69,7 @@ class Dataset:
         "Fill `self.data` and `self.label`."
 
     def __len__(self): return len(self.fields()[0][0])
+    def __iter__(self): return (self[i] for i in range(len(self)))
 
     if TYPE_CHECKING:
         def fields(self) -> tuple: ...

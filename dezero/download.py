@@ -7,7 +7,8 @@ __all__ = ['cache_dir', 'SLOWEST', 'TRIES', 'IDX_TYPES', 'ARRAY_PARTS', 'CacheDi
            'check', 'DownloadError', 'is_present', 'check_url', 'name_in', 'opener', 'extent', 'chunks', 'too_large',
            'fetch', 'from_mirrors', 'whole_part', 'may_try_again', 'reason_of', 'what_to_do', 'alone', 'is_still',
            'lock', 'wait_for', 'bar', 'is_live', 'progress_of', 'show_progress', 'get_file', 'Bounded', 'unpacked',
-           'exactly', 'read_idx', 'read_tar', 'Recorded', 'check_sizes', 'read_pickled_arrays', 'as_text', 'rebuilt']
+           'exactly', 'read_idx', 'read_tar', 'is_plain', 'Recorded', 'check_sizes', 'read_pickled_arrays', 'as_text',
+           'rebuilt']
 
 # %% ../nbs/11c_download.ipynb #code-import-io
 import io
@@ -108,8 +109,10 @@ def opener():
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     made = request.OpenerDirector()
-    for handler in (request.ProxyHandler, request.HTTPHandler, request.HTTPSHandler,
-                    request.HTTPDefaultErrorHandler, request.HTTPErrorProcessor, Redirect):
+    proxies = {k: v for k, v in request.getproxies().items() if k in ('http', 'https')}
+    made.add_handler(request.ProxyHandler(proxies))
+    for handler in (request.HTTPHandler, request.HTTPSHandler, request.HTTPDefaultErrorHandler,
+                    request.HTTPErrorProcessor, Redirect):
         made.add_handler(handler())
     return made
 
@@ -182,7 +185,7 @@ def from_mirrors(urls, path, sha256, max_bytes, timeout, show):
             except (OSError, HTTPException) as error:
                 if getattr(error, 'errno', None) == errno.ENOSPC: raise  # the disk is full
                 again = may_try_again(error, part, have)
-                if left and again: continue
+                if left and again and sha256: continue
                 reasons.append(f'  {url}\n    {reason_of(error, timeout)}')
                 break
     raise DownloadError(what_to_do(path, sha256, reasons))
@@ -386,14 +389,19 @@ def read_tar(path, names, max_bytes=1 << 30):
         try:
             with tarfile.open(fileobj=file, mode='r|') as tar:
                 for member in tar:
-                    if not (member.name in names and member.isreg()): continue
+                    if member.name not in names or not is_plain(member): continue
                     if content := tar.extractfile(member):
                         found.setdefault(member.name, content.read())
             while file.read(1 << 16): pass  # to the end, where gzip has its checksum
-        except tarfile.TarError as error: raise ValueError(str(error)) from None
+        except (tarfile.TarError, RecursionError, OverflowError) as error:
+            raise ValueError(str(error)) from None
     if missing := [name for name in names if name not in found]:
         raise ValueError(f'{path} does not contain {", ".join(missing)}')
     return found
+
+def is_plain(member):
+    "Is it a file whose bytes are all there? A sparse one has holes, which grow to any size."
+    return member.isreg() and not member.issparse()
 
 # %% ../nbs/11c_download.ipynb #recorded
 class Recorded:

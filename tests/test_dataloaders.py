@@ -326,7 +326,8 @@ def test_random_transforms_go_on_as_well():
     next(one)
     state = one.state()
     assert {name.split("/")[0] for name in state} == {
-        "index", "iteration", "generator", "transform0", "transform1", "transform2",
+        "index", "iteration", "batch_size", "generator", "transform0", "transform1",
+            "transform2",
     }  # fmt: skip
     list(two)
     two.load_state(state)
@@ -338,6 +339,21 @@ def test_a_state_of_another_dataset_is_refused():
     state = DataLoader(np.arange(9), 2, seed=3).state()
     with pytest.raises(ValueError, match="belongs to 9 examples, the dataset has 8"):
         DataLoader(np.arange(8), 2).load_state(state)
+
+
+def test_a_state_of_another_loader_is_refused():
+    loader = DataLoader(np.arange(10), 4, seed=0)
+    between = loader.state()
+    loader.next()
+    with pytest.raises(ValueError, match="batches of 4, and this loader makes batches of 2"):
+        DataLoader(np.arange(10), 2).load_state(loader.state())
+    other = DataLoader(np.arange(10), 2)  # between two epochs any size will do
+    other.load_state(between)
+    assert np.array_equal(np.concatenate(list(other)), between["index"])
+    digits = DataLoader(Digits(), 4)
+    flipped = DataLoader(Digits(transform=RandomHorizontalFlip(seed=0)), 4)
+    with pytest.raises(ValueError, match="transform0"):
+        flipped.load_state(digits.state())
 
 
 def test_generator_states():

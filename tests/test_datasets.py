@@ -70,6 +70,18 @@ def test_a_number_that_is_not_there_is_an_index_error(index):
         Points()[index]
 
 
+def test_a_loop_over_a_dataset_of_ones_own_ends():
+    class Squares(Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, i):
+            return i, i * i  # does not complain about any number
+
+    assert list(zip(range(9), Squares()))[-1] == (4, (4, 16))
+    assert len(list(Squares())) == 5
+
+
 def test_a_loop_over_a_dataset_ends():
     assert [int(t) for _, t in Points()] == [0, 1, 2, 3, 4, 5]
 

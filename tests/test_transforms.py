@@ -252,8 +252,29 @@ def test_normalize_elsewhere():
     for std in (0, [1, 0, 2]):
         with pytest.raises(ValueError, match="std must not be 0"):
             Normalize(0, std)
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ValueError, match="do not fit"):
         Normalize([1, 2], 1)(BATCH[0])  # two means for three channels
+
+
+def test_the_channels_are_counted():
+    grey = np.zeros((2, 1, 4, 4), np.uint8)
+    for call in (lambda: Normalize([1, 2, 3])(grey[0]), lambda: Normalize(0, [1, 2]).batch(grey)):
+        with pytest.raises(ValueError, match="numbers for the channels do not fit"):
+            call()
+    assert Normalize([1], [2])(np.zeros((3, 4, 4))).shape == (3, 4, 4)
+
+
+def test_what_is_no_image_is_told():
+    for step in (Resize(4), CenterCrop(2), RandomCrop(2)):
+        with pytest.raises(ValueError, match="height and width"):
+            step(np.zeros(16, np.uint8))
+    with pytest.raises(ValueError, match="'cubic'.*bicubic"):
+        Resize(4, "cubic")(BATCH[0].astype(np.uint8))
+    for size in (4.5, "a", (3, 4.5)):
+        with pytest.raises(TypeError):
+            Resize(size)
+    with pytest.raises(ValueError, match="padding"):
+        RandomCrop(2, padding=-1)
 
 
 def test_float32_gives_the_published_numbers():
