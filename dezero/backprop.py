@@ -212,8 +212,9 @@ def start(output, gy, create_graph):
         raise RuntimeError(f'{name} has no graph behind it: {output.unlinked}. '
                            'Compute it again with the graph, then call backward()')
     if gy is None:
-        ones = np.ones(output.shape, grad_dtype(output))
-        return Variable(ones) if create_graph else ones[()]
+        one = grad_dtype(output).type(1)
+        if create_graph or output.ndim: one = np.full(output.shape, one)
+        return Variable(one) if create_graph else one
     gy = gy if isinstance(gy, Variable) else Variable(gy)
     if gy.shape != output.shape:
         raise ValueError(f'the gradient of {name} must have shape {output.shape}, not {gy.shape}')

@@ -6,7 +6,7 @@
 __all__ = ['new_box', 'add', 'sub', 'mul', 'div', 'power', 'minus', 'power_of_number', 'UFUNCS', 'Add', 'Sub', 'Mul', 'Div',
            'Neg', 'Pow', 'Power', 'LogOrZero', 'is_zero', 'constant', 'boxed', 'two_operands', 'one_operand', 'rsub',
            'rdiv', 'rpower', 'neg', 'pow', 'install', 'setup_variable', 'refuse', 'GetItem', 'PutItem', 'is_basic',
-           'get_item', 'SwapAxes', 'MatMul', 'matmul', 'rmatmul', 'comparison', 'Abs', 'Sign']
+           'is_mask', 'get_item', 'SwapAxes', 'MatMul', 'matmul', 'rmatmul', 'comparison', 'Abs', 'Sign']
 
 # %% ../nbs/03_operators.ipynb #code-import-operator
 import operator
@@ -100,6 +100,7 @@ def boxed(function, x0, x1):
         return constant(x0, x1.data.dtype), x1
     return box(function(), (x0, x1))
 
+# %% ../nbs/03_operators.ipynb #two-operands
 def two_operands(function, compute):
     """A function of two operands: box, compute, record, all in a single Python frame.
 
@@ -132,6 +133,7 @@ def one_operand(function):
     asarray = np.asarray
     def operate(x, *options):
         f = function(*options)
+        if not isinstance(x, Variable): return f(x)
         try:
             a = x.data[()]
             data = f.forward(a)
@@ -150,6 +152,7 @@ def one_operand(function):
     operate.__doc__ = function.__doc__
     return operate
 
+# %% ../nbs/03_operators.ipynb #rsub
 add = two_operands(Add, operator.add)
 sub = two_operands(Sub, operator.sub)
 mul = two_operands(Mul, operator.mul)
@@ -233,7 +236,7 @@ class PutItem(Function):
     def __init__(self, index, shape): self.index_, self.shape = index, shape
     def forward(self, gy):
         gx = np.zeros(self.shape, gy.dtype)
-        if is_basic(self.index_): gx[self.index_] = gy
+        if is_basic(self.index_) or is_mask(self.index_): gx[self.index_] = gy
         else: np.add.at(gx, self.index_, gy)
         return gx
     def ggy(self, ggx, gy): return apply(GetItem(self.index_), ggx)
@@ -243,6 +246,10 @@ def is_basic(index):
     "Made of numbers, slices, `None` and `...` only? Then no element is taken twice."
     parts = index if isinstance(index, tuple) else (index,)
     return all([i is None or i is ... or isinstance(i, (int, np.integer, slice)) for i in parts])
+
+def is_mask(index):
+    "An array of bool, which takes each element once or not at all?"
+    return isinstance(index, np.ndarray) and index.dtype == bool
 
 def get_item(x, index):
     "`x[index]`; an index may be a Variable, too. Book step 47."
@@ -265,7 +272,11 @@ def swapaxes(self: Variable, i, j):
 # %% ../nbs/03_operators.ipynb #matmul
 class MatMul(Function):
     "`x0 @ x1` for vectors, matrices and stacks of matrices. Book step 41."
-    def forward(self, x0, x1): return x0 @ x1
+    def forward(self, x0, x1):
+        if x0.ndim and x1.ndim and x0.shape[-1] != x1.shape[-2:][0]:
+            raise ValueError(f'the last axis of x0 is {x0.shape[-1]} long, and the axis of x1 '
+                             f'that meets it {x1.shape[-2:][0]}')
+        return x0 @ x1
     def gx0(self, gy, x0, x1):
         if x1.ndim == 1: return gy[..., None] * x1
         if x0.ndim == 1: return (gy[..., None, :] @ x1.swapaxes(-1, -2))[..., 0, :]

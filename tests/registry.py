@@ -41,7 +41,7 @@ HELPERS = set(
     " apply grad_dtype fit propagate start own grad"
     # operators
     " two_operands one_operand boxed minus power_of_number constant new_box install"
-    " setup_variable refuse is_basic is_zero comparison"
+    " setup_variable refuse is_basic is_mask is_zero comparison"
     # elementwise
     " floats quotient erf_near erf_far"
     # shapes

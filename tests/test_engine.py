@@ -30,6 +30,7 @@ from dezero import (
 from dezero.backprop import functions_behind
 from dezero.core import Constant
 from dezero.numdiff import gradient_check, numerical_diff, numerical_grad
+from dezero.operators import is_mask
 
 test_mode.__test__ = False  # its name is not that of a test
 
@@ -1046,12 +1047,38 @@ def test_the_short_way_gives_what_the_functions_give():
     assert (g0.dtype, g1.dtype) == (np.float64, np.float32)
 
 
-def test_a_number_between_forward_and_backward():
-    x = Variable(3.0)
-    y = x * x
-    x.data = np.array(100.0)  # the product was made of 3
-    y.backward()
-    assert x.grad.data == 6.0
+def test_one_operand_that_is_no_variable():
+    for number in (2.0, 3, np.float64(2.0), np.array(2.0), np.array([1.0, 2.0])):
+        for operation, expected in ((dezero.functions.neg, -number), (negated_twice, number)):
+            y = operation(number)
+            assert type(y) is Variable and np.array_equal(y.data, expected)
+            y.backward()
+    y = dezero.functions.pow(np.array(3.0), 2)
+    assert y.data == 9.0 and all(isinstance(x, Constant) for x in y.creator.inputs)
+
+
+def negated_twice(x):
+    return -dezero.functions.neg(x)
+
+
+def test_matrices_that_do_not_fit_say_which_axes():
+    for shapes, (last, other) in (
+        (((2, 3), (2, 4)), (3, 2)),
+        (((3,), (2,)), (3, 2)),
+        (((5, 2, 3), (4,)), (3, 4)),
+    ):
+        x0, x1 = [Variable(np.ones(shape)) for shape in shapes]
+        with pytest.raises(ValueError, match=f"axis of x0 is {last} long.* {other}"):
+            x0 @ x1
+
+
+def test_a_mask_takes_no_element_twice():
+    mask = np.array([[True, False, True], [False, False, True]])
+    x = Variable(np.arange(6.0).reshape(2, 3))
+    y = x[mask]
+    assert is_mask(mask) and not is_mask([0, 1]) and not is_mask(np.array([0, 1]))
+    gx = grad(y, x, Variable(np.array([10.0, 20.0, 30.0])))
+    assert gx.data.tolist() == [[10.0, 0.0, 20.0], [0.0, 0.0, 30.0]]
 
 
 def test_operators_hand_out_the_very_box():
