@@ -648,3 +648,9 @@ def test_under_no_grad_nothing_is_kept():
     with no_grad():
         assert F.softmax_cross_entropy(x, t).creator is None
         assert F.softmax_cross_entropy(x, t, label_smoothing=0.1).creator is None
+
+
+def test_explain_has_words_for_the_loss():
+    x = Variable(np.zeros((2, 3)), name="x")
+    told = str(F.explain(F.softmax_cross_entropy, x, np.array([0, 1])))
+    assert "gx = gy * (softmax(x) - 1 at the right class) / the number of labels" in told

@@ -394,6 +394,8 @@ class SoftmaxCrossEntropy(Function):
         return g
     def gt(self, gy, x, t): return t * 0.0
     rules = gx, gt
+    words = [('{gy} * (softmax({0}) - 1 at the right class) / the number of labels',
+              'the share of each class, less what it should be'), ('0', 'a label does not move')]
 
 # %% ../../nbs/08_neuralnet.ipynb #distribution
 def distribution(t, x, ignore_index, label_smoothing):
