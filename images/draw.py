@@ -926,7 +926,7 @@ def look_ahead(fig):
         end = there[0], there[1] + slope
         fig.text(left + 75, 30, name, bold=True, size=17)
         fig.path(f"M{left - 36} {floor}H{left + 200}", "line", dash=True)
-        fig.text(left + 200, floor - 12, "floor", "soft", 15, anchor="end")
+        fig.text(left + 200, floor - 12, "floor", "soft", 16, anchor="end")
         fig.arrow(start, there, "fun-ink", gap=0, width=2.4)
         fig.text(*((left + 44, 150) if ahead else (left + 88, 126)), "$μv$", "fun-ink", 20)
         if not ahead:

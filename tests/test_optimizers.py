@@ -829,8 +829,9 @@ def test_a_schedule_may_reach_zero_but_not_less():
     param = parameter([1.0], [1.0])
     SGD(lambda n: 0).setup(Holder(param)).update()
     assert param.data == 1
-    for wrong in (-0.1, math.nan, math.inf):
-        with pytest.raises(ValueError, match="the schedule gave .* after 0 updates"):
+    for wrong in (-0.1, math.nan, math.inf, None, "high"):
+        error = ValueError if isinstance(wrong, float) else TypeError
+        with pytest.raises(error, match="what the schedule gives after 0 updates must be at least"):
             SGD(lambda n, wrong=wrong: wrong).setup(Holder(param)).update()
 
 
@@ -838,11 +839,13 @@ def test_schedules_refuse_what_makes_no_sense():
     for make in (
         lambda: StepDecay(-1, 3),
         lambda: StepDecay(0.1, 0),
+        lambda: StepDecay(0.1, 5, 0),
+        lambda: CosineDecay(0.1, 5, -1),
         lambda: CosineDecay(0.1, -5),
         lambda: WarmUp(0.1, 0),
         lambda: WarmUp(0, 10),
     ):
-        with pytest.raises(ValueError, match="must be a positive number"):
+        with pytest.raises(ValueError, match="must be (a positive number|at least 0), not "):
             make()
 
 
