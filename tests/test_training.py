@@ -545,6 +545,16 @@ def test_a_run_that_was_stopped_early_stays_stopped(tmp_path):
     assert len(found.fit(train, train, 8, resume=path)) == 8  # more patience: it goes on
 
 
+def test_a_checkpoint_knows_the_best_weights_whatever_the_order_of_callbacks(tmp_path):
+    whole, train = scripted(SCRIPT, EarlyStopping(patience=3))
+    whole.fit(train, train, 8)
+    for epochs in (2, 8):  # the best epoch is the second, after which the program starts anew
+        path = tmp_path / "run"
+        found, train = scripted(SCRIPT, Checkpoint(path), EarlyStopping(patience=3))
+        found.fit(train, train, epochs, resume=path)
+    assert len(found.history) == 5 and same(weights(found.model), weights(whole.model))
+
+
 # --- checkpoints --------------------------------------------------------------------------------
 
 
