@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['gathers', 'batch_of', 'merge', 'DataLoader', 'generator_state', 'set_generator_state', 'own_generators', 'generators',
-           'complain', 'SeqDataLoader']
+           'check_state', 'SeqDataLoader']
 
 # %% ../nbs/13_dataloaders.ipynb #code-import-operator
 import operator
@@ -176,12 +176,12 @@ def load_state(self: DataLoader, arrays):
     "Go on where the loader was whose `state()` this is: the next loop begins with its next batch."
     drawn = {name: {key: arrays.get(f'{name}/{key}') for key in generator_state(random)}
              for name, random in generators(self).items()}
-    complain(self, arrays, drawn)
+    check_state(self, arrays, drawn)
     for name, random in generators(self).items(): set_generator_state(drawn[name], random)
     self.index, self.begun = np.array(arrays['index']), False
     self.iteration = int(arrays['iteration'])
 
-def complain(loader, arrays, drawn):
+def check_state(loader, arrays, drawn):
     "A ValueError if a state belongs to another loader."
     n, size, batch_size = len(arrays['index']), loader.data_size, int(arrays['batch_size'])
     if n != size: raise ValueError(f'this state belongs to {n} examples, the dataset has {size}')
