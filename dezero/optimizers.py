@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PIECE', 'Optimizer', 'checked', 'positive', 'not_negative', 'as_rate', 'rate_at', 'target_of', 'ready', 'pieces',
-           'rows_of', 'SGD', 'fraction', 'MomentumSGD', 'AdaGrad', 'RMSprop', 'AdaDelta', 'Adam', 'AdamW',
+           'rows_of', 'numbers', 'SGD', 'fraction', 'MomentumSGD', 'AdaGrad', 'RMSprop', 'AdaDelta', 'Adam', 'AdamW',
            'WeightDecay', 'FreezeParam', 'ClipGrad', 'square_sum', 'StepDecay', 'CosineDecay', 'WarmUp', 'fitting']
 
 # %% ../nbs/11_optimizers.ipynb #code-import-math
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .core import Variable, describe, patch
+from .core import Variable, as_variable, describe, patch
 
 # %% ../nbs/11_optimizers.ipynb #optimizer
 class Optimizer:
@@ -121,13 +121,14 @@ def target_of(optimizer):
 
 def ready(param):
     "A parameter that can be changed in place, or an error that says what is wrong with it."
-    data, grad = param.data, param.grad
-    if not isinstance(grad, Variable): param.grad = grad = Variable(grad)
+    data, grad = param.data, as_variable(param.grad).data
     if data.dtype.kind != 'f':
         raise TypeError(f'a parameter must be of floats to be updated, and {describe(param)} '
                         'is not: make it with .astype(float)')
-    if data.shape != grad.data.shape:
+    if data.shape != grad.shape:
         raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
+    if grad.dtype != data.dtype or grad is param.grad:
+        param.grad = Variable(grad.astype(data.dtype, copy=False))
     if not data.flags.writeable: param.data = np.array(data)
     return param
 
@@ -153,14 +154,15 @@ def pieces(arrays, spare=1) -> Any:
 def memory(self: Optimizer, param):
     "The arrays kept for a parameter, in the order of `keeps`; zeros at first."
     if not self.keeps: return ()
-    kept = self.kept.get(param)
-    if kept is None:
-        block = np.zeros((len(self.keeps), *param.data.shape), param.data.dtype)
-        kept = self.kept[param] = rows_of(block)
-    elif kept[0].shape != param.data.shape:
+    data, kept = param.data, self.kept.get(param)
+    if kept is None: block = np.zeros((len(self.keeps), *data.shape), data.dtype)
+    elif kept[0].shape != data.shape:
         raise ValueError(f'the parameter {describe(param)} is not the one that '
                          f'{type(self).__name__} knows: what it keeps is {kept[0].shape}')
-    return kept
+    elif kept[0].dtype != data.dtype: block = np.stack(kept).astype(data.dtype)
+    else: return kept
+    self.kept[param] = rows_of(block)
+    return self.kept[param]
 
 def rows_of(block):
     "An array for each place of the first axis, all of them views."
@@ -171,11 +173,15 @@ def parts(self: Optimizer, param, spare=1):
     "The data, the gradient and the memory of a parameter, in `pieces`."
     return pieces((param.data, param.grad.data, *self.memory(param)), spare)
 
+def numbers(param, *values):
+    "Numbers as arrays without axes, in the dtype of a parameter."
+    return [np.array(value, param.data.dtype) for value in values]
+
 # %% ../nbs/11_optimizers.ipynb #sgd
 class SGD(Optimizer):
     "Stochastic gradient descent: `W -= lr * g`. Book step 46."
     def update_one(self, param):
-        lr = self.lr
+        lr = np.array(self.lr, param.data.dtype)
         for p, g, t in self.parts(param): p -= np.multiply(g, lr, t)
 
 # %% ../nbs/11_optimizers.ipynb #fraction
@@ -193,7 +199,7 @@ class MomentumSGD(Optimizer):
         self.nesterov = nesterov
 
     def update_one(self, param):
-        lr, momentum = self.lr, self.momentum
+        lr, momentum = numbers(param, self.lr, self.momentum)
         for p, g, v, t in self.parts(param):
             t = np.multiply(g, lr, t)
             v *= momentum; v -= t
@@ -210,7 +216,7 @@ class AdaGrad(Optimizer):
         self.eps = not_negative('eps', eps)
 
     def update_one(self, param):
-        lr, eps = self.lr, self.eps
+        lr, eps = numbers(param, self.lr, self.eps)
         for p, g, h, t in self.parts(param):
             t = np.square(g, t); h += t
             np.sqrt(h, t); t += eps
@@ -232,7 +238,7 @@ class RMSprop(Optimizer):
 
     def update_one(self, param):
         scale = math.sqrt(1 - self.rho)
-        lr, rho, eps = self.lr / scale, self.rho, self.eps / scale
+        lr, rho, eps = numbers(param, self.lr / scale, self.rho, self.eps / scale)
         for p, g, h, t in self.parts(param):
             h *= rho; t = np.square(g, t); h += t
             np.sqrt(h, t); t += eps
@@ -254,7 +260,7 @@ class AdaDelta(Optimizer):
         self.eps = not_negative('eps', eps)
 
     def update_one(self, param):
-        lr, rho, eps = self.lr, self.rho, self.eps / (1 - self.rho)
+        lr, rho, eps = numbers(param, self.lr, self.rho, self.eps / (1 - self.rho))
         for p, g, h, d, s, t in self.parts(param, spare=2):
             h *= rho; t = np.square(g, t); h += t
             s = np.add(d, eps, s); np.add(h, eps, t)
@@ -295,9 +301,10 @@ class Adam(Optimizer):
     def update_one(self, param):
         scale, fix = math.sqrt(1 - self.beta2), math.sqrt(1 - self.beta2 ** self.t)
         lr, eps = self.lr * (1 - self.beta1) / scale, self.eps * fix / scale
+        lr, eps, beta1, beta2 = numbers(param, lr, eps, self.beta1, self.beta2)
         for p, g, m, v, t in self.parts(param):
-            m *= self.beta1; m += g
-            v *= self.beta2; t = np.square(g, t); v += t
+            m *= beta1; m += g
+            v *= beta2; t = np.square(g, t); v += t
             np.sqrt(v, t); t += eps
             np.divide(m, t, t); t *= lr
             p -= t
@@ -311,7 +318,7 @@ class AdamW(Adam):
 
     def parts(self, param, spare=1):
         "Those of Adam, shrunk."
-        shrink = 1 - self.alpha * self.weight_decay
+        shrink, = numbers(param, 1 - self.alpha * self.weight_decay)
         for p, *rest in super().parts(param, spare):
             p *= shrink
             yield p, *rest
@@ -403,6 +410,7 @@ def load_state(self: Optimizer, arrays):
     params, kept, known = self.named(), {}, {'updates', 'lr'}
     if 'updates' not in arrays:
         raise ValueError("this is not the state of an optimizer: it has no 'updates'")
+    updates = int(not_negative("'updates'", arrays['updates']))
     rate = as_rate(arrays['lr']) if 'lr' in arrays and not callable(self.rate) else self.rate
     for name, param in params.items():
         keys = [f'{keep}/{name}' for keep in self.keeps]
@@ -412,12 +420,12 @@ def load_state(self: Optimizer, arrays):
     if strange := sorted(set(arrays) - known):
         raise ValueError(f'{type(self).__name__} has no place for {strange[0]!r}: the state of '
                          'another optimizer, or of another model?')
-    self.kept, self.rate, self.updates = kept, rate, int(arrays['updates'])
+    self.kept, self.rate, self.updates = kept, rate, updates
 
 def fitting(key, arrays, param):
     "An array of a state, if it is there and fits the parameter."
     if key not in arrays: raise ValueError(f'the state has no {key!r}')
-    array = arrays[key]
+    array = np.asarray(arrays[key])
     if param.data is None or (array.shape, array.dtype) == (param.shape, param.dtype): return array
     raise ValueError(f'{key!r} is {array.shape} {array.dtype}, and does not fit the parameter '
                      f'{describe(param)}')

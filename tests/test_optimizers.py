@@ -344,11 +344,25 @@ def test_a_gradient_that_is_a_plain_array(name):
     assert (param.data < [1, 2]).all() and isinstance(param.grad, Variable)
 
 
-def test_gradients_of_another_dtype_do_not_widen_the_parameter():
-    for maker in MAKERS.values():
-        param = parameter(np.ones(3, "f4"), np.ones(3, "f8"))
-        maker().setup(Holder(param)).update()
-        assert param.dtype == np.float32 and (param.data < 1).all()
+@every_optimizer
+def test_a_gradient_of_another_dtype_counts_as_one_of_the_parameters_dtype(name):
+    for dtype, other in itertools.product(("f4", "f8"), ("i8", "i2", "?", "f2", "f4", "f8")):
+        grad = np.array([[300, 1], [0, -2]]).astype(other)
+        mine = updated(MAKERS[name](), np.ones((2, 2), dtype), 3 * [grad])
+        want = updated(MAKERS[name](), np.ones((2, 2), dtype), 3 * [grad.astype(dtype)])
+        assert mine.dtype == dtype and (mine.data < 1).any() and (mine.data == want.data).all()
+
+
+def test_a_model_that_is_cast_goes_on_and_its_state_fits():
+    param = parameter(np.ones(3), np.ones(3))
+    optimizer = Adam(0.1).setup(Holder(param))
+    optimizer.update()
+    param.data = param.data.astype("f4")
+    optimizer.update()
+    assert param.dtype == np.float32 and param.data == pytest.approx(0.8)
+    state = optimizer.state()
+    optimizer.load_state(state)
+    assert all(array.dtype == np.float32 for array in optimizer.memory(param))
 
 
 def test_numpy_numbers_as_rates_do_not_widen_either():
@@ -968,6 +982,7 @@ def test_parameters_without_names_are_numbered():
         (lambda s: s.update({"m/l0/W": np.ones((9, 9), "f4")}), r"'m/l0/W' is \(9, 9\) float32"),
         (lambda s: s.update({"m/l0/W": s["m/l0/W"].astype("f8")}), r"'m/l0/W' is \(3, 4\) float64"),
         (lambda s: s.update({"lr": np.array(-1.0)}), "positive"),
+        (lambda s: s.update({"updates": np.array(-1)}), "'updates' must be at least 0"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change, message):
