@@ -317,8 +317,8 @@ class CIFAR10(ImageDataset):
         return dict(enumerate(['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog',
                                'horse', 'ship', 'truck']))
 
-# %% ../nbs/12_datasets.ipynb #code-the-names-of-the-classes-of-cifar-100-f
-#: the names of the classes of CIFAR-100, fine and coarse
+# %% ../nbs/12_datasets.ipynb #code-the-fine-names-of-the-classes-of-cifar
+#: the fine names of the classes of CIFAR-100
 FINE = '''apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
     butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab
     crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard
@@ -327,6 +327,7 @@ FINE = '''apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bow
     possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake
     spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
     train trout tulip turtle wardrobe whale willow_tree wolf woman worm'''.split()
+#: and the coarse ones
 COARSE = '''aquatic_mammals fish flowers food_containers fruit_and_vegetables
     household_electrical_devices household_furniture insects large_carnivores
     large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores

@@ -445,7 +445,9 @@ def read_pickled_arrays(data):
     except Exception as error: raise ValueError(f'this pickle is not read: {error}') from error
 
 # %% ../nbs/11c_download.ipynb #as-text
-def as_text(key): return key.decode() if isinstance(key, bytes) else str(key)
+def as_text(key):
+    "A key or a name as text."
+    return key.decode() if isinstance(key, bytes) else str(key)
 
 def rebuilt(record):
     "The array that was recorded, if it is one of plain numbers; what is no record stays as it is."

@@ -516,7 +516,8 @@ def diagnosis(output):
 
 # %% ../nbs/14_training.ipynb #detect-anomaly
 #: the switch of `detect_anomaly`
-detecting = switches['detect_anomaly'] = ContextVar('detect_anomaly', default=False)
+detecting = ContextVar('detect_anomaly', default=False)
+switches['detect_anomaly'] = detecting
 
 def detect_anomaly():
     """A `with` block in which `backward()` raises a `FloatingPointError` where it meets a result or

@@ -1052,6 +1052,8 @@ def tensors(fig):
     fig.grid(250, 96, TABLE, size)
     for step in (2, 1):
         rows = [[v + 6 * (step - 1) for v in row] for row in TABLE]
+        if step == 2:
+            rows[1][:2] = "", ""  # hidden behind the first table
         fig.grid(396 + 28 * (step - 1), 124 - 36 * (step - 1), rows, size)
     axis((104, 82), (200, 82), 0, dy=-12)
     axis((250, 82), (346, 82), 1, dy=-12)

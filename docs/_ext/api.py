@@ -113,8 +113,9 @@ def later_methods(chapter, cls, target):
             yield name.split(".")[1], full
     told = {id(find(chapter.module, name)): name for name in chapter.names if "." not in name}
     for name, member in vars(cls).items():
-        if id(member) in told and callable(member):
-            yield name, f"{chapter.module}.{told[id(member)]}"
+        plain = member.fget if isinstance(member, property) else member
+        if id(plain) in told and callable(plain):
+            yield name, f"{chapter.module}.{told[id(plain)]}"
 
 
 class Listing(SphinxDirective):

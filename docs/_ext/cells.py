@@ -72,7 +72,8 @@ class Chapter:
     @property
     def short(self):
         """The title without a number in front and without what follows a colon."""
-        return re.sub(r"^(chapter\s+)?\d+[a-z]?\W*", "", self.title, flags=re.I).split(":")[0].strip()
+        title = re.sub(r"^(chapter\s+)?\d+[a-z]?\W*", "", self.title, flags=re.I)
+        return title.split(":")[0].strip()
 
 
 def read_chapter(path, docname, package="dezero"):
