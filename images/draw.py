@@ -1051,7 +1051,7 @@ def tensors(fig):
     fig.grid(104, 96, [[1, 2, 3]], size)
     fig.grid(250, 96, TABLE, size)
     for step in (2, 1):
-        rows = [[v + 6 * (step - 1) for v in row] for row in TABLE]
+        rows: list[list] = [[v + 6 * (step - 1) for v in row] for row in TABLE]
         if step == 2:
             rows[1][:2] = "", ""  # hidden behind the first table
         fig.grid(396 + 28 * (step - 1), 124 - 36 * (step - 1), rows, size)
