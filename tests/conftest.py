@@ -12,6 +12,19 @@ def root() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, one for all tests: Playwright cannot be started twice in a thread."""
+    from playwright.sync_api import sync_playwright
+
+    from tools.browser import FLAGS, chromium
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
 # Torch is an oracle, not a need: without it the tests that ask it are left out, in one line.
 LEFT_OUT = pytest.StashKey[int]()
 HAVE_TORCH = find_spec("torch") is not None

@@ -6,17 +6,11 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from dezero import Variable, visualize
 from dezero.utils import plot_dot_graph
 from dezero.visualize import replay
-from tools.browser import chromium
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
 PHONE, DESK = 360, 1000
 PAGE = """<!doctype html><html lang="en"{}><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -78,14 +72,6 @@ def test_a_thousand_functions_are_drawn_in_bounded_time(pure, tmp_path):
 
 
 # --- replays in a browser ------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

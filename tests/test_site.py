@@ -18,9 +18,7 @@ import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
-from tools.browser import chromium
 from tools.notebooks import EXECUTED, body, directives, module, notebooks, read
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,10 +26,6 @@ SITE = ROOT / "_build" / "html"
 CHAPTERS = [path for path in notebooks(ROOT) if path.parent.name == "nbs"]
 PAGE_OF = {path: f"nbs/{path.stem}.html" for path in CHAPTERS}
 MODULES = {f"dezero.{name}": path for path in CHAPTERS if (name := module(read(path)))}
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
 ENOUGH = 4.5  # the contrast of text that WCAG asks for
 
 
@@ -381,14 +375,6 @@ def origins(pages):
     yield {"folder": SITE.as_uri(), "server": f"http://127.0.0.1:{server.server_port}"}
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def left(request):

@@ -14,6 +14,10 @@ PLACES = (
     "C:/Program Files/Google/Chrome/Application/chrome.exe",
     "C:/Program Files (x86)/Google/Chrome/Application/chrome.exe",
 )
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
 ADVICE = (
     "The tests of the site need Chromium or Chrome, and none was found. Install it "
     "(Debian: apt-get install chromium; macOS: brew install --cask chromium), or set CHROMIUM "
