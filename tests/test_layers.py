@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import dezero.functions as F
 import dezero.layers as L
 from dezero import Parameter, Variable, no_grad
 from dezero.layers import Layer, Linear
-from dezero.layers.base import load_arrays, parts, save_arrays
+from dezero.layers.base import load_arrays, parts, remove_leftovers, replacing, save_arrays
 
 
 def names(layer):
@@ -550,6 +551,19 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
             writer.kill()
         found = load_arrays(path)
         assert (found["a"] == found["b"][0]).all() and (found["b"] == found["b"][0]).all()
+
+
+def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / "w.npz").touch()
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "w.npz") as file:
+        name = os.path.basename(file.name)
+        raise KeyboardInterrupt
+    assert len(name) == len(".w.npz.01234567")
+    kept = [".w.npz.backup12", ".w.npz.b.01234567", "w.npz.01234567", ".wxnpz.01234567"]
+    for other in [name, *kept]:
+        (tmp_path / other).touch()
+    remove_leftovers(tmp_path / "w.npz")
+    assert {path.name for path in tmp_path.iterdir()} == {"w.npz", *kept}
 
 
 def test_a_missing_folder_is_named(tmp_path):

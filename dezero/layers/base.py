@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['kinds', 'Layer', 'Kinds', 'search', 'inside', 'parts', 'name_of', 'text_of', 'is_function', 'expected', 'show',
-           'waiting', 'Linear', 'blamed', 'replacing', 'file_path', 'save_arrays', 'write_npz', 'load_arrays',
-           'read_npz', 'read_member', 'write_safetensors', 'safetensors', 'by_name', 'misfit', 'agree', 'fill']
+           'waiting', 'Linear', 'blamed', 'replacing', 'place_of', 'remove_leftovers', 'file_path', 'save_arrays',
+           'write_npz', 'load_arrays', 'read_npz', 'read_member', 'write_safetensors', 'safetensors', 'by_name',
+           'misfit', 'agree', 'fill']
 
 # %% ../../nbs/09_layers.ipynb #code-import-math
 import math
 import os
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
@@ -208,10 +210,8 @@ def to_gpu(self: Layer):
 @contextmanager
 def replacing(path):
     "A new file to write to, which takes the place of `path` when the block has ended well."
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')
-    temporary = os.path.join(folder, f'.{name}.{os.urandom(4).hex()}')
+    folder, name = place_of(path)
+    path, temporary = [os.path.join(folder, n) for n in (name, f'.{name}.{os.urandom(4).hex()}')]
     try:
         with open(temporary, 'xb') as file:
             yield file
@@ -222,6 +222,20 @@ def replacing(path):
     except BaseException:
         if os.path.exists(temporary): os.remove(temporary)
         raise
+
+def place_of(path):
+    "The folder and the name of a file that is to be written; an error if there is no such folder."
+    folder, name = os.path.split(os.path.realpath(path))
+    if os.path.isdir(folder): return folder, name
+    raise FileNotFoundError(f'there is no folder {folder!r}')
+
+# %% ../../nbs/09_layers.ipynb #remove-leftovers
+def remove_leftovers(path):
+    "Delete the half files that killed programs have left beside `path`."
+    folder, name = place_of(path)
+    for found in os.listdir(folder):
+        if re.fullmatch(re.escape(f'.{name}.') + '[0-9a-f]{8}', found):
+            with suppress(OSError): os.remove(os.path.join(folder, found))
 
 # %% ../../nbs/09_layers.ipynb #file-path
 def file_path(path):
