@@ -267,6 +267,15 @@ GOOD = {"model": MLP((3,)), "optimizer": SGD(), "loss": F.softmax_cross_entropy}
         ({"metrics": [0.5]}, TypeError, "the metric float is <class 'float'>"),
         ({"metrics": {"loss": F.accuracy}}, ValueError, "cannot be called 'loss'"),
         ({"metrics": {"valid_x": F.accuracy}}, ValueError, "cannot be called 'valid_x'"),
+        ({"metrics": None}, TypeError, "the metric NoneType is <class 'NoneType'>"),
+        ({"metrics": [lambda y, t: 1, lambda y, t: 2]}, ValueError, "several metrics are called "
+         "'<lambda>': give a dict"),
+        ({"callbacks": EarlyStopping}, TypeError, "such as EarlyStopping.*, not the class Early"),
+        ({"callbacks": [Checkpoint]}, TypeError, "such as EarlyStopping.*, not the class Check"),
+        ({"callbacks": None}, TypeError, "not <class 'NoneType'>"),
+        ({"callbacks": "run.npz"}, TypeError, "not <class 'str'>"),
+        ({"callbacks": SimpleNamespace(on_epoch_end=print)}, TypeError, "any of the methods begin, "
+         "after_batch, after_epoch, end"),
     ],
 )
 def test_what_a_trainer_refuses(wrong, error, text):
@@ -316,10 +325,48 @@ def test_what_a_loss_or_a_metric_must_give():
     with pytest.raises(ValueError, match="does not depend on any parameter of MLP"):
         loss = lambda y, t: F.sum(Variable(np.ones(3)))  # noqa: E731
         Trainer(model, SGD(), loss, verbose=False).fit(train)
-    with pytest.raises(ValueError, match="epochs cannot be negative, and is -1"):
+    with pytest.raises(ValueError, match="epochs is at least 0, not -1"):
         trainer(model, optimizer).fit(train, epochs=-1)
     with pytest.raises(TypeError, match="'float' object"):
         trainer(model, optimizer).fit(train, epochs=1.5)
+
+
+@pytest.mark.parametrize(
+    "make, text",
+    [
+        (lambda: Checkpoint("run", every=0), "every is at least 1, not 0"),
+        (lambda: Checkpoint("run", batches=-2), "batches is at least 1, not -2"),
+        (lambda: Progress(every=0), "every is at least 1, not 0"),
+        (lambda: EarlyStopping(patience=-1), "patience is at least 0, not -1"),
+        (lambda: EarlyStopping(better="max"), "better is the function min or max, not 'max'"),
+    ],
+)
+def test_what_a_callback_refuses(make, text):
+    with pytest.raises((TypeError, ValueError), match=text):
+        make()
+
+
+def test_an_error_of_numpy_is_located_and_keeps_its_traceback():
+    class Logarithm(MLP):
+        def forward(self, x):
+            return super().forward(F.log(x - 9))
+
+    train, *_ = spiral()
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError) as caught:
+        trainer(Logarithm((3,)), SGD()).fit(train)
+    assert str(caught.value).startswith("epoch 1, batch 1: invalid value encountered in log")
+    assert any(entry.name == "forward" for entry in caught.traceback)  # where in the model
+
+
+def test_the_last_batch_counts_by_its_examples_in_dicts_too():
+    class Dicts(Trainer):
+        def forward(self, batch):
+            return super().forward((batch["x"], batch["t"]))
+
+    x, t = np.ones((4, 1)), np.array([0.0, 0, 0, 1])
+    batches = [{"x": x[:3], "t": t[:3]}, {"x": x[3:], "t": t[3:]}]
+    loss = lambda y, t: F.sum(y) * 0 + t.mean()  # noqa: E731
+    assert Dicts(MLP((1,)), SGD(), loss, verbose=False).evaluate(batches) == {"loss": 0.25}
 
 
 def test_an_error_in_the_model_names_the_parameter_in_full():
@@ -349,11 +396,14 @@ def test_plot_draws_training_and_validation_together(monkeypatch):
     drawn = []
 
     class Axes:
-        def plot(self, x, y, label):
-            drawn.append((self.number, list(x), y, label))
+        def plot(self, x, y, label, marker):
+            drawn.append((self.number, list(x), y, label + (marker or "")))
 
         def set(self, title, xlabel):
             drawn.append((self.number, title, xlabel))
+
+        def locator_params(self, axis, integer):
+            assert axis == "x" and integer
 
         def legend(self):
             drawn.append((self.number, "legend"))
@@ -377,6 +427,16 @@ def test_plot_draws_training_and_validation_together(monkeypatch):
     ]  # fmt: skip
     drawn.clear()
     assert len(history.plot("lr")) == 1 and drawn[0] == (0, [1, 2], [1.0, 1.0], "training")
+    drawn.clear()
+    history.plot("valid_loss")
+    assert drawn[0] == (0, [1, 2], [3.0, 2.5], "validation")
+    drawn.clear()
+    History({"loss": [3.0]}).plot()  # a line of one point cannot be seen
+    assert drawn[0] == (0, [1], [3.0], "trainingo")
+    drawn.clear()
+    with pytest.raises(KeyError, match="the history has no 'acuracy'. It has: loss, accuracy"):
+        history.plot("loss", "acuracy")
+    assert drawn == []
 
 
 def test_plot_without_matplotlib_says_what_to_install(monkeypatch):
@@ -430,6 +490,20 @@ def test_the_bar_is_text(stream, monkeypatch):
     for line in (one, two):  # the bar is wiped away before the line is written
         assert re.search(r"\r +\repoch ./2  loss [.\d]+  accuracy [.\d]+$", line)
     assert rest == ""
+
+
+def test_a_line_is_seen_at_once_in_a_log_file(monkeypatch):
+    written = []
+
+    class Log(Live):
+        def flush(self):
+            written.append(self.text.splitlines()[-1][:9])
+
+    monkeypatch.setattr(sys, "stdout", Log(False))
+    train, _, model, optimizer = spiral()
+    stop = SimpleNamespace(after_batch=lambda t: t.stop() if t.epoch == 2 else None)
+    trainer(model, optimizer, stop, verbose=True).fit(train, epochs=3)
+    assert written == ["epoch 1/3", "epoch 2/3", "stopped a"]
 
 
 def test_no_bar_on_request_or_without_tqdm(monkeypatch):
@@ -530,8 +604,12 @@ def test_early_stopping_without_restore_and_asked_again():
 
 def test_early_stopping_needs_what_it_watches():
     found, train = scripted(SCRIPT, EarlyStopping())
-    with pytest.raises(KeyError, match="the history has no 'valid_loss'. It has: loss, accuracy"):
+    with pytest.raises(ValueError, match="watches valid_loss, and fit has nothing to validate on"):
         found.fit(train, None, 3)
+    assert found.epoch == 0  # before it has learned for hours
+    found, train = scripted(SCRIPT, EarlyStopping("valid_los"))
+    with pytest.raises(KeyError, match="the history has no 'valid_los'. It has: loss, accuracy"):
+        found.fit(train, train, 3)
 
 
 def test_a_run_that_was_stopped_early_stays_stopped(tmp_path):
@@ -651,6 +729,48 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     assert (tmp_path / "run.npz").read_bytes() == old
 
 
+def test_what_killed_runs_left_half_written_is_removed(tmp_path):
+    left = [".run.npz.0123abcd", ".run.npz.ffffffff"]
+    kept = [".run.npz.backup01", ".run.npz.b.0123abcd", "run.npz.0123abcd", ".xrun.npz.0123abcd"]
+    for name in left + kept:
+        (tmp_path / name).write_bytes(b"half")
+    run(tmp_path / "run", epochs=1)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "run.npz"}
+
+
+def test_a_missing_folder_is_missed_before_training(tmp_path):
+    counted = SimpleNamespace(after_batch=lambda _: pytest.fail("it has trained"))
+    with pytest.raises(FileNotFoundError, match="there is no folder '.*nowhere'"):
+        run(tmp_path / "nowhere" / "run", [counted])
+
+
+def test_other_metrics_in_the_middle_of_an_epoch(tmp_path):
+    """What the checkpoint has not measured is nan in this epoch, and nothing is mixed up."""
+
+    def half(y, t):
+        return 0.5
+
+    def two(y, t):
+        return 2.0
+
+    def fit(metrics, epochs=2):
+        train, _, model, optimizer = spiral()
+        found = trainer(model, optimizer, after(3, lambda: found.stop()), metrics=metrics)
+        history = found.fit(train, epochs=epochs, resume=tmp_path / "run")
+        found.save(tmp_path / "run")
+        return history
+
+    fit([half])
+    for metrics in ([two, half], [half], [two]):
+        history = fit(metrics)
+        if half in metrics:
+            assert history["half"] == [0.5, 0.5]
+        if two in metrics:
+            assert math.isnan(history["two"][0]) and history["two"][1] == 2
+        os.remove(tmp_path / "run.npz")
+        fit([half])
+
+
 def test_a_run_that_fails_is_not_saved(tmp_path):
     def fail(trainer):
         if trainer.epoch == 2:
@@ -725,6 +845,13 @@ def test_loaders_that_cannot_say_where_they_are(tmp_path):
     stop = SimpleNamespace(after_batch=lambda t: t.stop())
     trainer(other, optimizer, [stop, Checkpoint(tmp_path / "y")]).fit(batches)
     assert not (tmp_path / "y.npz").exists()
+    train, _, model, optimizer = spiral()
+    trainer(model, optimizer, [stop, Checkpoint(tmp_path / "z")]).fit(train)
+    again = trainer(other, SGD(1.0))
+    with pytest.raises(TypeError, match="ends in the middle of an epoch, where list cannot go on"):
+        again.fit(batches, resume=tmp_path / "z")
+    trainer(other, SGD(1.0)).load(tmp_path / "z")  # only to look at the model
+    assert same(weights(model), weights(other))
 
 
 PROGRAM = """
@@ -1048,6 +1175,13 @@ def test_confusion_matrix():
     t = Variable(np.array([[0], [1], [1], [2]]))
     assert confusion_matrix(Variable(y), t).tolist() == wanted
     assert confusion_matrix(y, np.array([0, 1, 1, 2])).sum() == 4
+    many = confusion_matrix(np.eye(300, dtype="f")[[7, 290]], np.array([7, 254], np.uint8))
+    assert many[7, 7] == many[254, 290] == 1 and many.sum() == 2  # 254 * 300 is no uint8
+    for t in ([0, 1, 1], [0, 1, 1, 3], [0, 1, 1, -1], y):
+        with pytest.raises((ValueError, TypeError)):
+            confusion_matrix(y, np.array(t))
+    with pytest.raises(ValueError, match=r"scores of shape \(4,\) need 1 labels from 0 to 3, not"):
+        confusion_matrix(np.array([0, 1, 1, 2]), np.array([0, 1, 1, 2]))
 
 
 def test_mnist_from_a_small_set_of_the_same_form(tmp_path, monkeypatch):
