@@ -625,7 +625,8 @@ def stateful(trainer) -> dict[str, Any]:
     "What, besides the model and the optimizer, has a state to save, by name."
     parts = {'train': trainer.train, 'valid': trainer.valid}
     kept = [callback for callback in trainer.callbacks if hasattr(callback, 'state')]
-    parts |= {f'callback{i}': callback for i, callback in enumerate(kept)}
+    kinds = [type(callback).__name__ for callback in kept]
+    parts |= {f'{kind}{kinds[:i].count(kind)}': kept[i] for i, kind in enumerate(kinds)}
     return {name: part for name, part in parts.items() if hasattr(part, 'state')}
 
 # %% ../nbs/14_training.ipynb #state

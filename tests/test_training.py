@@ -689,7 +689,7 @@ def test_a_checkpoint_is_a_plain_file_of_numbers(tmp_path):
     assert same({k[6:]: v for k, v in arrays.items() if k.startswith("model/")},
                 weights(found.model))  # fmt: skip
     for name in ("epoch", "optimizer/m/l0/W", "random/key", "train/index", "valid/iteration",
-                 "history/valid_loss", "callback0/best"):  # fmt: skip
+                 "history/valid_loss", "EarlyStopping0/best"):  # fmt: skip
         assert name in arrays
 
 
@@ -736,6 +736,28 @@ def test_what_killed_runs_left_half_written_is_removed(tmp_path):
         (tmp_path / name).write_bytes(b"half")
     run(tmp_path / "run", epochs=1)
     assert {path.name for path in tmp_path.iterdir()} == {*kept, "run.npz"}
+
+
+def test_callbacks_find_their_state_again_beside_new_ones(tmp_path):
+    class Count:
+        n = 0
+
+        def after_epoch(self, trainer):
+            self.n += 1
+
+        def state(self):
+            return {"n": np.array(self.n)}
+
+        def load_state(self, arrays):
+            self.n = int(arrays["n"])
+
+    run(tmp_path / "run", epochs=1)
+    one, two = Count(), Count()
+    whole = run(tmp_path / "run", [one], epochs=2)
+    run(tmp_path / "run", [two, EarlyStopping("loss")], epochs=3)
+    assert (one.n, two.n) == (1, 2) and len(whole.history) == 2
+    found = load_arrays(tmp_path / "run")
+    assert {"Count0/n", "EarlyStopping0/best", "EarlyStopping1/best"} <= found.keys()
 
 
 def test_a_missing_folder_is_missed_before_training(tmp_path):
