@@ -6,7 +6,7 @@
 __all__ = ['RENDERERS', 'LIMIT', 'SHOWN', 'replays', 'find', 'render', 'advice', 'Picture', 'Numbers', 'printable', 'cut',
            'escaped', 'boxes_of', 'number', 'label', 'dot_text', 'get_dot_graph', 'write', 'plot_dot_graph', 'Term',
            'written', 'within', 'literal', 'index_text', 'asked', 'returned', 'filled', 'short', 'few', 'equation',
-           'parameters', 'in_terms', 'forward_lines', 'backward_lines', 'slots_made', 'flows', 'Story', 'say', 'around',
+           'parameters', 'in_terms', 'forward_lines', 'backward_lines', 'flows', 'Story', 'say', 'around',
            'tell_forward', 'tell_flow', 'meeting', 'tell_backward', 'layers_of', 'crossings', 'arrange', 'spread',
            'settle', 'layout', 'columns', 'words_in', 'grads_in', 'sizes_of', 'span', 'draw_node', 'curve', 'ports',
            'draw_arrow', 'draw', 'page', 'Replay', 'write_page', 'replay']
@@ -22,7 +22,15 @@ from textwrap import dedent
 
 import numpy as np
 
-from .backprop import collect, functions_behind, operands_of, propagate, slot, start
+from dezero.backprop import (
+    collect,
+    functions_behind,
+    operands_of,
+    propagate,
+    slot,
+    slots_made,
+    start,
+)
 from .core import Constant, Function, no_grad, patch
 from .operators import install
 
@@ -101,8 +109,7 @@ def boxes_of(output, functions):
     "Every Variable that has a part in these functions, `output` first, by slot."
     boxes = {slot(output): output}
     for f in functions:
-        for i in range(len(f.ys)):
-            s = (f, i) if i else f
+        for i, s in enumerate(slots_made(f)):
             if s not in boxes: boxes[s] = f.outputs[i]()
         for x in f.inputs or (): boxes.setdefault(slot(x), x)
     return boxes
@@ -129,11 +136,11 @@ def _dot_var(v, verbose=False, ids=None):
 def _dot_func(f, ids=None):
     "The lines of DOT for a function, with an arrow from each input and to each output."
     ids = Numbers() if ids is None else ids
-    made = [ids[(f, i) if i else f] for i in range(max(1, len(f.ys)))]
-    name = escaped(type(f).__name__)
-    return ''.join([f'f{ids[f]} [label="{name}", color=lightblue, style=filled, shape=box]\n',
-                    *[f'v{ids[slot(x)]} -> f{ids[f]}\n' for x in f.inputs or ()],
-                    *[f'f{ids[f]} -> v{i}\n' for i in made]])
+    made, name = [ids[s] for s in slots_made(f)], escaped(type(f).__name__)
+    me = f'f{ids[f.birth]}'
+    return ''.join([f'{me} [label="{name}", color=lightblue, style=filled, shape=box]\n',
+                    *[f'v{ids[slot(x)]} -> {me}\n' for x in f.inputs or ()],
+                    *[f'{me} -> v{i}\n' for i in made]])
 
 # %% ../nbs/04_visualize.ipynb #dot-text
 _HEAD = '''digraph g {
@@ -356,10 +363,6 @@ def backward_lines(f, i, gys, gx):
     return lines, [(n, k) for k, n in enumerate(names) if re.search(rf'\b{n}\b', text)]
 
 # %% ../nbs/04_visualize.ipynb #slots-made
-def slots_made(f):
-    "The slots of what a function made."
-    return [(f, i) if i else f for i in range(max(1, len(f.ys)))]
-
 def flows(output):
     """Every derivative that flows back along an arrow, in order: its function, the number of the
     input, what came in, and what goes out."""
@@ -393,7 +396,7 @@ class Story:
 
     def node(self, what, kind='v'):
         "The id of a node, for a function or the slot of a box."
-        key = f'{kind}{self.ids[what]}'
+        key = f'{kind}{self.ids[what.birth if kind == "f" else what]}'
         self.nodes.setdefault(key, what if kind == 'f' else self.boxes[what])
         return key
 

@@ -27,7 +27,7 @@ from dezero import (
     test_mode,
     using_config,
 )
-from dezero.backprop import functions_behind
+from dezero.backprop import boxes_behind, functions_behind
 from dezero.core import Constant
 from dezero.numdiff import gradient_check, numerical_diff, numerical_grad
 from dezero.operators import is_mask
@@ -480,7 +480,8 @@ def test_unchain_backward_keeps_data_and_own_creator():
 def test_unused_outputs_count_as_zero(create_graph):
     x = Variable(np.array([1.25, 2.5]))
     rest, whole = Modf()(x)
-    assert (rest.index, whole.index) == (0, 1) and rest.creator is whole.creator
+    f = rest.creator
+    assert f is whole.creator and f.outputs[0]() is rest and f.outputs[1]() is whole
     del whole
     rest.backward(create_graph=create_graph)
     assert x.grad.data.tolist() == [1.0, 1.0]
@@ -1018,6 +1019,47 @@ def one_of_each(x0, x1):
     return -((x0 + x1) * (x0 - 2.5) / (3 - x1) ** 2) + x1**x0 + 2 * x0
 
 
+def test_operators_share_their_function_until_someone_asks():
+    x0, x1 = Variable(2.0), Variable(3.0)
+    y, z = x0 * x1, x1 * x1
+    w = y * z
+    assert y.note[2] is z.note[2] is w.note[2]
+    f, g = y.creator, z.creator
+    assert f is not g and f is y.creator and g is z.creator
+    assert f.inputs[0] is x0 and f.inputs[1] is x1 and g.inputs[0] is x1
+    assert f.outputs[0]() is y and g.outputs[0]() is z and f.birth < g.birth
+    assert f.ys[0] is y.data and f.operands == (2.0, 3.0)
+    w.backward()
+    assert (x0.grad.data, x1.grad.data) == (27.0, 54.0)
+    assert [h.birth for h in functions_behind(w)] == [w.creator.birth, g.birth, f.birth]
+    assert (Variable(5.0) * 2.0).creator.inputs[0].data == 5.0
+
+
+def test_new_data_between_computing_and_backward_changes_nothing():
+    for value in (np.array(3.0), np.array([3.0, 4.0])):
+        for square in (lambda x: x * x, lambda x: x**2, Square()):
+            x = Variable(value)
+            y = square(x)
+            x.data = np.full_like(value, 100.0)
+            y.backward()
+            assert np.array_equal(x.grad.data, 2 * value)
+
+
+def test_a_creator_can_be_set_and_taken_away():
+    x = Variable(3.0)
+    f = Square()
+    y = Variable(9.0)
+    y.creator = f
+    f.inputs = (x,)  # later than the link
+    y.backward()
+    assert x.grad.data == 6.0 and y.creator is f and y.generation == 1
+    z = x * 2.0
+    z.creator = None
+    assert z.creator is None and z.note is None and z.generation == 0
+    z.backward()
+    assert z.grad.data == 1.0 and x.grad.data == 6.0
+
+
 def test_numbers_take_the_short_way_to_the_same_gradients():
     rng = np.random.default_rng(0)
     for dtype in (np.float64, np.float32):
@@ -1025,8 +1067,7 @@ def test_numbers_take_the_short_way_to_the_same_gradients():
             numbers = [Variable(np.array(a)), Variable(np.array(b))]
             arrays = [Variable(np.array([a])), Variable(np.array([b]))]
             y, ys = one_of_each(*numbers), one_of_each(*arrays)
-            assert any(f.operands for f in functions_behind(y)) == (dtype is np.float64)
-            assert not any(f.operands for f in functions_behind(ys))
+            assert all(x.note[4] for z in (y, ys) for x in boxes_behind(z))
             for g, gs in zip(grad(y, numbers, create_graph=True), grad(ys, arrays)):
                 assert g.dtype == dtype and g.shape == ()
                 assert np.allclose(g.data, gs.data, rtol=1e-6)

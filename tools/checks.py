@@ -185,7 +185,7 @@ def exported_names(nb: Notebook) -> Iterator[str]:
     for node in [n for source in cells for n in ast.parse(source).body]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             decorators = {ast.unparse(d) for d in node.decorator_list}
-            if decorators & {"overload", "typing.overload"}:
+            if decorators & {"overload", "typing.overload", f"{node.name}.setter"}:
                 continue
             if isinstance(node, ast.FunctionDef) and any(
                 d.split("(")[0] == "patch" for d in decorators
