@@ -6,7 +6,7 @@
 __all__ = ['add', 'sub', 'mul', 'div', 'power', 'minus', 'power_of_number', 'UFUNCS', 'Add', 'Sub', 'Mul', 'Div', 'Neg', 'Pow',
            'Power', 'LogOrZero', 'is_zero', 'constant', 'boxed', 'two_operands', 'one_operand', 'rsub', 'rdiv',
            'rpower', 'neg', 'pow', 'install', 'setup_variable', 'refuse', 'GetItem', 'PutItem', 'is_basic', 'is_mask',
-           'get_item', 'SwapAxes', 'MatMul', 'matmul', 'rmatmul', 'comparison', 'Abs', 'Sign']
+           'get_item', 'SwapAxes', 'MatMul', 'why_no_product', 'matmul', 'rmatmul', 'comparison', 'Abs', 'Sign']
 
 # %% ../nbs/03_operators.ipynb #code-import-operator
 import operator
@@ -193,7 +193,8 @@ UFUNCS = {np.add: add, np.subtract: sub, np.multiply: mul, np.true_divide: div,
 
 def refuse(name):
     "The error for a NumPy function that was called on a Variable."
-    name = {'absolute': 'abs', 'amax': 'max', 'amin': 'min'}.get(name, name)
+    ours = {'absolute': 'abs', 'amax': 'max', 'amin': 'min', 'concatenate': 'concat'}
+    name = ours.get(name, name)
     return TypeError(f'np.{name} cannot compute with a Variable, it would lose the graph. '
                      f'Use F.{name} where dezero.functions (as F) has it, or np.{name} on x.data')
 
@@ -266,7 +267,9 @@ def swapaxes(self: Variable, i, j):
 # %% ../nbs/03_operators.ipynb #matmul
 class MatMul(Function):
     "`x0 @ x1` for vectors, matrices and stacks of matrices. Book step 41."
-    def forward(self, x0, x1): return x0 @ x1
+    def forward(self, x0, x1):
+        try: return x0 @ x1
+        except ValueError: raise ValueError(why_no_product(x0.shape, x1.shape)) from None
     def gx0(self, gy, x0, x1):
         if x1.ndim == 1: return gy[..., None] * x1
         if x0.ndim == 1: return (gy[..., None, :] @ x1.swapaxes(-1, -2))[..., 0, :]
@@ -276,6 +279,14 @@ class MatMul(Function):
         if x1.ndim == 1: return (x0.swapaxes(-1, -2) @ gy[..., None])[..., 0]
         return x0.swapaxes(-1, -2) @ gy
     rules = gx0, gx1
+
+def why_no_product(left, right):
+    "Why arrays of these two shapes cannot be multiplied by `@`."
+    if not (left and right): return '@ takes vectors and matrices: a number is multiplied by *'
+    if left[-1] == right[-2:][0]: return 'the axes before the matrices do not broadcast'
+    place = 'last but one' if len(right) > 1 else 'only'
+    return (f'the last axis of the left operand has length {left[-1]}, '
+            f'the {place} axis of the right one {right[-2:][0]}: @ needs equal lengths')
 
 def matmul(x, W):
     "`x @ W`. Book step 41."

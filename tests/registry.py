@@ -37,11 +37,11 @@ def exported(module):
 # Exported in lower case, and no function of Variables.
 HELPERS = set(
     # the walk back
-    "functions_behind slot collect operands_of rules_of gradients_by_backward"
-    " apply grad_dtype fit propagate start own grad"
+    "boxes_behind functions_behind slot slots_made by_rules collect operands_of rules_of"
+    " gradients_by_backward apply grad_dtype fit propagate start own grad"
     # operators
-    " two_operands one_operand boxed minus power_of_number constant new_box install"
-    " setup_variable refuse is_basic is_mask is_zero comparison"
+    " two_operands one_operand boxed minus power_of_number constant install"
+    " setup_variable why_no_product refuse is_basic is_mask is_zero comparison"
     # elementwise
     " floats quotient erf_near erf_far"
     # shapes

@@ -6,6 +6,7 @@ import copy
 import gc
 import inspect
 import pickle
+import sys
 import textwrap
 import threading
 import tracemalloc
@@ -1000,6 +1001,7 @@ def test_numpy_steps_aside_or_is_refused():
     for use, word in [
         (lambda: np.abs(x), "F.abs"),
         (lambda: np.sum(x), "F.sum"),
+        (lambda: np.concatenate([x, x]), "F.concat "),
         (lambda: np.array(x), "x.data"),
         (lambda: np.add(x, 1.0, out=np.ones(2)), "in place"),
     ]:
@@ -1017,6 +1019,38 @@ def test_numpy_steps_aside_or_is_refused():
 
 def one_of_each(x0, x1):
     return -((x0 + x1) * (x0 - 2.5) / (3 - x1) ** 2) + x1**x0 + 2 * x0
+
+
+def steps_of_python(run):
+    "How many lines of Python `run` goes through."
+    count = 0
+
+    def trace(frame, event, arg):
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_parallel_operations_are_linear_work():
+    x = Variable(0.5)
+
+    def work(n):
+        x.cleargrad()
+        parts = [x * x for _ in range(n)]
+        y = parts[0]
+        for part in parts[1:]:
+            y = y + part
+        return steps_of_python(lambda: y.backward())
+
+    assert work(512) - work(64) == 8 * (work(64) - work(8))
 
 
 def test_operators_share_their_function_until_someone_asks():

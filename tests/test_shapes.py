@@ -267,12 +267,22 @@ def test_shapes_may_be_numbers_lists_and_minus_1():
         (lambda x: F.split(x, 2, axis=1), "equal division"),
         (lambda x: F.einsum("ij,jk->ik", x), "'ij,jk->ik' speaks of 2 operands, not of 1"),
         (lambda x: F.einsum("ijk->i", x), "subscripts|dimensions"),
-        (lambda x: x @ np.zeros((2, 3)), "mismatch"),
+        (lambda x: x @ np.zeros((2, 4)), "left operand has length 3, the last but one .* one 2"),
+        (lambda x: np.zeros((4, 3)) @ x, "left operand has length 3, the last but one .* one 2"),
+        (lambda x: np.zeros(3) @ x, "left operand has length 3, the last but one .* one 2"),
+        (lambda x: x @ np.zeros(2), "left operand has length 3, the only axis .* one 2"),
+        (lambda x: x @ 2.0, r"a number is multiplied by \*"),
+        (lambda x: 2.0 @ x, r"a number is multiplied by \*"),
     ],
 )
 def test_errors_name_the_function_and_its_operands(wrong, message):
     with pytest.raises(ValueError, match=rf"(?s){message}.*in \w+\(.*'x' \(2, 3\) float64"):
         wrong(box(2, 3, name="x"))
+
+
+def test_stacks_of_matrices_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"axes before the matrices do not broadcast\n +in MatMul"):
+        box(2, 3, 2) @ box(3, 2, 3)
 
 
 def test_tensordot_says_which_axes_differ():

@@ -30,7 +30,8 @@ def names_defined(code):
 def names_in(node):
     """The names that one statement defines."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return [patched_class(node) + node.name]
+        setters = [d for d in node.decorator_list if ast.unparse(d) == f"{node.name}.setter"]
+        return [] if setters else [patched_class(node) + node.name]
     if isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         return [part.id for target in targets for part in ast.walk(target) if is_new(part)]
