@@ -306,7 +306,7 @@ def few(value):
     return number(value) if np.ndim(value) == 0 else f'{np.shape(value)} {short(value, 4)}'.strip()
 
 def equation(left, text, figures, value):
-    "Up to three lines: `y = x0 * x1`, `  = 2 * 3`, `  = 6`."
+    "Up to three lines: `y = x0 * x1`, then `= 2 * 3` and `= 6`, the signs below each other."
     more = [figures] if figures and figures != few(value) else []
     return [f'{left} = {text}', *[f'{" " * len(left)} = {each}' for each in [*more, few(value)]]]
 

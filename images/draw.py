@@ -1053,8 +1053,8 @@ def tensors(fig):
     for step in (2, 1):
         rows: list[list] = [[v + 6 * (step - 1) for v in row] for row in TABLE]
         if step == 2:
-            rows[1][:2] = "", ""  # hidden behind the first table
-        fig.grid(396 + 28 * (step - 1), 124 - 36 * (step - 1), rows, size)
+            rows[1] = [""] * 3  # hidden behind the first table
+        fig.grid(396 + 28 * (step - 1), 132 - 46 * (step - 1), rows, size)
     axis((104, 82), (200, 82), 0, dy=-12)
     axis((250, 82), (346, 82), 1, dy=-12)
     axis((236, 96), (236, 160), 0, dx=-12)
@@ -1067,7 +1067,7 @@ def tensors(fig):
         fig.text(x, 32, word, bold=True)
 
 
-@figure(540, 284, """Left: reshape turns shape (2, 3) into (3, 2), row after row, and the gradient
+@figure(540, 292, """Left: reshape turns shape (2, 3) into (3, 2), row after row, and the gradient
     of shape (3, 2) goes back to shape (2, 3) the same way. Right: transpose turns rows into
     columns, and transposing the gradient puts every number back to its element.""")
 def places(fig):
@@ -1084,10 +1084,10 @@ def places(fig):
         fig.arrow(a.right, b.left)
         c = cells(fig, left, 182, [[10 * v for v in r] for r in TABLE], size, back=True)
         d = cells(fig, left + 170, 168, [[10 * v for v in r] for r in y], size, back=True)
-        fig.text(c.x, 255, "$g_x$", "grad", 18)
+        fig.text(c.x, 254, "$g_x$", "grad", 18)
         fig.text(d.x, 268, "$g_y$", "grad", 18)
         fig.arrow(d.left, c.right, "grad", width=2.2)
-    fig.path("M270 24V262", "line", 1, dash=True)
+    fig.path("M270 24V268", "line", 1, dash=True)
 
 
 @figure(540, 290, """Forward: the rows of x, shape (2, 3), are added to y, shape (3,). Backward: the
@@ -1166,7 +1166,7 @@ def matmul_element(fig):
     fig.text(270, 228, "its gradient: row $i$ of $g_y$ times row $j$ of $W$, added up", "grad", 18)
 
 
-@figure(540, 440, """Three matrix products with n = 2, d = 3, m = 4. y = x @ W: (n, d) times (d, m)
+@figure(540, 456, """Three matrix products with n = 2, d = 3, m = 4. y = x @ W: (n, d) times (d, m)
     is (n, m). gx = gy @ W.T: (n, m) times (m, d) is (n, d). gW = x.T @ gy: (d, n) times (n, m) is
     (d, m).""")
 def matmul_shapes(fig):
@@ -1182,12 +1182,12 @@ def matmul_shapes(fig):
         return x + cols * size
 
     for y, product in ((76, (("$x$", "nd"), ("$W$", "dm"), ("$y$", "nm"))),
-                       (222, (("$g_y$", "nm"), ("$W^T$", "md"), ("$g_x$", "nd"))),
-                       (368, (("$x^T$", "dn"), ("$g_y$", "nm"), ("$g_W$", "dm")))):
+                       (230, (("$g_y$", "nm"), ("$W^T$", "md"), ("$g_x$", "nd"))),
+                       (384, (("$x^T$", "dn"), ("$g_y$", "nm"), ("$g_W$", "dm")))):
         ends = [matrix(x, y, *it) for x, it in zip(columns, product)]
         for end, start, sign in zip(ends, columns[1:], ("`@`", "$=$")):
             fig.text((end + start) / 2, y, sign, size=18)
-    for y in (148, 300):
+    for y in (146, 314):
         fig.path(f"M24 {y}H516", "line", 1, dash=True)
 
 

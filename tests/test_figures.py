@@ -75,7 +75,9 @@ class Label:
         self.left = float(element.get("x")) - start * self.width
         self.right = self.left + self.width
         baseline = float(element.get("y"))
-        self.top, self.bottom = baseline - 0.75 * self.size, baseline + 0.12 * self.size
+        raised = any(float(span.get("dy", 0)) < 0 for span in element)
+        self.top = baseline - (1.0 if raised else 0.75) * self.size
+        self.bottom = baseline + 0.12 * self.size
         self.middle = (self.left + self.right) / 2, baseline - 0.35 * self.size
 
     def covers(self, x, y):

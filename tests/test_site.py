@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tools.notebooks import EXECUTED, body, directives, module, notebooks, read
 
@@ -211,6 +212,28 @@ def test_patched_methods_lead_to_the_chapter_that_tells_them(pages):
     assert ("api/backprop.html", "dezero.core.Variable.backward") in links
 
 
+def test_results_fit_between_the_margins(pages):
+    results = [
+        (page, line)
+        for page, soup in pages.items()
+        for result in soup.select("div.cell_output div.output.text_plain pre")
+        for line in result.text.splitlines()
+    ]
+    assert len(results) > 100
+    assert [found for found in results if len(found[1]) > 90] == [], "print it: that breaks lines"
+
+
+def test_cells_say_which_pictures_keep_their_colours():
+    pictures = [
+        (path.stem, said)
+        for path in CHAPTERS
+        for said, code in code_cells(path)
+        if "alt" in said and re.search(r"cmap='gray'|\bshow\(", code)
+    ]
+    assert len(pictures) > 5
+    assert [stem for stem, said in pictures if "photo" not in said] == []
+
+
 def test_previous_and_next_go_through_the_book(pages):
     order = ["index.html", *PAGE_OF.values(), "api/index.html"]
     order += [f"api/{name[7:]}.html" for name in MODULES] + ["benchmarks.html"]
@@ -258,6 +281,7 @@ def test_the_names_of_a_cell_are_found(extension, source, names):
         ("#| hide_output\nx", "x", {"tags": ["remove-output"]}),
         ("#| solution\nx", "x", {"solution": True}),
         ("#| alt: a curve\nplot()", "plot()", {"mystnb": {"image": {"alt": "a curve"}}}),
+        ("#| photo\nshow()", "show()", {"mystnb": {"image": {"classes": "photo"}}}),
         ("#| export\nx = 1", "x = 1", {"export": {"module": "dezero.core", "names": ["x"]}}),
     ],
 )
@@ -274,6 +298,49 @@ def test_a_picture_without_words_is_a_warning(extension, monkeypatch):
     page = nodes.container("", nodes.image(uri="a.svg", alt="a box"), nodes.image(uri="b.svg"))
     figures.want_words(None, page)
     assert said == ["b.svg"]
+
+
+@pytest.mark.parametrize(
+    "printed, classes",
+    [
+        ("name  layer\nl0    Linear", ["stream", "columns"]),
+        ("shapes do not fit\n  in Linear((2, 3), (4,))", ["stream"]),
+    ],
+)
+def test_what_is_printed_in_columns_is_marked(extension, printed, classes):
+    block = nodes.literal_block(printed, printed, classes=["stream"])
+    extension("book").keep_columns(None, nodes.container("", block))
+    assert block["classes"] == classes
+
+
+@pytest.mark.parametrize(
+    "before, after, parts",
+    [
+        ("at ", ".", ["at ", ["m", "."], ""]),
+        ("powers (", "), and", ["powers ", ["(", "m", "),"], " and"]),
+        ("the ", "th of ", ["the ", ["m", "th"], " of "]),
+        ("for ", " and", ["for ", "m", " and"]),
+    ],
+)
+def test_a_formula_and_its_punctuation_are_held_together(extension, before, after, parts):
+    line = nodes.paragraph("", "", nodes.Text(before), nodes.math("m", "m"), nodes.Text(after))
+    extension("book").keep_punctuation(None, line)
+    found = [
+        [each.astext() for each in node if each.astext()] if is_held(node) else node.astext()
+        for node in line
+    ]
+    assert found == parts
+
+
+def is_held(node):
+    return isinstance(node, nodes.inline) and node["classes"] == ["unbroken"]
+
+
+def test_only_figures_that_would_shrink_by_half_are_wide(extension):
+    too_wide = extension("figures").too_wide
+    assert too_wide('<svg class="a" width="600.5pt" height="90pt">')
+    assert not too_wide('<svg width="509pt" height="90pt">')
+    assert not too_wide('<svg viewBox="0 0 10 10">')
 
 
 # --- the pages in a browser ----------------------------------------------------------------------
@@ -344,6 +411,17 @@ CONTRAST = """
 
 STATE = """
 async () => {
+  // Is the character behind a formula on another line?
+  const torn = (formula) => {
+    const behind = formula.nextSibling;
+    if (behind?.nodeType !== Node.TEXT_NODE || !/^\\S/.test(behind.data)) return false;
+    const [range, boxes] = [document.createRange(), formula.querySelectorAll("svg")];
+    if (!boxes.length || !formula.checkVisibility()) return false;
+    range.setStart(behind, 0);
+    range.setEnd(behind, 1);
+    const end = boxes[boxes.length - 1].getBoundingClientRect().right;
+    return range.getBoundingClientRect().left < end - 2;
+  };
   await (window.MathJax?.startup?.promise);
   document.querySelectorAll("details").forEach((each) => { each.open = true; });
   const text = [...document.querySelectorAll("article :is(p, li, td, th, dd, h1, h2, h3)")]
@@ -356,7 +434,12 @@ async () => {
     formulas: document.querySelectorAll("span.math, div.math").length,
     rendered: document.querySelectorAll(":is(span, div).math mjx-container svg").length,
     broken: document.querySelectorAll('[data-mjx-error], [data-mml-node="merror"]').length,
-    raw: text.filter((t) => /\\$[^$]+\\$|\\\\\\(|\\\\\\[/.test(t)),
+    raw: text.filter((t) => /\\$[^$]+\\$|\\\\\\(|\\\\\\[|`/.test(t)),
+    torn: [...document.querySelectorAll("article span.math")].filter(torn).map((e) => e.outerHTML),
+    broken_columns: [...document.querySelectorAll(".output.columns pre")]
+      .filter((e) => getComputedStyle(e).whiteSpace !== "pre").length,
+    small: [...document.querySelectorAll("div.cell_output img")]
+      .filter((e) => e.clientWidth && e.clientWidth < 0.48 * e.naturalWidth).map((e) => e.alt),
   };
 }
 """
@@ -397,7 +480,7 @@ def open_page(browser, origin, mode="light", width=1280):
 
 
 # Each page is opened twice, and everything is looked at on the way.
-VISITS = {"folder": ("light", 1280), "server": ("dark", 400)}
+VISITS = {"folder": ("light", 1280), "server": ("dark", 390)}
 
 
 @pytest.fixture(scope="session")
@@ -448,6 +531,45 @@ def test_no_page_scrolls_sideways(visits, pages, place):
     assert {page for page in pages if visits[place, page]["width"] > width} == set()
 
 
+@each_visit
+def test_formulas_keep_their_punctuation(visits, pages, place):
+    assert [torn for page in pages for torn in visits[place, page]["torn"]] == []
+
+
+@each_visit
+def test_columns_and_pictures_survive_a_narrow_screen(visits, pages, place):
+    assert {page for page in pages if visits[place, page]["broken_columns"]} == set()
+    assert [words for page in pages for words in visits[place, page]["small"]] == []
+
+
+def test_names_and_their_words_fit_on_a_phone(origins, browser):
+    tab, _ = open_page(browser, origins["folder"], width=390)
+    tab.goto(f"{origins['folder']}/api/index.html")
+    tables = tab.locator(".pst-scrollable-table-container")
+    assert tables.count() > 10
+    wide = "tables => tables.filter(t => t.scrollWidth > t.clientWidth).length"
+    assert tables.evaluate_all(wide) == 0
+    tab.context.close()
+
+
+def test_photos_look_the_same_in_both_modes(pages, origins, browser):
+    seen = {}
+    for mode in ("light", "dark"):
+        tab, _ = open_page(browser, origins["folder"], mode)
+        for page, soup in pages.items():
+            if soup.select("img.photo"):
+                tab.goto(f"{origins['folder']}/{page}")
+                for number, photo in enumerate(tab.locator("img.photo:visible").all()):
+                    picture = Image.open(BytesIO(photo.screenshot())).convert("RGB")
+                    middle = picture.crop((10, 10, picture.width - 10, picture.height - 10))
+                    seen.setdefault((page, number), []).append(middle)
+        tab.context.close()
+    assert len(seen) > 3
+    for place, (light, dark) in seen.items():
+        most = max(high for _, high in ImageChops.difference(light, dark).getextrema())
+        assert most < 30, place  # the edges of letters may be smoothed a little otherwise
+
+
 def test_the_reader_switches_between_light_and_dark(origins, browser):
     tab, wrong = open_page(browser, origins["server"])
     tab.goto(f"{origins['server']}/nbs/00_core.html")
@@ -483,7 +605,7 @@ def test_plots_suit_the_mode_and_stay_legible(pages, origins, browser, mode):
         if not soup.select("div.cell_output img"):
             continue
         tab.goto(f"{origins['folder']}/{page}")
-        for plot in tab.locator("div.cell_output img:visible").all():
+        for plot in tab.locator("div.cell_output img:not(.photo):visible").all():
             picture = Image.open(BytesIO(plot.screenshot())).convert("RGB")
             counts = Counter(picture.get_flattened_data())
             ground, total = picture.getpixel((1, 1)), picture.width * picture.height

@@ -32,7 +32,8 @@ from tools.notebooks import (
     text,
 )
 
-DIRECTIVES = {"default_exp", "export", "hide", "hide_input", "hide_output", "solution", "alt"}
+DIRECTIVES = {"default_exp", "export", "hide", "hide_input", "hide_output"}
+DIRECTIVES |= {"solution", "alt", "photo"}
 
 
 # --- the form of the notebooks ------------------------------------------------------------------

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import zlib
 from dataclasses import astuple
 from pathlib import Path
@@ -22,6 +23,10 @@ TOCTREE = """```{{toctree}}
 
 {entries}
 ```"""
+
+
+COLUMNS = re.compile(r"\S {2,}\S")
+BEFORE, AFTER = re.compile(r"\S+$"), re.compile(r"^\S+")
 
 
 def read_chapters(app):
@@ -99,6 +104,36 @@ def dress_cells(app, doctree):
             cell.append(nodes.raw("", "</details>", format="html"))
 
 
+def keep_columns(app, doctree):
+    """Mark what was printed in columns: its lines must not be broken on a narrow screen."""
+    for block in doctree.findall(nodes.literal_block):
+        if "stream" in block["classes"] and COLUMNS.search(block.astext()):
+            block["classes"].append("columns")
+
+
+def keep_punctuation(app, doctree):
+    """Hold a formula together with what touches it: a browser would break the line in between."""
+    for formula in list(doctree.findall(nodes.math)):
+        parent, place = formula.parent, formula.parent.index(formula)
+        around = parent[max(place - 1, 0) : place], parent[place + 1 : place + 2]
+        before, after = [each[0] if each and is_text(each[0]) else "" for each in around]
+        head, tail = BEFORE.search(before), AFTER.search(after)
+        held = nodes.inline("", "", classes=["unbroken"])
+        if head:
+            parent.replace(before, nodes.Text(before[: head.start()]))
+            held += nodes.Text(head[0])
+        if tail:
+            parent.replace(after, nodes.Text(after[tail.end() :]))
+        if head or tail:
+            parent.replace(formula, held)
+            held += formula
+            held += nodes.Text(tail[0] if tail else "")
+
+
+def is_text(node):
+    return isinstance(node, nodes.Text)
+
+
 def number_chapter(app, doctree):
     """Write "Chapter 00" above the title of a chapter."""
     for chapter in numbered(app):
@@ -146,6 +181,8 @@ def setup(app):
     app.connect("env-get-outdated", reread)
     app.connect("source-read", show_notebook)
     app.connect("doctree-read", dress_cells)
+    app.connect("doctree-read", keep_columns)
+    app.connect("doctree-read", keep_punctuation)
     app.connect("doctree-read", number_chapter)
     app.connect("build-finished", drop_old_pages)
     api.setup(app)

@@ -8,6 +8,7 @@ A code cell may begin with directive lines, `#| name` or `#| name: value`:
     export          the cell goes into the package; it gets a label
     solution        the cell is folded away under the word "Solution"
     alt: text       what the figure shows, for those who cannot see it
+    photo           the figure shows pictures, whose colours dark mode leaves alone
 
 The directive lines themselves are never shown.
 """
@@ -120,6 +121,8 @@ def shown_code(cell, module):
         tags.append("remove-output")
     if alt := said.get("alt"):
         options["image"] = {"alt": alt}
+    if "photo" in said:
+        options.setdefault("image", {})["classes"] = "photo"
     if "solution" in said:
         metadata["solution"] = True
     if "export" in said:

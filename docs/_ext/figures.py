@@ -14,6 +14,7 @@ from sphinx.util import logging
 
 LOG = logging.getLogger(__name__)
 ROOT = re.compile(r"<svg\b[^>]*>")
+WIDTH = re.compile(r'\swidth="([\d.]+)pt"')
 STYLE = re.compile(r"<style>.*?</style>\s*", re.S)
 
 
@@ -37,6 +38,12 @@ def inline(svg, alt, prefix):
     return f'<svg{attributes} role="img" aria-label="{escape(alt)}">{body}</svg>'
 
 
+def too_wide(root, column=360):
+    """Would a phone show this figure at less than half its size? Its letters would be too small."""
+    width = WIDTH.search(root)
+    return bool(width) and float(width[1]) * 4 / 3 > 2 * column
+
+
 class InlineFigures(SphinxPostTransform):
     """Put the concept figures into the page; the style that they share goes in once."""
 
@@ -51,6 +58,8 @@ class InlineFigures(SphinxPostTransform):
                 continue
             svg = path.read_text(encoding="utf-8")
             root = ROOT.search(svg)
+            if root and too_wide(root[0]):
+                image["classes"].append("wide")
             if not (root and re.search(r'class="[^"]*\bdz\b', root[0])):
                 continue
             for style in STYLE.findall(svg):
