@@ -350,6 +350,30 @@ def recording(fig):
     fig.text(346, 144, "remember", "accent", 15, "start")
 
 
+@figure(560, 226, """Left: x0, which holds 2.0, and x1, which holds 3.0, go into Mul, which makes y.
+    Right: the note in y, a slip with five lines. Birth is 7, output is 0, function is Mul,
+    inputs are x0 and x1, operands are 2.0 and 3.0.""")
+def note(fig):
+    """The note in a Variable: when it was made, by what, and from what"""
+    mul, y = fig.fun(142, 104, "Mul", 56), fig.var(236, 104, "y")
+    for height, label, value in ((52, "x_0", "2.0"), (156, "x_1", "3.0")):
+        x = fig.var(46, height, label)
+        fig.link(x, mul)
+        fig.text(46, height - 34 if height < 104 else height + 34, value, "soft", 15)
+    fig.link(mul, y)
+    fig.text(236, 138, "6.0", "soft", 15)
+    fig.path("M262 104H306", "accent", 1.75, dash=True)
+    left, top, row = 308, 24, 32
+    lines = [("birth", "7"), ("output", "0"), ("function", "Mul"),
+             ("inputs", "($x_0$, $x_1$)"), ("operands", "(2.0, 3.0)")]
+    fig.rect(left, top, 228, row * len(lines) + 16, "paper", "accent", radius=8, stroke_width=1.5)
+    for i, (name, value) in enumerate(lines):
+        middle = top + 8 + row * (i + 0.5)
+        fig.text(left + 16, middle, name, "soft", 15, "start")
+        fig.text(left + 108, middle, value, "ink", 16, "start")
+    fig.text(left + 114, 212, "`y.note`", "accent", 16)
+
+
 @figure(520, 190, """Left: Add takes two Variables, x0 and x1, and returns y. Right: Modf takes
     one Variable x and returns two, y0 and y1.""")
 def many(fig):
