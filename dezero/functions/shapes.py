@@ -361,8 +361,13 @@ class Norm(Reduction):
     needs_outputs = True
     def forward(self, x):
         x = floats(x)
-        return np.sqrt((x * x).sum(axis=self.axis, keepdims=self.keepdims))
-    def gx(self, gy, x, y): return self.back(gy / (y + is_zero(y)), x) * x
+        largest = np.abs(x).max(axis=self.axis, keepdims=True, initial=0)
+        unit = np.ldexp(np.ones_like(largest), np.frexp(largest)[1] - 1)  # a power of 2
+        x = x / unit
+        y = np.sqrt((x * x).sum(axis=self.axis, keepdims=True)) * unit
+        return y if self.keepdims else y.squeeze(tuple(axes_of(x, self.axis)))
+    def gx(self, gy, x, y):
+        return self.back(gy * ~is_zero(y), x) * (x / self.back(y + is_zero(y), x))
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #logsumexp
