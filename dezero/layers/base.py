@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['kinds', 'Layer', 'Kinds', 'search', 'inside', 'parts', 'name_of', 'text_of', 'is_function', 'expected', 'show',
-           'waiting', 'Linear', 'blamed', 'replacing', 'place_of', 'remove_leftovers', 'file_path', 'save_arrays',
+           'waiting', 'Linear', 'blamed', 'beside', 'remove_leftovers', 'replacing', 'file_path', 'save_arrays',
            'write_npz', 'load_arrays', 'read_npz', 'read_member', 'write_safetensors', 'safetensors', 'by_name',
            'misfit', 'agree', 'fill']
 
@@ -206,36 +206,49 @@ def to_gpu(self: Layer):
     raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which brings arrays '
                        'onto a GPU, comes with chapter 15. Leave out to_gpu() until then')
 
+# %% ../../nbs/09_layers.ipynb #beside
+try:
+    import fcntl
+except ImportError: fcntl: Any = None  # on Windows
+
+def beside(folder, name):
+    "A new file for what is to become `name`, locked as long as it is open."
+    while True:
+        file = open(os.path.join(folder, f'.{name}.{os.urandom(4).hex()}.part'), 'xb')
+        with suppress(OSError):  # some network drives know no locks
+            if fcntl: fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.exists(file.name): return file
+        file.close()  # somebody saw it before it was locked, and has removed it
+
+def remove_leftovers(folder, name):
+    "Remove what programs that were killed have left of a file: what nobody has locked."
+    for found in os.listdir(folder):
+        if not re.fullmatch(rf'\.{re.escape(name)}\.[0-9a-f]{{8}}\.part', found): continue
+        with suppress(OSError), open(os.path.join(folder, found), 'r+b') as file:
+            if fcntl: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else: file.close()
+            os.remove(file.name)
+
 # %% ../../nbs/09_layers.ipynb #replacing
 @contextmanager
 def replacing(path):
     "A new file to write to, which takes the place of `path` when the block has ended well."
-    folder, name = place_of(path)
-    path, temporary = [os.path.join(folder, n) for n in (name, f'.{name}.{os.urandom(4).hex()}')]
-    try:
-        with open(temporary, 'xb') as file:
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')
+    with suppress(PermissionError): remove_leftovers(folder, name)
+    with beside(folder, name) as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if os.path.exists(path): os.chmod(temporary, os.stat(path).st_mode)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary): os.remove(temporary)
-        raise
-
-def place_of(path):
-    "The folder and the name of a file that is to be written; an error if there is no such folder."
-    folder, name = os.path.split(os.path.realpath(path))
-    if os.path.isdir(folder): return folder, name
-    raise FileNotFoundError(f'there is no folder {folder!r}')
-
-# %% ../../nbs/09_layers.ipynb #remove-leftovers
-def remove_leftovers(path):
-    "Delete the half files that killed programs have left beside `path`."
-    folder, name = place_of(path)
-    for found in os.listdir(folder):
-        if re.fullmatch(re.escape(f'.{name}.') + '[0-9a-f]{8}', found):
-            with suppress(OSError): os.remove(os.path.join(folder, found))
+            if os.path.exists(path): os.chmod(file.name, os.stat(path).st_mode)
+            if fcntl is None: file.close()  # Windows does not rename an open file either
+            os.replace(file.name, path)
+        except BaseException:
+            file.close()
+            with suppress(FileNotFoundError): os.remove(file.name)
+            raise
 
 # %% ../../nbs/09_layers.ipynb #file-path
 def file_path(path):
