@@ -6,9 +6,9 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from registry import ENTRIES, HELPERS, exported, modules
+from registry import ENTRIES, HELPERS, exported, modules, tried
 
 import dezero.functions as F
 from dezero import Variable, grad, no_grad
@@ -17,17 +17,6 @@ from dezero.core import Function
 from dezero.numdiff import gradient_check
 
 CASES = [pytest.param(entry, id=entry.names.split()[0]) for entry in ENTRIES]
-
-
-def tried(examples):
-    """A modest number of examples, the same ones every time."""
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def operands(entry, shapes, seed=0, dtype=float):

@@ -7,9 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from registry import tried
 
 import dezero.functions as F
 from dezero import Function, Variable, grad, no_grad, utils
@@ -22,11 +23,6 @@ RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(2, 3, 4))
 AXES = [None, 0, 1, -1, -3, (0, 2), (-1, 1), (2, 0, 1), ()]
 REDUCTIONS = [F.sum, F.mean, F.max, F.min, F.prod, F.var, F.std, F.norm, F.logsumexp]
-
-
-def tried(examples):
-    """The same examples every time."""
-    return settings(max_examples=examples, deadline=None, derandomize=True, database=None)
 
 
 def box(*shape, **options):
