@@ -553,6 +553,23 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
         assert (found["a"] == found["b"][0]).all() and (found["b"] == found["b"][0]).all()
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(out_size=3.0), "out_size is a whole number, how many features there are, not 3.0"),
+        (dict(out_size="3"), "out_size is a whole number, .* not '3'"),
+        (dict(out_size=(3,)), "out_size is a whole number"),
+        (dict(out_size=None), "out_size is a whole number"),
+        (dict(out_size=3, in_size=2.5), "in_size is a whole number"),
+        (dict(out_size=3, dtype=int), "weights are floats, not int64"),
+    ],
+    ids=str,
+)
+def test_sizes_are_numbers_and_weights_are_floats(options, message):
+    with pytest.raises(TypeError, match=message):
+        Linear(**options)
+
+
 WRITER = """if True:
     import sys
     from dezero.layers.base import replacing

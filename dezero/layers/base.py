@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['kinds', 'Layer', 'Kinds', 'search', 'inside', 'parts', 'name_of', 'text_of', 'is_function', 'expected', 'show',
-           'waiting', 'Linear', 'blamed', 'beside', 'remove_leftovers', 'replacing', 'file_path', 'save_arrays',
-           'write_npz', 'load_arrays', 'read_npz', 'read_member', 'write_safetensors', 'safetensors', 'by_name',
-           'misfit', 'agree', 'fill']
+           'waiting', 'check_linear', 'Linear', 'blamed', 'locks', 'beside', 'remove_leftovers', 'replacing',
+           'file_path', 'save_arrays', 'write_npz', 'load_arrays', 'read_npz', 'read_member', 'write_safetensors',
+           'safetensors', 'by_name', 'misfit', 'agree', 'fill']
 
 # %% ../../nbs/09_layers.ipynb #code-import-math
 import math
@@ -151,6 +151,13 @@ def waiting(name, shape, dtype):
     return param
 
 # %% ../../nbs/09_layers.ipynb #linear
+def check_linear(out_size, in_size, dtype):
+    "A `TypeError` if these are no sizes, or no dtype for weights."
+    for name, size in (('out_size', out_size), ('in_size', 0 if in_size is None else in_size)):
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(f'{name} is a whole number, how many features there are, not {size!r}')
+    if np.dtype(dtype).kind != 'f': raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
+
 class Linear(Layer):
     """`x @ W + b` with `out_size` columns: a fully connected layer. Book step 44.
 
@@ -161,6 +168,7 @@ class Linear(Layer):
         if not isinstance(nobias, (bool, np.bool_)):
             raise TypeError(f'nobias is True or False, not {nobias!r}. Linear takes one size, '
                             'Linear(10); that of the input goes by name, Linear(10, in_size=3)')
+        check_linear(out_size, in_size, dtype)
         self.in_size: Any = in_size
         self.out_size, self.dtype = out_size, dtype
         self.W = waiting('W', (in_size, out_size), dtype)
@@ -207,12 +215,16 @@ def to_gpu(self: Layer):
                        'onto a GPU, comes with chapter 15. Leave out to_gpu() until then')
 
 # %% ../../nbs/09_layers.ipynb #beside
-try:
-    import fcntl
-except ImportError: fcntl: Any = None  # on Windows
+def locks() -> Any:
+    "The module that locks files; `None` on Windows."
+    try:
+        import fcntl  # not at the top: import dezero is to be quick
+    except ImportError: return None
+    return fcntl
 
 def beside(folder, name):
     "A new file for what is to become `name`, locked as long as it is open."
+    fcntl = locks()
     while True:
         file = open(os.path.join(folder, f'.{name}.{os.urandom(4).hex()}.part'), 'xb')
         with suppress(OSError):  # some network drives know no locks
@@ -222,6 +234,7 @@ def beside(folder, name):
 
 def remove_leftovers(folder, name):
     "Remove what programs that were killed have left of a file: what nobody has locked."
+    fcntl = locks()
     for found in os.listdir(folder):
         if not re.fullmatch(rf'\.{re.escape(name)}\.[0-9a-f]{{8}}\.part', found): continue
         with suppress(OSError), open(os.path.join(folder, found), 'r+b') as file:
@@ -243,7 +256,7 @@ def replacing(path):
             file.flush()
             os.fsync(file.fileno())
             if os.path.exists(path): os.chmod(file.name, os.stat(path).st_mode)
-            if fcntl is None: file.close()  # Windows does not rename an open file either
+            if locks() is None: file.close()  # Windows does not rename an open file either
             os.replace(file.name, path)
         except BaseException:
             file.close()
