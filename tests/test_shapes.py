@@ -134,6 +134,41 @@ def test_ties_in_float32_and_in_integers():
     assert grad(n.max(), n).data.tolist() == [0.5, 0.5, 0.0]
 
 
+def test_clipping_integers_keeps_them():
+    x = Variable(np.array([1, 200], np.uint8))
+    assert F.clip(x, -1, 300).data.tolist() == [1, 200]
+    assert F.clip(Variable(np.array([1, 5, 9])), 2.5, 7).data.tolist() == [2.5, 5.0, 7.0]
+    assert grad(F.clip(x, -1, 100), x).data.tolist() == [1.0, 0.0]
+
+
+def test_a_limit_that_is_a_variable_would_lose_its_gradient():
+    for limits in ((Variable(-1.0), 1.0), (None, Variable(1.0))):
+        with pytest.raises(TypeError, match="for Variables there are maximum and minimum"):
+            F.clip(box(2, 3), *limits)
+
+
+def test_the_gradient_of_nan_is_nan():
+    x = Variable(np.array([np.inf, 1.0, np.nan]))
+    y = F.logsumexp(x)
+    assert np.isnan(y.data) and np.isnan(grad(y, x).data).all()
+
+
+def test_what_is_no_array_is_refused():
+    for f in (F.argmax, F.argmin, F.sum, F.concat):
+        with pytest.raises(TypeError, match="<class 'list'> is not supported: write np.array"):
+            f([[1.0, 2.0]])
+    with pytest.raises(TypeError, match="the subscripts are a text and come first"):
+        F.einsum(box(2, 3), "ij->ji")
+
+
+def test_parts_that_overlap():
+    x = box(2, 3)
+    assert [y.shape for y in F.split(x, [0, 2, 5], 1)] == [(2, 0), (2, 2), (2, 1), (2, 0)]
+    assert [y.shape for y in F.split(x, [-1], 1)] == [(2, 2), (2, 1)]
+    with pytest.raises(ValueError, match=r"\[2, 1\] the parts overlap: the places must rise"):
+        F.split(x, [2, 1], 1)
+
+
 def test_clip_passes_on_the_limits_and_not_beyond():
     x = Variable(np.array([-2.0, -1.0, 0.0, 1.0, 2.0, np.nan]))
     assert grad(F.clip(x, -1, 1), x).data.tolist() == [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]
