@@ -654,3 +654,12 @@ def test_explain_has_words_for_the_loss():
     x = Variable(np.zeros((2, 3)), name="x")
     told = str(F.explain(F.softmax_cross_entropy, x, np.array([0, 1])))
     assert "gx = gy * (softmax(x) - 1 at the right class) / the number of labels" in told
+
+
+@pytest.mark.parametrize("loss", [F.mean_squared_error, F.mean_absolute_error, F.huber])
+def test_a_mean_of_float16_fits_where_the_sum_does_not(loss):
+    large = loss(Variable(np.full(1000, 100, np.float16)), np.zeros(1000, np.float16))
+    many = loss(Variable(np.ones(70_000, np.float16)), 0.0)
+    for found, want in ((large, loss(Variable(100.0), 0.0)), (many, loss(Variable(1.0), 0.0))):
+        assert found.dtype == np.float16
+        np.testing.assert_allclose(found.data, want.data, rtol=2e-3)

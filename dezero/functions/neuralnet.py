@@ -55,8 +55,9 @@ def examples(x):
     return max(len(x), 1) if x.ndim else 1
 
 def mean_of(values, n):
-    "The sum of an array divided by a number, in the dtype of the array."
-    return values.sum() / values.dtype.type(n)
+    "The sum of an array divided by a number: float16, if that is its dtype, may not hold the sum."
+    total = values.sum(dtype=np.promote_types(values.dtype, np.float32))
+    return (total / total.dtype.type(n)).astype(values.dtype)
 
 # %% ../../nbs/08_neuralnet.ipynb #meansquarederror
 class MeanSquaredError(Function):
