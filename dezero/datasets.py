@@ -24,7 +24,7 @@ from dezero.download import (
     read_tar,
 )
 from .layers.base import load_arrays, save_arrays
-from .transforms import Compose, Flatten, Normalize
+from .transforms import Compose, Flatten, Normalize, usable
 
 # %% ../nbs/12_datasets.ipynb #get-spiral
 def is_train(train):
@@ -65,8 +65,8 @@ class Dataset:
 
     def __init__(self, train=True, transform=None, target_transform=None):
         self.train = is_train(train)
-        self.transform = same if transform is None else transform
-        self.target_transform = same if target_transform is None else target_transform
+        self.transform = same if transform is None else usable(transform)
+        self.target_transform = same if target_transform is None else usable(target_transform)
         self.prepare()
         if self.data is None: return  # then the class has its own __getitem__
         if len({len(values) for values, _ in self.fields() if values is not None}) > 1:

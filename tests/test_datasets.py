@@ -245,6 +245,14 @@ def test_the_digits_are_the_published_ones():
         assert fact in told and fact in (Digits.__doc__ or "")
 
 
+def test_what_is_no_transform_is_told_at_once():
+    for options in (dict(transform=Compose), dict(target_transform=Normalize)):
+        with pytest.raises(TypeError, match="is a class: make a transform of it"):
+            Digits(**options)
+    with pytest.raises(TypeError, match="a transform is a function of an example"):
+        Spiral(transform="Flatten")
+
+
 @pytest.mark.parametrize("part", ["test", "train", "", None, 2, 0.5, np.zeros(3), [True]], ids=str)
 def test_train_is_true_or_false(part, tmp_path, monkeypatch):
     """A text counts as true, so 'test' would give the examples to train with."""
