@@ -309,12 +309,13 @@ def returned(function):
     if not isinstance(tree, ast.FunctionDef): return [], False
     body = tree.body[:]
     if isinstance(body[0], ast.Expr): del body[0]  # what it says of itself
+    if body and isinstance(body[-1], ast.Try): body[-1:] = body[-1].body  # it has succeeded
     last = body[-1].value if body and isinstance(body[-1], ast.Return) else None
     before = body[-2] if len(body) > 1 else None
     if isinstance(before, ast.Assign) and isinstance(last, ast.Name):
         body, last = body[1:], before.value  # `gx = 2 * x * gy`, and then `return gx`
     parts = last.elts if isinstance(last, ast.Tuple) else [last] if last else []
-    return [ast.unparse(part) for part in parts], len(body) == 1
+    return [ast.unparse(part) for part in parts], bool(parts) and len(body) == 1
 
 def as_said(texts):
     "Texts from the code, as one says them."

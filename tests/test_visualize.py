@@ -11,9 +11,9 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from registry import ENTRIES
+from registry import ENTRIES, tried
 
 import dezero
 from dezero import Function, Variable, no_grad, visualize
@@ -449,6 +449,19 @@ def test_a_forward_that_draws_runs_once(kind):
     assert said[0].startswith(("y = x * self.draw();", "y = x * random.rand();", "y = shifted(x);"))
 
 
+class Quiet(Function):
+    "A forward without a return."
+
+    def forward(self, x):
+        raise ValueError(x)
+
+
+def test_the_code_inside_a_try_counts_and_a_forward_may_return_nowhere():
+    x = Variable(np.ones(2), name="x")
+    assert lines(x @ x)[0] == "y = x0 @ x1;   = 2"
+    assert visualize.returned(Quiet.forward) == ([], False)
+
+
 class Kept(Function):
     "What a rule writes into and what it keeps are arrays of its own."
 
@@ -506,7 +519,7 @@ def backward_steps(entry, shapes, options):
 
 
 @pytest.mark.parametrize("entry", [pytest.param(e, id=e.names.split()[0]) for e in ENTRIES])
-@settings(max_examples=4, deadline=None, derandomize=True, database=None)
+@tried(4)
 @given(data=st.data())
 def test_every_function_can_be_replayed_and_its_formulas_are_true(entry, data):
     for f, gys, gx, said, used in backward_steps(entry, *data.draw(entry.drawn())):
