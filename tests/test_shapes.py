@@ -810,7 +810,7 @@ class Straight(Function):
 
 
 class Unreadable(Function):
-    """Rules that are more than a formula: each is named by its class."""
+    """Rules that are more than a formula: each is named by its class, if it cannot be followed."""
 
     def forward(self, *xs):
         return xs[0] * 1
@@ -866,7 +866,8 @@ def test_explain_follows_a_rule_that_asks_if():
 
 def test_explain_names_the_class_where_there_is_no_formula():
     found = text(Unreadable(), X, X, X, X)
-    for name in ("x0", "x1", "x2", "x3"):
+    assert "gx0 = gy * 2 " in found
+    for name in ("x1", "x2", "x3"):
         assert f"g{name} = Unreadable.backward(gy) " in found
 
 
@@ -1005,3 +1006,9 @@ def test_helpers_for_arrays():
         assert utils.max_backward_shape(x, axis) == found.shape
         on_variables = utils.reshape_sum_backward(Variable(gy), x.shape, axis, keepdims)
         assert on_variables.shape == found.shape
+
+
+def test_explain_says_that_a_power_of_0_stands_still():
+    told = str(F.explain(Variable(np.ones(2), "x") ** 0))
+    assert "gx = gy * 0   (2,)" in told and "it is 1, whatever x is" in told
+    assert "gx = gy * 3 * x ** 2" in str(F.explain(Variable(np.ones(2), "x") ** 3))

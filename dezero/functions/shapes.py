@@ -597,6 +597,7 @@ def words_for(f, i):
     "The words for the gradient of input `i`: of its class, of ours, or `None`."
     if type(f) is GetItem and is_basic(f.index_):
         return 'zeros, {gy} put in these places', 'what was not taken does not count'
+    if type(f) is Pow and f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
     words = getattr(f, 'words', None) or WORDS.get(type(f))
     return words if words is None or isinstance(words[0], str) else words[i]
 
