@@ -1,4 +1,4 @@
-"""DeZero: a deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
+"""A deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
 from dezero import (
     backprop,

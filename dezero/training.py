@@ -41,7 +41,6 @@ from dezero.layers.base import (
     fill,
     load_arrays,
     misfit,
-    remove_leftovers,
     save_arrays,
 )
 
@@ -698,7 +697,6 @@ class Checkpoint:
         self.batches, self.saved = batches and at_least(1, 'batches', batches), None
 
     def begin(self, trainer):
-        remove_leftovers(file_path(self.path))
         self.saved = trainer.epoch, trainer.batch
 
     def after_batch(self, trainer):

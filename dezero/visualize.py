@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['RENDERERS', 'LIMIT', 'SHOWN', 'replays', 'find', 'render', 'advice', 'Picture', 'Numbers', 'printable', 'cut',
            'escaped', 'boxes_of', 'number', 'label', 'dot_text', 'get_dot_graph', 'write', 'plot_dot_graph', 'Term',
-           'written', 'within', 'literal', 'index_text', 'asked', 'returned', 'filled', 'short', 'few', 'equation',
-           'parameters', 'in_terms', 'forward_lines', 'backward_lines', 'flows', 'Story', 'say', 'around',
-           'tell_forward', 'tell_flow', 'meeting', 'tell_backward', 'layers_of', 'crossings', 'arrange', 'spread',
-           'settle', 'layout', 'columns', 'words_in', 'grads_in', 'sizes_of', 'span', 'draw_node', 'curve', 'ports',
-           'draw_arrow', 'draw', 'page', 'Replay', 'write_page', 'replay']
+           'written', 'within', 'literal', 'as_term', 'index_text', 'asked', 'returned', 'as_said', 'is_formula',
+           'is_ours', 'short', 'few', 'equation', 'parameters', 'in_terms', 'with_names', 'forward_lines', 'rule_text',
+           'backward_lines', 'flows', 'Story', 'say', 'around', 'tell_forward', 'tell_flow', 'meeting', 'tell_backward',
+           'layers_of', 'crossings', 'arrange', 'spread', 'settle', 'layout', 'columns', 'words_in', 'grads_in',
+           'sizes_of', 'span', 'draw_node', 'curve', 'ports', 'draw_arrow', 'draw', 'page', 'Replay', 'write_page',
+           'replay']
 
 # %% ../nbs/04_visualize.ipynb #code-import-ast
 import ast
@@ -17,6 +18,7 @@ import inspect
 import itertools
 import re
 from collections import Counter, defaultdict
+from copy import copy
 from html import escape
 from textwrap import dedent
 
@@ -208,7 +210,8 @@ class Term(np.lib.mixins.NDArrayOperatorsMixin):
         self.value, self.text, self.level = value, text, level
     def __array_ufunc__(self, ufunc, method, *operands, **options):
         if method != '__call__': return NotImplemented
-        terms = [x if isinstance(x, Term) else literal(x) for x in operands]
+        if isinstance(options.get('out', [0])[0], Term): del options['out']  # it is `a *= b`
+        terms = list(map(as_term, operands))
         value = ufunc(*[term.value for term in terms], **options)
         return Term(value, *written(ufunc, terms))
     def __getattr__(self, name): return asked(self, name)
@@ -217,7 +220,7 @@ class Term(np.lib.mixins.NDArrayOperatorsMixin):
 _SIGNS = {np.add: ('+', 1), np.subtract: ('-', 1), np.multiply: ('*', 2), np.true_divide: ('/', 2),
           np.matmul: ('@', 2), np.negative: ('-', 3), np.power: ('**', 4), np.equal: ('==', 0),
           np.less: ('<', 0), np.less_equal: ('<=', 0), np.greater: ('>', 0),
-          np.greater_equal: ('>=', 0), np.not_equal: ('!=', 0), np.bitwise_and: ('&', 0)}
+          np.greater_equal: ('>=', 0), np.not_equal: ('!=', 0), np.bitwise_and: ('&', 0.5)}
 
 def written(ufunc, terms):
     "The text of a sign or a function between terms, and how tightly it binds."
@@ -231,10 +234,23 @@ def within(term, level):
     "The text of a term as a part of another one, in parentheses if it binds less tightly."
     return term.text if term.level >= level else f'({term.text})'
 
+
+# %% ../nbs/04_visualize.ipynb #literal
 def literal(x):
-    "A number as a term; arrays have no text, so they are refused."
+    "A number, a text or a list as a term; arrays have no text, so they are refused."
+    if isinstance(x, str): return Term(x, repr(x))
+    if isinstance(x, (tuple, list)):
+        parts, comma = list(map(as_term, x)), ',' * (len(x) == 1)
+        text = ', '.join([part.text for part in parts])
+        text = f'({text}{comma})' if isinstance(x, tuple) else f'[{text}]'
+        return Term(type(x)([part.value for part in parts]), text)
     if np.ndim(x): raise TypeError('an array that is no operand of the rule has no name')
-    return Term(x, number(x), 9 if x >= 0 else 0)
+    text = number(x)
+    return Term(x, text, 0 if text[0] == '-' else 9)
+
+def as_term(x):
+    "A term stays what it is."
+    return x if isinstance(x, Term) else literal(x)
 
 # %% ../nbs/04_visualize.ipynb #index-text
 def index_text(index):
@@ -253,8 +269,11 @@ def asked(term, name):
     found, text = getattr(term.value, name), f'{within(term, 9)}.{name}'
     if not callable(found): return Term(found, text) if isinstance(found, np.ndarray) else found
     def method(*args, **options):
-        said = ', '.join([*map(str, args), *[f'{key}={value}' for key, value in options.items()]])
-        return Term(found(*args, **options), term.text if name == 'astype' else f'{text}({said})')
+        terms = list(map(as_term, args))
+        value = found(*[each.value for each in terms], **options)
+        if name == 'astype': return Term(value, term.text, term.level)
+        said = [*[each.text for each in terms], *[f'{k}={v}' for k, v in options.items()]]
+        return Term(value, f'{text}({", ".join(said)})')
     return method
 
 # %% ../nbs/04_visualize.ipynb #getitem
@@ -266,14 +285,21 @@ def __getitem__(self: Term, index):
 @patch
 def __array_function__(self: Term, function, types, args, options):
     "What NumPy calls for `np.where(...)` and the like."
-    terms = [x if isinstance(x, Term) else literal(x) for x in args]
-    value = function(*[term.value for term in terms], **options)
-    return Term(value, f'{function.__name__}({", ".join([term.text for term in terms])})')
+    terms = list(map(as_term, args))
+    result = function(*[term.value for term in terms], **options)
+    said = [term.text for term in terms]
+    said += [f'{key}={value}' for key, value in options.items() if key != 'optimize']
+    return Term(result, f'{function.__name__}({", ".join(said)})')
 
 @patch
 def __bool__(self: Term):
     "So that a rule can ask `if`."
     return bool(self.value)
+
+@patch
+def __len__(self: Term):
+    "So that a rule can count examples."
+    return len(self.value)
 
 # %% ../nbs/04_visualize.ipynb #returned
 def returned(function):
@@ -283,16 +309,33 @@ def returned(function):
     if not isinstance(tree, ast.FunctionDef): return [], False
     body = tree.body[:]
     if isinstance(body[0], ast.Expr): del body[0]  # what it says of itself
+    if body and isinstance(body[-1], ast.Try): body[-1:] = body[-1].body  # it has succeeded
     last = body[-1].value if body and isinstance(body[-1], ast.Return) else None
     before = body[-2] if len(body) > 1 else None
     if isinstance(before, ast.Assign) and isinstance(last, ast.Name):
         body, last = body[1:], before.value  # `gx = 2 * x * gy`, and then `return gx`
     parts = last.elts if isinstance(last, ast.Tuple) else [last] if last else []
-    return [ast.unparse(part).replace('np.', '') for part in parts], len(body) == 1
+    return [ast.unparse(part) for part in parts], bool(parts) and len(body) == 1
 
-def filled(text, values):
-    "A text with some of its names replaced."
-    return re.sub(r'(?<![\w.])(self\.)?\w+', lambda found: values.get(found[0], found[0]), text)
+def as_said(texts):
+    "Texts from the code, as one says them."
+    return ', '.join(texts).replace('np.', '')
+
+# %% ../nbs/04_visualize.ipynb #is-formula
+def is_formula(function, text):
+    "Does a text from a function's code call only NumPy, this package, and methods of operands?"
+    operands = [*inspect.signature(function).parameters][1:]
+    for node in ast.walk(ast.parse(text)):
+        match getattr(node, 'func', None):
+            case None | ast.Attribute(ast.Name('np') | ast.BinOp() | ast.Call()): pass
+            case ast.Attribute(ast.Name(name)) if name in operands: pass
+            case ast.Name(name) if is_ours(function.__globals__.get(name)): pass
+            case _: return False
+    return True
+
+def is_ours(thing):
+    "Is it from this package?"
+    return getattr(thing, '__module__', '').startswith('dezero.')
 
 # %% ../nbs/04_visualize.ipynb #short
 def short(value, most=3):
@@ -307,60 +350,80 @@ def few(value):
 
 def equation(left, text, figures, value):
     "Up to three lines: `y = x0 * x1`, then `= 2 * 3` and `= 6`, the signs below each other."
-    more = [figures] if figures and figures != few(value) else []
+    told = figures and figures != few(value) and not re.search(r'\d\.[a-zA-Z]', figures)
+    more = [figures] if told else []  # and nobody writes 2.sum()
     return [f'{left} = {text}', *[f'{" " * len(left)} = {each}' for each in [*more, few(value)]]]
 
 # %% ../nbs/04_visualize.ipynb #parameters
 def parameters(function, count):
-    "The names that a rule or a forward gives to its operands."
-    names = [name for name in inspect.signature(function).parameters if name != 'self']
+    "The names that a rule or a forward gives to its operands; those of `*xs` are `x0`, `x1`, ..."
+    found = [p for p in inspect.signature(function).parameters.values() if p.name != 'self']
+    names = [p.name for p in found if p.kind < p.VAR_POSITIONAL][:count]
+    for star in [p.name.rstrip('s') for p in found if p.kind == p.VAR_POSITIONAL]:
+        names += [f'{star}{i}' for i in range(count - len(names))]
     return names if len(names) == count else [f'x{i}' for i in range(count)]
 
+# %% ../nbs/04_visualize.ipynb #in-terms
 def in_terms(function, f, names, values):
     """What a function of `f` computes: its text in names, its text in numbers, and the result.
 
     `None` for what it does not tell, because it wants something that a term is not.
     """
     texts, result = [], None
-    for make in (Term, lambda value, name: literal(value)):
+    for make, me in [(Term, with_names(f)), (lambda value, name: literal(value), f)]:
         try:
-            with np.errstate(all='ignore'): result = function(f, *map(make, values, names))
+            with np.errstate(all='ignore'): result = function(me, *map(make, values, names))
             texts.append(result.text)
         except Exception: break
     return *[*texts, None, None][:2], getattr(result, 'value', None)
+
+def with_names(f):
+    "A copy of `f` in which the arrays that it keeps are terms, such as `self.p`."
+    f = copy(f)
+    for name, kept in vars(f).items():
+        if isinstance(kept, np.ndarray): setattr(f, name, Term(kept, f'self.{name}'))
+    return f
 
 # %% ../nbs/04_visualize.ipynb #forward-lines
 def forward_lines(f):
     "What `forward` computed, in names and in numbers."
     xs, forward = [x.data for x in f.inputs], type(f).forward
     names, (texts, simple) = parameters(forward, len(xs)), returned(forward)
-    if simple and len(f.ys) == 1:
+    if simple and len(f.ys) == 1 and is_formula(forward, texts[0]):
         text, figures, y = in_terms(forward, f, names, [x[()] for x in xs])
         if text and y is not None and np.array_equal(y, f.ys[0]):
             return equation('y', text, figures, y)
     left = 'y' if len(f.ys) == 1 else ', '.join([f'y{i}' for i in range(len(f.ys))])
-    text = ', '.join(texts) if simple else f'{type(f).__name__}({", ".join(names)})'
+    text = as_said(texts) if simple else f'{type(f).__name__}({", ".join(names)})'
     return [f'{left} = {text}', *[f'{" " * len(left)} = {few(y)}' for y in f.ys]]
 
 # %% ../nbs/04_visualize.ipynb #backward-lines
+def rule_text(f, i, names, values):
+    """How the gradient of input `i` is computed: in names, in numbers, and the result; `None` for
+    what its rule does not tell."""
+    if f.has_backward:
+        texts = returned(type(f).backward)[0]
+        return as_said(texts[i:i + 1] if len(texts) == len(f.inputs) else []), None, None
+    text, figures, result = in_terms(f.rules[i], f, names, values)
+    if text and len(text) < 160: return text, figures, result
+    return as_said(returned(f.rules[i])[0]), None, result
+
 def backward_lines(f, i, gys, gx):
     """What the gradient `gx` of input `i` was computed from: the lines, and which operands stand in
     them, as pairs of a name and a number: first the gradients that came in, then the inputs."""
-    names = ['gy'] if len(gys) == 1 else [f'gy{k}' for k in range(len(gys))]
-    left = 'gx' if len(f.inputs) == 1 else f'gx{i}'
-    if f.has_backward:
-        texts, figures, result = returned(type(f).backward)[0], None, None
-        text = texts[i] if len(texts) == len(f.inputs) else f'backward({", ".join(names)})[{i}]'
-    else:
-        rule, values = f.rules[i], [*gys, *operands_of(f)]
-        names = parameters(rule, len(values))
-        if rule.__name__.isidentifier(): left = rule.__name__
-        text, figures, result = in_terms(rule, f, names, values)
-        text = text or ', '.join(returned(rule)[0]) or f'{left}({", ".join(names)})'
-    lines = equation(left, text, figures, gx if result is None else result)
-    if result is not None and np.shape(result) not in ((), gx.shape):
-        lines.append(f'summed to {few(gx)}')
-    return lines, [(n, k) for k, n in enumerate(names) if re.search(rf'\b{n}\b', text)]
+    rule = type(f).backward if f.has_backward else f.rules[i]
+    values = gys if f.has_backward else [*gys, *operands_of(f)]
+    names, left = parameters(rule, len(values)), getattr(rule, '__name__', '')
+    if f.has_backward or not left.isidentifier(): left = 'gx' if len(f.inputs) == 1 else f'gx{i}'
+    text, figures, result = rule_text(f, i, names, values)
+    def said(name): return re.search(rf'\b{name}\b', text)
+    if not any(map(said, names)):
+        called = f'backward({", ".join(names)})' + f'[{i}]' * (len(f.inputs) > 1)
+        text = called if f.has_backward else f'{left}({", ".join(names)})'
+    summed = result is not None and np.shape(result) not in ((), gx.shape)
+    lines = equation(left, text, figures, result if summed else gx)
+    if summed: lines.append(f'summed to {few(gx)}')
+    return lines, [(name, k) for k, name in enumerate(names) if said(name)]
 
 # %% ../nbs/04_visualize.ipynb #slots-made
 def flows(output):

@@ -11,6 +11,7 @@ import pickletools
 import sys
 import tarfile
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -242,6 +243,26 @@ def test_the_digits_are_the_published_ones():
     told = (path.parent / "README.md").read_text(encoding="utf-8")
     for fact in ("Alpaydin", "Kaynak", "10.24432/C50P49", "CC BY 4.0"):
         assert fact in told and fact in (Digits.__doc__ or "")
+
+
+def test_what_is_no_transform_is_told_at_once():
+    for options in (dict(transform=Compose), dict(target_transform=Normalize)):
+        with pytest.raises(TypeError, match="is a class: make a transform of it"):
+            Digits(**options)
+    with pytest.raises(TypeError, match="a transform is a function of an example"):
+        Spiral(transform="Flatten")
+
+
+@pytest.mark.parametrize("part", ["test", "train", "", None, 2, 0.5, np.zeros(3), [True]], ids=str)
+def test_train_is_true_or_false(part, tmp_path, monkeypatch):
+    """A text counts as true, so 'test' would give the examples to train with."""
+    monkeypatch.setenv("DEZERO_HOME", str(tmp_path))
+    sets = [Dataset, Spiral, SinCurve, Digits, MNIST, FashionMNIST, CIFAR10, CIFAR100, Shakespeare]
+    for take in [*sets, get_spiral, partial(load_cache_npz, "x")]:
+        with pytest.raises(TypeError, match="train is True or False, not .*write train=False"):
+            take(part)
+    for yes, no in [(True, False), (1, 0), (np.True_, np.False_)]:
+        assert len(Digits(yes)) == 1438 and len(Digits(no)) == 359
 
 
 def test_digits_for_training_and_testing():

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from colours import contrast
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "images"
@@ -35,16 +36,6 @@ def themes(root):
     assert len(blocks) == 4
     assert blocks[2:] == blocks[:2], "html[data-theme] and the media query must agree"
     return blocks[:2]
-
-
-def contrast(one, other):
-    """The WCAG contrast ratio of two #rrggbb colours."""
-    def luminance(colour):
-        parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
-        r, g, b = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def text_width(text, size, style):

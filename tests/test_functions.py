@@ -6,28 +6,17 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from registry import ENTRIES, HELPERS, exported, modules
+from registry import ENTRIES, HELPERS, classes, exported, modules, tried
 
 import dezero.functions as F
-from dezero import Variable, grad, no_grad
+from dezero import Variable, core, grad, no_grad, training
 from dezero.backprop import functions_behind
 from dezero.core import Function
 from dezero.numdiff import gradient_check
 
 CASES = [pytest.param(entry, id=entry.names.split()[0]) for entry in ENTRIES]
-
-
-def tried(examples):
-    """A modest number of examples, the same ones every time."""
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def operands(entry, shapes, seed=0, dtype=float):
@@ -51,7 +40,7 @@ def second(gxs, xs):
 
 
 def test_every_exported_function_is_in_the_registry():
-    found = {name for module in modules() for name in exported(module)}
+    found = {name for module in modules() for name in exported(module)} | classes()
     listed = [name for entry in ENTRIES for name in entry.names.split()]
     assert len(listed) == len(set(listed))
     assert not set(listed) & HELPERS
@@ -69,6 +58,31 @@ def test_a_function_that_is_forgotten_is_found():
             pass
 
     assert list(exported(Module)) == ["Forgotten", "forgotten"]
+
+
+def test_a_class_is_found_wherever_it_is_exported(monkeypatch):
+    before = classes()
+    for module in (core, training):
+        monkeypatch.setattr(module, "Forgotten", type("Forgotten", (Function,), {}), raising=False)
+        monkeypatch.setattr(module, "__all__", [*module.__all__, "Forgotten"])
+        assert classes() - before == {"Forgotten"}
+        monkeypatch.undo()
+    assert {"Function", "SimpleAdd"}.isdisjoint(before) and {"Add", "Einsum", "GELU"} <= before
+
+
+@pytest.mark.parametrize("entry", CASES)
+def test_the_shapes_that_are_tried_are_empty_ones_too_and_have_up_to_four_axes(entry):
+    shapes = set()
+
+    @tried(20)
+    @given(data=st.data())
+    def draw(data):
+        shapes.update(data.draw(entry.drawn())[0])
+
+    draw()
+    if entry.names != "softmax_cross_entropy_simple":  # it divides by the number of examples
+        assert any(0 in shape for shape in shapes)
+        assert any(len(shape) == 4 for shape in shapes)
 
 
 @pytest.mark.parametrize("entry", CASES)

@@ -2,11 +2,11 @@
 
 import copy
 import itertools
-import os
 import pickle
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ import dezero.functions as F
 import dezero.layers as L
 from dezero import Parameter, Variable, no_grad
 from dezero.layers import Layer, Linear
-from dezero.layers.base import load_arrays, parts, remove_leftovers, replacing, save_arrays
+from dezero.layers.base import load_arrays, parts, save_arrays
 
 
 def names(layer):
@@ -553,17 +553,78 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
         assert (found["a"] == found["b"][0]).all() and (found["b"] == found["b"][0]).all()
 
 
-def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
-    (tmp_path / "w.npz").touch()
-    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "w.npz") as file:
-        name = os.path.basename(file.name)
-        raise KeyboardInterrupt
-    assert len(name) == len(".w.npz.01234567")
-    kept = [".w.npz.backup12", ".w.npz.b.01234567", "w.npz.01234567", ".wxnpz.01234567"]
-    for other in [name, *kept]:
-        (tmp_path / other).touch()
-    remove_leftovers(tmp_path / "w.npz")
-    assert {path.name for path in tmp_path.iterdir()} == {"w.npz", *kept}
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(out_size=3.0), "out_size is a whole number, how many features there are, not 3.0"),
+        (dict(out_size="3"), "out_size is a whole number, .* not '3'"),
+        (dict(out_size=(3,)), "out_size is a whole number"),
+        (dict(out_size=None), "out_size is a whole number"),
+        (dict(out_size=3, in_size=2.5), "in_size is a whole number"),
+        (dict(out_size=3, dtype=int), "weights are floats, not int64"),
+    ],
+    ids=str,
+)
+def test_sizes_are_numbers_and_weights_are_floats(options, message):
+    with pytest.raises(TypeError, match=message):
+        Linear(**options)
+
+
+WRITER = """if True:
+    import sys
+    from dezero.layers.base import replacing
+    with replacing(sys.argv[1]) as file:
+        file.write(b'half')
+        file.flush()
+        print(flush=True)
+        sys.stdin.readline()
+        file.write(b' and whole')
+    """
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that has written one half of `w.npz`, and waits for a line."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "w.npz")]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_the_next_save_removes_what_a_killed_one_has_left(tmp_path, writer):
+    writer.kill()
+    writer.wait()
+    assert len(list(tmp_path.iterdir())) == 1
+    mine = [".w.npz.part", ".other.npz.01234567.part", ".wxnpz.01234567.part"]
+    mine += [".w.npz.backup12", ".w.npz.b.01234567.part", "w.npz.01234567.part"]
+    for name in mine:
+        (tmp_path / name).touch()
+    save_arrays(tmp_path / "w", {"a": np.arange(3)})
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*mine, "w.npz"])
+    assert load_arrays(tmp_path / "w")["a"].tolist() == [0, 1, 2]
+
+
+def test_a_save_leaves_alone_what_another_process_is_writing(tmp_path, writer):
+    save_arrays(tmp_path / "w", {"a": np.arange(3)})
+    assert len(list(tmp_path.iterdir())) == 2
+    writer.communicate("go on\n")
+    assert writer.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
+    assert (tmp_path / "w.npz").read_bytes() == b"half and whole"
+
+
+def test_many_may_write_the_same_file(tmp_path):
+    """A file that was seen before it was locked is made anew."""
+
+    def save(number):
+        save_arrays(tmp_path / "w", {"a": np.full(1000, number)})
+        found = load_arrays(tmp_path / "w")["a"]
+        assert (found == found[0]).all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save, range(200)))
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
 
 
 def test_a_missing_folder_is_named(tmp_path):

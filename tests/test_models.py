@@ -247,6 +247,41 @@ def test_several_inputs_and_outputs():
     assert table.memory == 2 * X.nbytes
 
 
+def test_views_of_one_memory_count_once_for_who_made_it():
+    class View(Model):
+        def __init__(self, see):
+            self.see = see
+
+        def forward(self, x):
+            return self.see(x)
+
+    def memory(*steps):
+        return [row.memory for row in summary(Sequential(*steps), X).rows]
+
+    linear, flat = L.Linear(6, in_size=3), View(lambda x: F.reshape(x, (-1,)))
+    own = 4 * (3 * 6 + 6) + 4 * 4 * 6
+    assert memory(linear, flat) == [0, own, 0]
+    assert memory(linear, flat, View(lambda x: x[::2])) == [0, own, 0, 0]
+    assert memory(linear, lambda x: x.T) == [0, own]
+    assert memory(flat) == memory(View(lambda x: x)) == [0, 0]  # the input itself
+    assert memory(flat, View(F.exp)) == [0, 0, X.nbytes]
+    stretched = View(lambda x: F.broadcast_to(x.sum(), (1000, 1000)))
+    assert memory(stretched) == [0, X.itemsize]
+
+
+def test_parameters_that_are_views_have_their_own_size():
+    class Net(Model):
+        def __init__(self):
+            both = np.zeros((2, 3), np.float32)
+            self.a, self.b = map(Parameter, both)
+
+        def forward(self, x):
+            return x * self.a + self.b
+
+    table = summary(Net(), X)
+    assert table.params == 6 and table.memory == 4 * 6 + X.nbytes
+
+
 @pytest.mark.parametrize("says", ["0 B", "999 B", "1 kB", "1.5 kB", "1 MB", "2.5 GB", "1e+03 GB"])
 def test_numbers_of_bytes(says):
     number, unit = says.split()

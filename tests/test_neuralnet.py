@@ -3,6 +3,8 @@
 Values, two derivatives and torch's answers at ordinary places are in `test_functions.py`.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -654,3 +656,42 @@ def test_explain_has_words_for_the_loss():
     x = Variable(np.zeros((2, 3)), name="x")
     told = str(F.explain(F.softmax_cross_entropy, x, np.array([0, 1])))
     assert "gx = gy * (softmax(x) - 1 at the right class) / the number of labels" in told
+
+
+@pytest.mark.parametrize(
+    "f, said",
+    [
+        (F.gelu, ["gy * (the probability below x + x * the density at x)"]),
+        (F.softmax, ["(gy - the sum of gy * y) * y"]),
+        (F.log_softmax, ["gy - exp(y) * the sum of gy"]),
+        (F.mean_squared_error, ["gy * 2 * (x - t) / the", "-gy * 2 * (x - t) / the"]),
+        (F.mean_absolute_error, ["gy * sign(x - t) / the", "-gy * sign(x - t) / the"]),
+        (F.huber, ["gy * clip(x - t, -delta, delta) / the", "-gy * clip(x - t, "]),
+        (F.sigmoid_cross_entropy, ["gy * (sigmoid(x) - t) / the", "-gy * x / the number"]),
+        (F.binary_cross_entropy, ["gy * (x - t) / (x * (1 - x)) / the", "gy * (log(1 - x) - log("]),
+    ],
+    ids=lambda f: getattr(f, "__name__", None),
+)
+def test_explain_speaks_of_no_helper(f, said):
+    boxes = Variable(np.full((2, 3), 0.4), "x"), Variable(np.full((2, 3), 0.7), "t")
+    told = str(F.explain(f, *boxes[: len(said)]))
+    for name, formula in zip("xt", said):
+        assert f"g{name} = {formula}" in told
+    assert not re.search(r"difference|examples\(|class_axis|self\.|\.backward", told)
+
+
+def test_probabilities_that_are_negative_are_refused():
+    scores, wrong = Variable(np.zeros((1, 3))), np.array([[-1.0, 1.0, 1.0]])
+    for t in (wrong, Variable(wrong)):
+        with pytest.raises(ValueError, match="probabilities, and one of them is negative"):
+            F.softmax_cross_entropy(scores, t)
+    assert F.softmax_cross_entropy(scores, np.abs(wrong) / 3).data == pytest.approx(np.log(3))
+
+
+@pytest.mark.parametrize("loss", [F.mean_squared_error, F.mean_absolute_error, F.huber])
+def test_a_mean_of_float16_fits_where_the_sum_does_not(loss):
+    large = loss(Variable(np.full(1000, 100, np.float16)), np.zeros(1000, np.float16))
+    many = loss(Variable(np.ones(70_000, np.float16)), 0.0)
+    for found, want in ((large, loss(Variable(100.0), 0.0)), (many, loss(Variable(1.0), 0.0))):
+        assert found.dtype == np.float16
+        np.testing.assert_allclose(found.data, want.data, rtol=2e-3)

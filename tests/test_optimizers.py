@@ -365,6 +365,39 @@ def test_a_model_that_is_cast_goes_on_and_its_state_fits():
     assert all(array.dtype == np.float32 for array in optimizer.memory(param))
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@every_optimizer
+def test_a_float16_parameter_is_updated_as_one_of_float32_and_rounded(name, shape):
+    """1e-8, the eps of Adam, is 0 in float16, and so is the square of a gradient of 1e-4."""
+    data = numbers(0, shape, "f2")
+    for scale in (0.0, 1e-4, 1.0):
+        grads = [scale * grad for grad in gradients(shape, "f2", steps=5)]
+        optimizer = MAKERS[name]()
+        mine = updated(optimizer, data, grads)
+        want = updated(MAKERS[name](), data.astype("f4"), [grad.astype("f4") for grad in grads])
+        assert mine.dtype == mine.grad.dtype == np.float16
+        np.testing.assert_allclose(mine.data, want.data, rtol=6e-3, atol=6e-3)
+        assert all(array.dtype == np.float32 for array in optimizer.memory(mine))
+        again = MAKERS[name]().setup(optimizer.target)
+        again.load_state(optimizer.state())
+        assert again.state().keys() == optimizer.state().keys()
+
+
+@every_optimizer
+def test_a_network_of_float16_learns(name):
+    rng = np.random.default_rng(0)
+    x, W = rng.normal(size=(50, 3)).astype("f2"), rng.normal(size=(3, 2)).astype("f2")
+    layer = Linear(2, dtype=np.float16, in_size=3)
+    optimizer, losses = MAKERS[name]().setup(layer), []
+    for _ in range(100):
+        loss = F.mean_squared_error(layer(x), x @ W)
+        layer.cleargrads()
+        loss.backward()
+        optimizer.update()
+        losses.append(float(loss))
+    assert layer.W.dtype == np.float16 and losses[-1] < 0.6 * losses[0]
+
+
 def test_numpy_numbers_as_rates_do_not_widen_either():
     rate = np.float64(0.1)
     for optimizer in (SGD(rate), SGD(lambda n: rate), Adam(rate, np.float64(0.9))):

@@ -1,11 +1,11 @@
 """Pictures and replays as a reader meets them: drawn by a real program, stepped through in a
 browser, in light and dark, on a desk and on a phone."""
 
-import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from colours import contrast, luminance
 
 from dezero import Variable, visualize
 from dezero.utils import plot_dot_graph
@@ -332,17 +332,6 @@ COLOURS = """() => {
     found.push(["tag", own(document.querySelector(".tag"), "fill"), paper]);
     return { paper, found };
 }"""
-
-
-def luminance(colour):
-    parts = [int(v) / 255 for v in re.findall(r"\d+", colour)[:3]]
-    r, g, b = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
-
-
-def contrast(one, other):
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 MODES = {

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from colours import contrast, luminance
 from docutils import nodes
 from PIL import Image, ImageChops
 
@@ -591,12 +592,6 @@ def test_the_reader_switches_between_light_and_dark(origins, browser):
     tab.context.close()
 
 
-def luminance(colour):
-    parts = [part / 255 for part in colour]
-    r, g, b = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
-
-
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_plots_suit_the_mode_and_stay_legible(pages, origins, browser, mode):
     tab, _ = open_page(browser, origins["folder"], mode)
@@ -611,9 +606,8 @@ def test_plots_suit_the_mode_and_stay_legible(pages, origins, browser, mode):
             ground, total = picture.getpixel((1, 1)), picture.width * picture.height
             assert counts[ground] > total / 20, f"{page}: a plot without a plain background"
             assert (luminance(ground) > 0.5) == (mode == "light")
-            inks = [luminance(colour) for colour, times in counts.items() if times > total / 5000]
-            low, high = sorted((luminance(ground), max(inks) if mode == "dark" else min(inks)))
-            assert (high + 0.05) / (low + 0.05) >= ENOUGH
+            inks = [colour for colour, times in counts.items() if times > total / 5000]
+            assert max(contrast(ink, ground) for ink in inks) >= ENOUGH
             plots += 1
     tab.context.close()
     assert plots

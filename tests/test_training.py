@@ -730,8 +730,8 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 
 
 def test_what_killed_runs_left_half_written_is_removed(tmp_path):
-    left = [".run.npz.0123abcd", ".run.npz.ffffffff"]
-    kept = [".run.npz.backup01", ".run.npz.b.0123abcd", "run.npz.0123abcd", ".xrun.npz.0123abcd"]
+    left = [".run.npz.0123abcd.part", ".run.npz.ffffffff.part"]
+    kept = [".run.npz.backup01", ".run.npz.b.0123abcd.part", ".xrun.npz.0123abcd.part"]
     for name in left + kept:
         (tmp_path / name).write_bytes(b"half")
     run(tmp_path / "run", epochs=1)

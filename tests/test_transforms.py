@@ -179,6 +179,18 @@ def test_a_chain_has_a_batch_if_all_its_parts_do():
     assert hasattr(chain, "batch"), "a chain has a list of its own"
 
 
+@pytest.mark.parametrize(
+    "wrong, message",
+    [(Flatten, r"Flatten is a class: make a transform of it, Flatten\(...\)"),
+     (None, "a transform is a function of an example, not <class 'NoneType'>"),
+     ("ToFloat", "a transform is a function of an example, not <class 'str'>")],
+)
+def test_what_is_no_transform_is_told_at_once(wrong, message):
+    with pytest.raises(TypeError, match=message):
+        Compose([ToFloat(), wrong])
+    assert Compose([np.float32, abs])(-2) == 2
+
+
 def test_a_new_call_takes_away_the_inherited_batch():
     class Inverted(ToFloat):
         def __call__(self, array):

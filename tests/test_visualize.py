@@ -5,15 +5,19 @@ import itertools
 import re
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 from textwrap import dedent
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from registry import ENTRIES, tried
 
 import dezero
 from dezero import Function, Variable, no_grad, visualize
-from dezero.backprop import functions_behind
+from dezero.backprop import SumTo, functions_behind
 from dezero.utils import get_dot_graph, plot_dot_graph
 from dezero.visualize import Story, Term, flows, replay, tell_backward, tell_forward
 
@@ -400,6 +404,136 @@ def test_what_cannot_be_told_in_terms_is_told_from_the_source():
         "gx = gy * cos(array(values)).reshape(shape(x));    = 0.5403",
     ]
     assert Odd.calls == 1
+
+
+class Noise(Function):
+    "A forward in one line that draws, and counts how often."
+
+    calls = 0
+
+    def forward(self, x):
+        return x * self.draw()
+
+    def draw(self):
+        Noise.calls += 1
+        return np.random.rand()
+
+    def gx(self, gy, x):
+        return gy
+
+    rules = (gx,)
+
+
+class Scaled(Noise):
+    def forward(self, x):
+        return x * np.random.rand()
+
+
+class Alone(Noise):
+    def forward(self, x):
+        return shifted(x)
+
+
+def shifted(x):
+    Noise.calls += 1
+    return x + np.random.rand()
+
+
+@pytest.mark.parametrize("kind", [Noise, Scaled, Alone])
+def test_a_forward_that_draws_runs_once(kind):
+    y = kind()(Variable(2.0, name="x"))
+    calls, state = Noise.calls, np.random.get_state()[2]
+    said = lines(y)
+    assert (Noise.calls, np.random.get_state()[2]) == (calls, state)
+    assert said[0].endswith(f"   = {y.data:.5g}")
+    assert said[0].startswith(("y = x * self.draw();", "y = x * random.rand();", "y = shifted(x);"))
+
+
+class Quiet(Function):
+    "A forward without a return."
+
+    def forward(self, x):
+        raise ValueError(x)
+
+
+def test_the_code_inside_a_try_counts_and_a_forward_may_return_nowhere():
+    x = Variable(np.ones(2), name="x")
+    assert lines(x @ x)[0] == "y = x0 @ x1;   = 2"
+    assert visualize.returned(Quiet.forward) == ([], False)
+
+
+class Kept(Function):
+    "What a rule writes into and what it keeps are arrays of its own."
+
+    def forward(self, x):
+        self.seen = x + 1
+        return self.seen * 2
+
+    def gx(self, gy, x):
+        g = self.seen
+        g = g * gy
+        g /= len(x)
+        return g
+
+    rules = (gx,)
+
+
+def test_terms_take_the_place_of_results_and_of_kept_arrays():
+    y = Kept()(Variable(np.ones(4), name="x"))
+    assert lines(y)[1].startswith("gx = self.seen * gy / 4;")
+    assert y.creator.seen.tolist() == [2.0] * 4
+    a, b = Term(np.ones(2), "a"), Term(np.ones(2), "b")
+    first = a
+    a *= b + 1
+    assert (a.text, first.text, first.value.tolist()) == ("a * (b + 1)", "a", [1.0, 1.0])
+    assert a.value.tolist() == [2.0, 2.0]
+    assert np.stack([a, b], 1).text == "stack([a * (b + 1), b], 1)"
+    assert np.where(((a == b) & (a > 1)), a, -1).text.startswith("where((a * (b + 1) == b) & (")
+    assert ((a == b).astype(float) / 2).text == "(a * (b + 1) == b) / 2"
+
+
+# What such formulas are made of.
+SPACE = {
+    name: getattr(np, name)
+    for name in "sin cos cosh sinh exp log sqrt sign absolute maximum minimum where clip flip"
+    " logical_not broadcast_to einsum invert stack inf".split()
+}
+
+# Rules that are told from their code, or only called.
+NOT_FOLLOWED = set(
+    "GetItem PutItem Concat Split Stack Softplus SiLU Einsum Prod SigmoidCrossEntropy".split()
+)
+
+
+def backward_steps(entry, shapes, options):
+    """The ways back of an entry: the function, gradients in and out, lines, names."""
+    rng = np.random.default_rng(3)
+    arrays = [np.asarray(place(rng, shape), float) for place, shape in zip(entry.places, shapes)]
+    y = entry.call(*map(Variable, arrays), *options)
+    if y.creator is not None:
+        assert replay(y).html.count("<svg") == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for f, i, gys, gx in flows(y) if y.creator is not None else ():
+            yield f, gys, gx, *visualize.backward_lines(f, i, gys, gx)
+
+
+@pytest.mark.parametrize("entry", [pytest.param(e, id=e.names.split()[0]) for e in ENTRIES])
+@tried(4)
+@given(data=st.data())
+def test_every_function_can_be_replayed_and_its_formulas_are_true(entry, data):
+    for f, gys, gx, said, used in backward_steps(entry, *data.draw(entry.drawn())):
+        assert used, (said, "speaks of no number")
+        values = [*gys, *([] if f.has_backward else visualize.operands_of(f))]
+        known = {name: np.asarray(values[k]) for name, k in used}
+        formula = said[0].partition(" = ")[2]
+        try:
+            found = eval(formula, SPACE | known | {"self": f})
+        except NameError:
+            assert type(f).__name__ in NOT_FOLLOWED, formula
+            continue
+        summed = SumTo(gx.shape).forward(np.asarray(found))
+        np.testing.assert_allclose(summed, gx, rtol=1e-3, atol=1e-4)  # numbers have five digits
 
 
 def test_functions_without_source_are_named():

@@ -55,8 +55,9 @@ def examples(x):
     return max(len(x), 1) if x.ndim else 1
 
 def mean_of(values, n):
-    "The sum of an array divided by a number, in the dtype of the array."
-    return values.sum() / values.dtype.type(n)
+    "The sum of an array divided by a number: float16, if that is its dtype, may not hold the sum."
+    total = values.sum(dtype=np.promote_types(values.dtype, np.float32))
+    return (total / total.dtype.type(n)).astype(values.dtype)
 
 # %% ../../nbs/08_neuralnet.ipynb #meansquarederror
 class MeanSquaredError(Function):
@@ -71,6 +72,8 @@ class MeanSquaredError(Function):
         return d
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
+    words = [('{gy} * 2 * ({0} - {1}) / the number of examples', 'the derivative of a square'),
+             ('-{gy} * 2 * ({0} - {1}) / the number of examples', 'the same with the other sign')]
 
 # %% ../../nbs/08_neuralnet.ipynb #mean-squared-error
 def mean_squared_error(x0, x1):
@@ -236,6 +239,8 @@ class GELU(Function):
         density = apply(Exp(), -0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
         return gy * (below + x * density)
     rules = gx,
+    words = ('{gy} * (the probability below {x} + {x} * the density at {x})',
+             'the derivative of a product')
 
 # %% ../../nbs/08_neuralnet.ipynb #elu-2
 def elu(x, alpha=1.0):
@@ -265,6 +270,8 @@ class MeanAbsoluteError(Function):
         return apply(Sign(), d) * (gy * (1 / examples(d)))
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
+    words = [('{gy} * sign({0} - {1}) / the number of examples', 'the slope of |d| is 1 or -1'),
+             ('-{gy} * sign({0} - {1}) / the number of examples', 'the same with the other sign')]
 
 # %% ../../nbs/08_neuralnet.ipynb #huber
 class Huber(Function):
@@ -281,6 +288,10 @@ class Huber(Function):
         return apply(Clip(-self.delta, self.delta), d) * (gy * (1 / examples(d)))
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
+    words = [('{gy} * clip({0} - {1}, -delta, delta) / the number of examples',
+              'the slope of the square, but no steeper than that of the line'),
+             ('-{gy} * clip({0} - {1}, -delta, delta) / the number of examples',
+              'the same with the other sign')]
 
 # %% ../../nbs/08_neuralnet.ipynb #mean-absolute-error
 def mean_absolute_error(x0, x1):
@@ -313,6 +324,7 @@ class Softmax(Function):
         g *= y
         return g
     rules = gx,
+    words = ('({gy} - the sum of {gy} * {y}) * {y}', 'what one class wins the others lose')
 
 # %% ../../nbs/08_neuralnet.ipynb #logsoftmax
 class LogSoftmax(Function):
@@ -329,6 +341,7 @@ class LogSoftmax(Function):
         p *= gy.sum(class_axis(x, self.axis), keepdims=True)
         return gy - p
     rules = gx,
+    words = ('{gy} - exp({y}) * the sum of {gy}', 'what one class wins the others lose')
 
 # %% ../../nbs/08_neuralnet.ipynb #softmax-2
 def softmax(x, axis=1):
@@ -402,6 +415,8 @@ def distribution(t, x, ignore_index, label_smoothing):
     "The target as probabilities in the shape of `x`, divided by how many rows count."
     weight = 1 / max(math.prod(x.shape[:-1]), 1)
     if t.shape != x.shape: t, weight = right_classes(t, x, ignore_index)
+    elif np.any(t < 0): raise ValueError('a target in the shape of the scores holds '
+                                         'probabilities, and one of them is negative')
     t = apply(Cast(grad_dtype(x)), t)
     return (t * (1 - label_smoothing) + label_smoothing / x.shape[-1]) * weight
 
@@ -469,6 +484,10 @@ class BinaryCrossEntropy(Function):
         g = apply(Log(), no) - apply(Log(), yes)
         return g * (gy * (1 / examples(g)))
     rules = gx, gt
+    words = [('{gy} * ({0} - {1}) / ({0} * (1 - {0})) / the number of examples',
+              'the derivative of the two logarithms'),
+             ('{gy} * (log(1 - {0}) - log({0})) / the number of examples',
+              'the loss is a straight line in {1}')]
 
 # %% ../../nbs/08_neuralnet.ipynb #sigmoidcrossentropy
 class SigmoidCrossEntropy(Function):
@@ -485,6 +504,9 @@ class SigmoidCrossEntropy(Function):
         return g * (gy * (1 / examples(g)))
     def gt(self, gy, x, t): return x * (gy * (-1 / examples(x)))
     rules = gx, gt
+    words = [('{gy} * (sigmoid({0}) - {1}) / the number of examples',
+              'the probability, less what it should be'),
+             ('-{gy} * {0} / the number of examples', 'the loss is a straight line in {1}')]
 
 # %% ../../nbs/08_neuralnet.ipynb #targets
 def targets(t, x):

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, SumTo, apply
-from ..core import Function, adapt, as_variable
+from ..core import Function, Variable, adapt, as_variable
 from .elementwise import Exp, Where, floats
 from ..numdiff import array_of
 from ..operators import install, is_zero, matmul, mul
@@ -184,20 +184,25 @@ def min(x, axis=None, keepdims=False):
 
 def argmax(x, axis=None):
     "Where the largest element stands, as an array of int: there is nothing to differentiate."
-    return np.asarray(array_of(x).argmax(axis))
+    return np.asarray(as_variable(x).data.argmax(axis))
 
 def argmin(x, axis=None):
     "Where the smallest element stands, as an array of int."
-    return np.asarray(array_of(x).argmin(axis))
+    return np.asarray(as_variable(x).data.argmin(axis))
 
 install(max=max, min=min, argmax=argmax, argmin=argmin)
 
 # %% ../../nbs/07_shapes.ipynb #clip
 class Clip(Function):
     "`x` with what is below `x_min` or above `x_max` moved to the limit; no gradient there."
-    def __init__(self, x_min, x_max): self.limits = x_min, x_max
+    def __init__(self, x_min, x_max):
+        self.limits = x_min, x_max
+        if any([isinstance(limit, Variable) for limit in self.limits]):
+            raise TypeError('the limits of clip get no gradient, so they are numbers or arrays: '
+                            'for Variables there are maximum and minimum')
     def forward(self, x):
-        low, high = [adapt(limit, (x.dtype,)) for limit in self.limits]
+        low, high = self.limits
+        if x.dtype.kind == 'f': low, high = [adapt(limit, (x.dtype,)) for limit in self.limits]
         return np.clip(x, low, high)
     def gx(self, gy, x): return gy * (self.forward(array_of(x)) == array_of(x))
     rules = gx,
@@ -221,7 +226,10 @@ class Concat(Function):
 class Split(Function):
     "An array cut along an axis: into so many equal parts, or at the given places."
     def __init__(self, parts, axis=0): self.parts, self.axis = parts, axis
-    def forward(self, x): return tuple(np.split(x, self.parts, self.axis))
+    def forward(self, x):
+        ys = tuple(np.split(x, self.parts, self.axis))
+        if np.sum([y.shape[self.axis] for y in ys]) == x.shape[self.axis]: return ys
+        raise ValueError(f'cut at {self.parts} the parts overlap: the places must rise')
     def backward(self, *gys): return concat(gys, self.axis)
 
 # %% ../../nbs/07_shapes.ipynb #stack
@@ -361,8 +369,13 @@ class Norm(Reduction):
     needs_outputs = True
     def forward(self, x):
         x = floats(x)
-        return np.sqrt((x * x).sum(axis=self.axis, keepdims=self.keepdims))
-    def gx(self, gy, x, y): return self.back(gy / (y + is_zero(y)), x) * x
+        largest = np.abs(x).max(axis=self.axis, keepdims=True, initial=0)
+        unit = np.ldexp(np.ones_like(largest), np.frexp(largest)[1] - 1)  # a power of 2
+        x = x / unit
+        y = np.sqrt((x * x).sum(axis=self.axis, keepdims=True)) * unit
+        return y if self.keepdims else y.squeeze(tuple(axes_of(x, self.axis)))
+    def gx(self, gy, x, y):
+        return self.back(gy * ~is_zero(y), x) * (x / self.back(y + is_zero(y), x))
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #logsumexp
@@ -377,7 +390,7 @@ class LogSumExp(Reduction):
             y = np.log(np.exp(x - m).sum(axis=self.axis, keepdims=True)) + m
         return y if self.keepdims else y.squeeze(tuple(axes_of(x, self.axis)))
     def gx(self, gy, x, y):
-        y = apply(Where(array_of(y) > -np.inf), y, 0.0)
+        y = apply(Where(array_of(y) != -np.inf), y, 0.0)
         return self.back(gy, x) * apply(Exp(), x - self.back(y, x))
     rules = gx,
 
@@ -394,6 +407,8 @@ def logsumexp(x, axis=None, keepdims=False):
 class Einsum(Function):
     "Products, summed over the letters that the result does not have."
     def __init__(self, subscripts):
+        if not isinstance(subscripts, str):
+            raise TypeError("the subscripts are a text and come first: einsum('ij,jk->ik', x, W)")
         self.subscripts = subscripts
         self.rules = tuple([partial(Einsum.gx, i=i) for i in range(subscripts.count(',') + 1)])
     def forward(self, *xs):
@@ -477,7 +492,7 @@ import textwrap
 from html import escape
 
 from ..backprop import collect, fit, functions_behind, grad_dtype, operands_of, rules_of, slot
-from ..core import Constant, Variable, no_grad, patch, using_config
+from ..core import Constant, no_grad, patch, using_config
 from .elementwise import Maximum, Minimum
 from dezero.operators import (
     Add,
@@ -582,6 +597,7 @@ def words_for(f, i):
     "The words for the gradient of input `i`: of its class, of ours, or `None`."
     if type(f) is GetItem and is_basic(f.index_):
         return 'zeros, {gy} put in these places', 'what was not taken does not count'
+    if type(f) is Pow and f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
     words = getattr(f, 'words', None) or WORDS.get(type(f))
     return words if words is None or isinstance(words[0], str) else words[i]
 

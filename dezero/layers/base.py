@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['kinds', 'Layer', 'Kinds', 'search', 'inside', 'parts', 'name_of', 'text_of', 'is_function', 'expected', 'show',
-           'waiting', 'Linear', 'blamed', 'replacing', 'place_of', 'remove_leftovers', 'file_path', 'save_arrays',
-           'write_npz', 'load_arrays', 'read_npz', 'read_member', 'write_safetensors', 'safetensors', 'by_name',
-           'misfit', 'agree', 'fill']
+           'waiting', 'check_linear', 'Linear', 'blamed', 'locks', 'beside', 'remove_leftovers', 'replacing',
+           'file_path', 'save_arrays', 'write_npz', 'load_arrays', 'read_npz', 'read_member', 'write_safetensors',
+           'safetensors', 'by_name', 'misfit', 'agree', 'fill']
 
 # %% ../../nbs/09_layers.ipynb #code-import-math
 import math
@@ -151,6 +151,13 @@ def waiting(name, shape, dtype):
     return param
 
 # %% ../../nbs/09_layers.ipynb #linear
+def check_linear(out_size, in_size, dtype):
+    "A `TypeError` if these are no sizes, or no dtype for weights."
+    for name, size in (('out_size', out_size), ('in_size', 0 if in_size is None else in_size)):
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(f'{name} is a whole number, how many features there are, not {size!r}')
+    if np.dtype(dtype).kind != 'f': raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
+
 class Linear(Layer):
     """`x @ W + b` with `out_size` columns: a fully connected layer. Book step 44.
 
@@ -161,6 +168,7 @@ class Linear(Layer):
         if not isinstance(nobias, (bool, np.bool_)):
             raise TypeError(f'nobias is True or False, not {nobias!r}. Linear takes one size, '
                             'Linear(10); that of the input goes by name, Linear(10, in_size=3)')
+        check_linear(out_size, in_size, dtype)
         self.in_size: Any = in_size
         self.out_size, self.dtype = out_size, dtype
         self.W = waiting('W', (in_size, out_size), dtype)
@@ -206,36 +214,54 @@ def to_gpu(self: Layer):
     raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which brings arrays '
                        'onto a GPU, comes with chapter 15. Leave out to_gpu() until then')
 
+# %% ../../nbs/09_layers.ipynb #beside
+def locks() -> Any:
+    "The module that locks files; `None` on Windows."
+    try:
+        import fcntl  # not at the top: import dezero is to be quick
+    except ImportError: return None
+    return fcntl
+
+def beside(folder, name):
+    "A new file for what is to become `name`, locked as long as it is open."
+    fcntl = locks()
+    while True:
+        file = open(os.path.join(folder, f'.{name}.{os.urandom(4).hex()}.part'), 'xb')
+        with suppress(OSError):  # some network drives know no locks
+            if fcntl: fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.exists(file.name): return file
+        file.close()  # somebody saw it before it was locked, and has removed it
+
+def remove_leftovers(folder, name):
+    "Remove what programs that were killed have left of a file: what nobody has locked."
+    fcntl = locks()
+    for found in os.listdir(folder):
+        if not re.fullmatch(rf'\.{re.escape(name)}\.[0-9a-f]{{8}}\.part', found): continue
+        with suppress(OSError), open(os.path.join(folder, found), 'r+b') as file:
+            if fcntl: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else: file.close()
+            os.remove(file.name)
+
 # %% ../../nbs/09_layers.ipynb #replacing
 @contextmanager
 def replacing(path):
     "A new file to write to, which takes the place of `path` when the block has ended well."
-    folder, name = place_of(path)
-    path, temporary = [os.path.join(folder, n) for n in (name, f'.{name}.{os.urandom(4).hex()}')]
-    try:
-        with open(temporary, 'xb') as file:
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')
+    with suppress(PermissionError): remove_leftovers(folder, name)
+    with beside(folder, name) as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if os.path.exists(path): os.chmod(temporary, os.stat(path).st_mode)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary): os.remove(temporary)
-        raise
-
-def place_of(path):
-    "The folder and the name of a file that is to be written; an error if there is no such folder."
-    folder, name = os.path.split(os.path.realpath(path))
-    if os.path.isdir(folder): return folder, name
-    raise FileNotFoundError(f'there is no folder {folder!r}')
-
-# %% ../../nbs/09_layers.ipynb #remove-leftovers
-def remove_leftovers(path):
-    "Delete the half files that killed programs have left beside `path`."
-    folder, name = place_of(path)
-    for found in os.listdir(folder):
-        if re.fullmatch(re.escape(f'.{name}.') + '[0-9a-f]{8}', found):
-            with suppress(OSError): os.remove(os.path.join(folder, found))
+            if os.path.exists(path): os.chmod(file.name, os.stat(path).st_mode)
+            if locks() is None: file.close()  # Windows does not rename an open file either
+            os.replace(file.name, path)
+        except BaseException:
+            file.close()
+            with suppress(FileNotFoundError): os.remove(file.name)
+            raise
 
 # %% ../../nbs/09_layers.ipynb #file-path
 def file_path(path):
