@@ -196,7 +196,8 @@ def propagate(output, gy, keep=False, create_graph=False):
         for y in boxes_behind(output):
             birth, _, f, inputs, operands = y.note
             if not operands:  # the long way: ask the function
-                f, inputs = y.creator, y.creator.inputs
+                f = y.creator
+                inputs = f.inputs or ()
                 gys = collect(f, take)
                 for x, gx in f.gradients(gys, create_graph) if gys else ():
                     s = slot(x)

@@ -1195,6 +1195,13 @@ def test_what_was_computed_under_no_grad_can_be_linked():
     assert x.grad.data == 6.0
 
 
+def test_a_link_without_inputs_names_the_function():
+    y = Variable(9.0)
+    y.creator = BookExp()
+    with pytest.raises(TypeError, match=r"in the derivative of BookExp\(\)"):
+        y.backward()
+
+
 def test_links_in_the_wrong_order_lose_nothing_in_silence():
     x, a, y, f, g = Variable(3.0), Variable(9.0), Variable(81.0), Square(), Square()
     f.inputs, g.inputs = (x,), (a,)
