@@ -45,9 +45,11 @@ def functions_behind(output):
 def generation(self: Variable):
     "Length of the longest way back to a Variable without creator. Book step 16."
     depth = {None: 0}
-    for f in reversed(functions_behind(self)):
-        depth[f] = 1 + max([depth[x.creator] for x in f.inputs or ()], default=0)
-    return depth[self.creator]
+    for y in reversed(boxes_behind(self)):
+        birth, _, f, inputs, _ = y.note
+        before = [depth[x.note and x.note[0]] for x in inputs or f.inputs or ()]
+        depth[birth] = 1 + max(before, default=0)
+    return depth[self.note and self.note[0]]
 
 @patch
 @property
@@ -81,9 +83,9 @@ def gradients(self: Function, gys, create_graph=False):
     "Yield pairs of an input and its gradient: arrays, or Variables with `create_graph`."
     if self.has_backward: yield from gradients_by_backward(self, gys, create_graph); return
     arguments = self, *gys, *operands_of(self, create_graph)
-    for x, rule in zip(self.inputs, rules_of(self)):
-        if x.__class__ is Constant: continue
-        yield x, fit(rule(*arguments), x, self)
+    for x, a, rule in zip(self.inputs, operands_of(self), rules_of(self)):
+        gx = None if x.__class__ is Constant else rule(*arguments)
+        if gx is not None: yield x, fit(gx, x, self, a)
 
 def operands_of(f, create_graph=False):
     "What the rules compute with: inputs, and outputs if needed, as arrays or as Variables."
@@ -117,9 +119,9 @@ def gradients_by_backward(f, gys, create_graph=False):
     if len(gxs) != len(f.inputs):
         raise ValueError(f'{type(f).__name__}.backward returned {len(gxs)} gradients for '
                          f'{len(f.inputs)} inputs: return one for each, None if it has none')
-    pairs = [(x, as_variable(gx)) for x, gx in zip(f.inputs, gxs)
+    found = [(x, a, as_variable(gx)) for x, a, gx in zip(f.inputs, operands_of(f), gxs)
              if gx is not None and x.__class__ is not Constant]
-    return [(x, fit(gx if create_graph else gx.data, x, f)) for x, gx in pairs]
+    return [(x, fit(gx if create_graph else gx.data, x, f, a)) for x, a, gx in found]
 
 # %% ../nbs/02_backprop.ipynb #apply
 def apply(function, *xs):
@@ -161,26 +163,26 @@ def grad_dtype(x):
     "The dtype of the gradient of `x`: its own, or float64 for integers."
     return x.dtype if x.dtype.kind == 'f' else np.dtype(float)
 
-def fit(gx, x, f):
-    """The gradient of `x` in the shape and dtype of `x`.
+def fit(gx, x, f, a=None):
+    """The gradient of `x` in the shape and dtype of `a`, the operand that `x` was.
 
     `f`, whose rule gave it, is named if that cannot be done.
     """
-    data, value = x.data, gx.data if isinstance(gx, Variable) else gx
-    if data is None or value.shape == data.shape and value.dtype == data.dtype: return gx
-    if value.shape != data.shape:
-        try: gx = apply(SumTo(x.shape), gx)
+    a, value = x.data if a is None else a, gx.data if isinstance(gx, Variable) else gx
+    if a is None or value.shape == a.shape and value.dtype == a.dtype: return gx
+    if value.shape != a.shape:
+        try: gx = apply(SumTo(a.shape), gx)
         except ValueError:
             raise ValueError(f'{type(f).__name__} gave a gradient of shape {gx.shape} '
                              f'for its input {describe(x)}') from None
-    return gx if gx.dtype == grad_dtype(x) else apply(Cast(grad_dtype(x)), gx)
+    return gx if gx.dtype == grad_dtype(a) else apply(Cast(grad_dtype(a)), gx)
 
 # %% ../nbs/02_backprop.ipynb #by-rules
-def by_rules(f, gy, inputs, operands):
+def by_rules(f, gy, inputs, operands, arguments):
     "Every input of `f`, unless it is `Constant`, with its operand and its gradient."
     found = []
     for x, a, rule in zip(inputs, operands, f.rules):
-        if x.__class__ is not Constant: found.append((x, a, rule(f, gy, *operands)))
+        if x.__class__ is not Constant: found.append((x, a, rule(f, gy, *arguments)))
     return found
 
 def propagate(output, gy, keep=False, create_graph=False):
@@ -194,7 +196,8 @@ def propagate(output, gy, keep=False, create_graph=False):
         for y in boxes_behind(output):
             birth, _, f, inputs, operands = y.note
             if not operands:  # the long way: ask the function
-                f, inputs = y.creator, y.creator.inputs
+                f = y.creator
+                inputs = f.inputs or ()
                 gys = collect(f, take)
                 for x, gx in f.gradients(gys, create_graph) if gys else ():
                     s = slot(x)
@@ -202,19 +205,23 @@ def propagate(output, gy, keep=False, create_graph=False):
                 continue
             gy = take(birth, None)
             if gy is None: continue
-            if create_graph: operands = (*inputs, y) if f.needs_outputs else inputs
-            if len(inputs) == len(operands) == 2:  # the usual numbers, written out
-                (x0, x1), (a0, a1), (rule0, rule1) = inputs, operands, f.rules
-                found = ((x0, a0, None if x0.__class__ is Constant else rule0(f, gy, a0, a1)),
-                         (x1, a1, None if x1.__class__ is Constant else rule1(f, gy, a0, a1)))
-            else: found = by_rules(f, gy, inputs, operands)
+            arguments = operands
+            if create_graph: arguments = (*inputs, y) if f.needs_outputs else inputs
+            if len(inputs) == len(arguments) == 2:  # the usual numbers, written out
+                (x0, x1), (a0, a1), (v0, v1), (rule0, rule1) = inputs, operands, arguments, f.rules
+                found = ((x0, a0, None if x0.__class__ is Constant else rule0(f, gy, v0, v1)),
+                         (x1, a1, None if x1.__class__ is Constant else rule1(f, gy, v0, v1)))
+            else: found = by_rules(f, gy, inputs, operands, arguments)
             for x, a, gx in found:
                 if gx is None: continue
-                if not gx.__class__ is a.__class__ is float64: gx = fit(gx, x, f)
+                if not gx.__class__ is a.__class__ is float64: gx = fit(gx, x, f, a)
                 s = x if x.note is None else slot(x) if x.note[1] else x.note[0]
                 grads[s] = grads[s] + gx if s in grads else gx
     except FAILURES as error:
         raise located(error, f'the derivative of {type(f).__name__}', inputs) from error.__cause__
+    if not keep and not all([isinstance(s, Variable) for s in grads]):
+        raise RuntimeError('a Variable was linked to its creator after it had been used: '
+                           'link in the order in which you compute')
     return grads
 
 # %% ../nbs/02_backprop.ipynb #start
@@ -237,10 +244,11 @@ def start(output, gy, create_graph):
     if gy.dtype != grad_dtype(output): gy = Cast(grad_dtype(output))(gy)
     return gy if create_graph else gy.data[()]
 
-def own(gx, given):
-    "The gradient as a Variable whose array nobody else holds: a copy, if someone does."
+def own(gx, x, given):
+    "The gradient of `x` as a Variable whose array nobody else holds: a copy, if someone does."
     gx = as_variable(gx)
-    if gx.data.base is not None or id(gx.data) in given: gx = Cast(gx.dtype)(gx)
+    if gx.data.base is not None or gx.data is x.data or id(gx.data) in given:
+        gx = Cast(gx.dtype)(gx)
     given[id(gx.data)] = gx
     return gx
 
@@ -262,7 +270,7 @@ def backward(self: Variable, retain_grad=False, create_graph=False):
         for s, gx in propagate(self, gy, retain_grad, create_graph).items():
             x = between.get(s, s)
             if not isinstance(x, Variable): continue
-            gx = own(gx, given)
+            gx = own(gx, x, given)
             x.grad = gx if x.grad is None else x.grad + gx
     finally: recording.reset(before)
     if retain_grad: self.grad = as_variable(gy)
@@ -285,7 +293,7 @@ def gradients(self: Variable, inputs, grad_output=None, create_graph=False):
         grads = propagate(self, gy, keep, create_graph)
         found = [grads[s] if (s := slot(x)) in grads else np.zeros(x.shape, grad_dtype(x))
                  for x in inputs]
-        return [own(gx, given) for gx in found]
+        return [own(gx, x, given) for x, gx in zip(inputs, found)]
     finally: recording.reset(before)
 
 def grad(output, inputs, grad_output=None, create_graph=False):

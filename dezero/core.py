@@ -219,11 +219,11 @@ class Function:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if 'backward' in vars(cls): cls.has_backward = True
-        elif 'rules' in vars(cls): cls.has_backward = False
+        own = next(c for c in cls.__mro__ if 'backward' in vars(c) or 'rules' in vars(c))
+        cls.has_backward = own is not Function and 'backward' in vars(own)
         if callable(cls.rules): cls.rules = (cls.rules,)
-        def own(rule): return vars(cls).get(getattr(rule, '__name__', ''), rule)
-        if cls.rules: cls.rules = tuple(map(own, cls.rules))
+        def newest(rule): return vars(cls).get(getattr(rule, '__name__', ''), rule)
+        if cls.rules: cls.rules = tuple(map(newest, cls.rules))
 
     if TYPE_CHECKING:
         inputs: Any
@@ -269,8 +269,9 @@ def set_creator(self: Variable, func: Function | None):
     "Link this Variable to a function by hand, as its next output; `None` takes the link away."
     if func is None: self.note = None; return
     if func.birth is None: func.birth = next(births)
-    func.ys, func.refs = (*func.ys, self.data), (*func.refs, weakref.ref(self))
-    self.note = note_of(func, len(func.ys) - 1)
+    known = [i for i, ref in enumerate(func.refs) if ref() is self]
+    if not known: func.ys, func.refs = (*func.ys, self.data), (*func.refs, weakref.ref(self))
+    self.note, self.unlinked = note_of(func, known[0] if known else len(func.ys) - 1), None
 
 @patch
 @creator.setter

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import tracemalloc
 import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -1152,6 +1153,157 @@ def test_operators_hand_out_the_very_box():
         f, value = y.creator, y.data
         del y
         assert f.outputs[0]().data == value
+
+
+class MultiplyAndAdd(Function):
+    def forward(self, x, w):
+        return x * w, x + w
+
+    def gx(self, g0, g1, x, w):
+        return g0 * w + g1
+
+    def gw(self, g0, g1, x, w):
+        return None  # no derivative
+
+    rules = gx, gw
+
+
+def test_a_creator_can_be_set_again():
+    x = Variable(3.0)
+    y = x * x
+    y.creator = y.creator
+    y.backward()
+    assert x.grad.data == 6.0
+    f = y.creator
+    y.creator = None
+    y.creator = f
+    y.backward()
+    assert x.grad.data == 12.0 and len(f.ys) == 1
+    y.unchain()
+    y.creator = f
+    y.backward()
+    assert x.grad.data == 18.0
+
+
+def test_what_was_computed_under_no_grad_can_be_linked():
+    x, f = Variable(3.0), Square()
+    with no_grad():
+        y = Square()(x)
+    f.inputs = (x,)
+    y.set_creator(f)
+    y.backward()
+    assert x.grad.data == 6.0
+
+
+def test_a_link_without_inputs_names_the_function():
+    y = Variable(9.0)
+    y.creator = BookExp()
+    with pytest.raises(TypeError, match=r"in the derivative of BookExp\(\)"):
+        y.backward()
+
+
+def test_links_in_the_wrong_order_lose_nothing_in_silence():
+    x, a, y, f, g = Variable(3.0), Variable(9.0), Variable(81.0), Square(), Square()
+    f.inputs, g.inputs = (x,), (a,)
+    y.creator, a.creator = g, f  # a after y, which was computed from it
+    with pytest.raises(RuntimeError, match="order"):
+        y.backward()
+    with pytest.raises(RuntimeError, match="order"):
+        grad(y, x)
+    late = Variable(9.0)
+    y = late * late
+    late.creator = Square()
+    late.creator.inputs = (x,)
+    with pytest.raises(RuntimeError, match="order"):
+        y.backward()
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_rule_may_return_none(create_graph):
+    for shape in ((), (2,)):
+        x, w = Variable(np.full(shape, 2.0)), Variable(np.full(shape, 5.0))
+        product, total = MultiplyAndAdd()(x, w)
+        (product + total).backward(create_graph=create_graph)
+        assert w.grad is None and x.grad.data.tolist() == np.full(shape, 6.0).tolist()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("new", [None, np.ones((5, 5))])
+def test_gradients_fit_what_was_computed_with(new, create_graph):
+    class BookAdd(Function):
+        def forward(self, x0, x1):
+            return x0 + x1
+
+        def backward(self, gy):
+            return gy, gy
+
+    for add in (lambda x0, x1: x0 + x1, BookAdd(), lambda x0, x1: MultiplyAndAdd()(x0, x1)[1]):
+        x = Variable(np.ones(2, np.float32))
+        y = add(x, Variable(np.ones((3, 2))))
+        x.data = new
+        if create_graph and isinstance(y.creator, MultiplyAndAdd):
+            continue  # its rules ask the boxes
+        y.backward(create_graph=create_graph)
+        assert x.grad.data.tolist() == [3.0, 3.0] and x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_gradient_is_never_the_variable_itself(create_graph):
+    class HalfSquare(Function):
+        def forward(self, x):
+            return x * x / 2
+
+        def gx(self, gy, x):
+            return x
+
+        rules = gx
+
+    class BookHalfSquare(HalfSquare):
+        def backward(self, gy):
+            return self.inputs[0]
+
+    for f in (HalfSquare(), BookHalfSquare()):
+        x = Variable(np.array([3.0, 4.0]))
+        y = f(x)
+        y.backward(create_graph=create_graph)
+        for gx in (x.grad, grad(y, x, create_graph=create_graph)):
+            assert gx is not x and not np.shares_memory(gx.data, x.data)
+            assert gx.data.tolist() == [3.0, 4.0]
+
+
+def test_a_backward_may_come_from_a_mixin():
+    class Seven:
+        def backward(self, gy):
+            return gy * 7
+
+    class Mixed(Seven, Function):
+        def forward(self, x):
+            return 7 * x
+
+    class Ruled(Mixed):
+        def gx(self, gy, x):
+            return gy * 8
+
+        rules = gx
+
+    for function, slope in [(Mixed, 7.0), (Ruled, 8.0)]:
+        x = Variable(1.0)
+        function()(x).backward()
+        assert x.grad.data == slope
+
+
+def test_generation_asks_the_notes():
+    @dataclass
+    class Scale(Function):
+        factor: float
+
+        def forward(self, x):
+            return x * self.factor
+
+    y = Scale(2.0)(Variable(1.0)) * 3.0
+    shared = y.note[2]
+    assert y.generation == 2 and y.note[2] is shared
 
 
 # --- promises -----------------------------------------------------------------------------------
