@@ -171,6 +171,7 @@ def state(self: DataLoader):
         found |= {f'{name}/{key}': array for key, array in generator_state(random).items()}
     return found
 
+# %% ../nbs/13_dataloaders.ipynb #load-state
 @patch
 def load_state(self: DataLoader, arrays):
     "Go on where the loader was whose `state()` this is: the next loop begins with its next batch."

@@ -316,10 +316,16 @@ class CIFAR10(ImageDataset):
     def prepare(self):
         path = get_file([m + self.archive for m in self.mirrors], sha256=self.sha256)
         parts = read_tar(path, [f'{self.folder}/{name}' for name in self.parts()])
-        batches = [read_pickled_arrays(part) for part in parts.values()]
-        data = np.concatenate([batch['data'] for batch in batches])
+        images, labels = zip(*[self.batch(path, *part) for part in parts.items()])
+        data = np.concatenate(images)
         self.data = data.astype(np.uint8, copy=False).reshape(-1, 3, 32, 32)
-        self.label = np.concatenate([np.array(b[self.label_key], np.int64) for b in batches])
+        self.label = np.concatenate([np.array(numbers, np.int64) for numbers in labels])
+
+    def batch(self, path, name, content):
+        "The images and the labels in one file of the archive."
+        found = read_pickled_arrays(content)
+        try: return found['data'], found[self.label_key]
+        except KeyError as error: raise ValueError(f'{name} in {path} has no {error}') from None
 
     @staticmethod
     def labels():

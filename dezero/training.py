@@ -41,6 +41,7 @@ from dezero.layers.base import (
     fill,
     load_arrays,
     misfit,
+    place_of,
     save_arrays,
 )
 
@@ -446,8 +447,10 @@ def tell(text):
 def line(trainer):
     "The numbers of the last epoch in a line."
     number = f'{trainer.epoch:{len(str(trainer.last))}}/{trainer.last}'
+    measured = set(trainer.names)
+    if trainer.valid is not None: measured |= {f'valid_{name}' for name in trainer.names}
     numbers = [f'{name} {shown(column[-1])}' for name, column in trainer.history.columns.items()
-               if name != 'lr']
+               if name != 'lr' and (name in measured or not math.isnan(column[-1]))]
     return '  '.join([f'epoch {number}', *numbers])
 
 # %% ../nbs/14_training.ipynb #open-bar
@@ -697,6 +700,7 @@ class Checkpoint:
         self.batches, self.saved = batches and at_least(1, 'batches', batches), None
 
     def begin(self, trainer):
+        place_of(file_path(self.path))  # if there is no such folder, say so before training
         self.saved = trainer.epoch, trainer.batch
 
     def after_batch(self, trainer):

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['RENDERERS', 'LIMIT', 'SHOWN', 'replays', 'find', 'render', 'advice', 'Picture', 'Numbers', 'printable', 'cut',
-           'escaped', 'boxes_of', 'number', 'label', 'dot_text', 'get_dot_graph', 'write', 'plot_dot_graph', 'Term',
-           'written', 'within', 'literal', 'as_term', 'index_text', 'asked', 'returned', 'as_said', 'is_formula',
-           'is_ours', 'short', 'few', 'equation', 'parameters', 'in_terms', 'with_names', 'forward_lines', 'rule_text',
-           'backward_lines', 'flows', 'Story', 'say', 'around', 'tell_forward', 'tell_flow', 'meeting', 'tell_backward',
-           'layers_of', 'crossings', 'arrange', 'spread', 'settle', 'layout', 'columns', 'words_in', 'grads_in',
-           'sizes_of', 'span', 'draw_node', 'curve', 'ports', 'draw_arrow', 'draw', 'page', 'Replay', 'write_page',
-           'replay']
+           'escaped', 'boxes_of', 'number', 'label', 'dot_text', 'functions_of', 'get_dot_graph', 'write',
+           'plot_dot_graph', 'Term', 'written', 'within', 'literal', 'as_term', 'index_text', 'asked', 'returned',
+           'as_said', 'is_formula', 'is_ours', 'short', 'few', 'equation', 'parameters', 'in_terms', 'with_names',
+           'forward_lines', 'rule_text', 'backward_lines', 'flows', 'Story', 'say', 'around', 'tell_forward',
+           'tell_flow', 'meeting', 'tell_backward', 'layers_of', 'crossings', 'arrange', 'spread', 'settle', 'layout',
+           'columns', 'words_in', 'grads_in', 'sizes_of', 'span', 'draw_node', 'curve', 'ports', 'draw_arrow', 'draw',
+           'page', 'Replay', 'write_page', 'replay']
 
 # %% ../nbs/04_visualize.ipynb #code-import-ast
 import ast
@@ -33,7 +33,7 @@ from dezero.backprop import (
     slots_made,
     start,
 )
-from .core import Constant, Function, no_grad, patch
+from .core import Constant, Function, Variable, describe, no_grad, patch
 from .operators import install
 
 # %% ../nbs/04_visualize.ipynb #find
@@ -167,13 +167,18 @@ def _dot_note(rest, numbers):
             *[f'more -> v{i} [style=dashed]\n' for i in numbers]]
 
 # %% ../nbs/04_visualize.ipynb #get-dot-graph
+def functions_of(output):
+    "Every function behind a Variable; a `TypeError` for anything else."
+    if isinstance(output, Variable): return functions_behind(output)
+    raise TypeError(f'the graph of a Variable can be shown, and this is {type(output)}')
+
 def get_dot_graph(output, verbose=True):
     """The graph behind `output` as text in the language DOT. Book step 26.
 
     Variables are orange ellipses with their name, and their shape and dtype with `verbose`,
     functions blue boxes. The same graph gives the same text.
     """
-    return dot_text(output, functions_behind(output), verbose)
+    return dot_text(output, functions_of(output), verbose)
 
 # %% ../nbs/04_visualize.ipynb #write
 def write(dot, to_file):
@@ -196,8 +201,8 @@ def plot_dot_graph(output, verbose=True, to_file=None):
     `graph.png`, or `graph.pdf` if Graphviz is there. Names are shown, and with `verbose` shapes and
     dtypes, too. A file shows all functions; a notebook, if there are more than 50, the last 15.
     """
+    functions = functions_of(output)
     if to_file is not None: write(get_dot_graph(output, verbose), to_file)
-    functions = functions_behind(output)
     words = f'Graph of {cut(label(output)) or "a Variable"} with {len(functions)} functions'
     shown = functions[:SHOWN] if len(functions) > LIMIT else functions
     dot = dot_text(output, shown, verbose, rest=len(functions) - len(shown))
@@ -977,7 +982,8 @@ def replay(output, to_file=None):
     The result shows itself in a notebook. With `to_file` it is also written as a page of its own,
     `replay.html`. At most 150 functions; no Variable is changed.
     """
-    count = len(functions_behind(output))
+    count = len(functions_of(output))
+    if output.data is None: raise ValueError(f'a replay needs numbers: {describe(output)}')
     if count > 150: raise ValueError(f'{count} functions are too many to step through: replay an '
                                      'earlier Variable, or draw the graph with plot_dot_graph')
     story = Story(output)

@@ -466,6 +466,15 @@ def test_cifar10(server, monkeypatch, home):
     assert CIFAR10.labels()[0] == "airplane" and len(CIFAR10.labels()) == 10
 
 
+@pytest.mark.parametrize("missing", ["data", "labels"])
+def test_a_cifar_file_that_lacks_a_part_is_named(server, monkeypatch, home, missing):
+    content = {"data": photos(0, 2), "labels": [1, 2]}
+    del content[missing]
+    serve_cifar(server, monkeypatch, CIFAR10, {"test_batch": pickle.dumps(content)})
+    with pytest.raises(ValueError, match=rf"py/test_batch in .*\.tar\.gz has no '{missing}'"):
+        CIFAR10(train=False)
+
+
 def test_cifar100_has_two_kinds_of_labels(server, monkeypatch):
     content = {"data": photos(0, 4), "fine_labels": [0, 47, 99, 1], "coarse_labels": [4, 17, 13, 1]}
     packed = python2(content)

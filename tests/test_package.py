@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from dezero import environment
+from dezero import environment, functions, functions_conv
 from dezero.utils import show_config
 
 
@@ -70,6 +70,10 @@ FACADES = {
     " setup_variable Config Layer Model Dataset DataLoader SeqDataLoader is_simple_core grad"
     " core core_simple functions functions_conv layers models optimizers datasets dataloaders"
     " transforms utils",
+    "dezero.functions": "conv2d_simple conv2d deconv2d im2col col2im pooling_simple pooling"
+    " average_pooling",
+    "dezero.functions_conv": "conv2d_simple conv2d deconv2d im2col col2im im2col_array col2im_array"
+    " pooling_simple pooling average_pooling",
     "dezero.layers": "Layer Linear",
     "dezero.models": "Model Sequential MLP summary",
     "dezero.utils": "get_dot_graph plot_dot_graph sum_to reshape_sum_backward logsumexp"
@@ -82,6 +86,14 @@ FACADES = {
 def test_the_names_people_import(module):
     there = vars(import_module(module))
     assert [name for name in FACADES[module].split() if name not in there] == []
+
+
+@pytest.mark.parametrize("name", FACADES["dezero.functions_conv"].split())
+def test_a_function_that_is_still_to_come_says_when(name):
+    function = getattr(functions_conv, name)
+    assert function.__name__ == name and getattr(functions, name, function) is function
+    with pytest.raises(NotImplementedError, match=f"^{name} comes with chapter 17"):
+        function(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), stride=1)
 
 
 # --- what it runs on ----------------------------------------------------------------------------

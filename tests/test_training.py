@@ -460,6 +460,19 @@ def test_a_line_for_each_epoch_and_no_bar_in_a_log(capsys):
         "epoch  4/10", "epoch  8/10", "epoch 10/10"]  # fmt: skip
 
 
+def test_a_line_has_only_what_its_epoch_measured(capsys):
+    train, test, model, optimizer = spiral()
+    found = trainer(model, optimizer, verbose=True)
+    found.fit(train, test, 1)
+    capsys.readouterr()
+    found.fit(train)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("epoch 2/2  loss ") and "valid" not in line
+    assert np.isnan(found.history["valid_loss"][-1])  # in the history the columns are even
+    found.fit(train, test)
+    assert "valid_loss" in capsys.readouterr().out
+
+
 class Live:
     """A stream that a bar can be drawn on: a terminal, or one of Jupyter's."""
 

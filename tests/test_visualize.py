@@ -643,6 +643,18 @@ def test_replays_of_odd_graphs():
         replay(a)
 
 
+@pytest.mark.parametrize("show", [replay, plot_dot_graph, get_dot_graph], ids=lambda f: f.__name__)
+def test_only_the_graph_of_a_variable_is_shown(show, tmp_path):
+    for wrong in (3.0, np.ones(2), None):
+        with pytest.raises(TypeError, match=r"the graph of a Variable .* this is <class '"):
+            show(wrong)
+
+
+def test_a_replay_needs_numbers():
+    with pytest.raises(ValueError, match="a replay needs numbers: 'x' is empty, give it an array"):
+        Variable(None, "x").replay()
+
+
 @pytest.mark.parametrize("name", [*NAMES, "</script><b>", "STEPS", "x" * 300])
 def test_any_name_is_legal_in_a_replay(name):
     html = replay(Variable(1.0, name=name) * 2.0).html

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['kinds', 'Layer', 'Kinds', 'search', 'inside', 'parts', 'name_of', 'text_of', 'is_function', 'expected', 'show',
            'waiting', 'check_linear', 'Linear', 'blamed', 'locks', 'beside', 'remove_leftovers', 'replacing',
-           'file_path', 'save_arrays', 'write_npz', 'load_arrays', 'read_npz', 'read_member', 'write_safetensors',
-           'safetensors', 'by_name', 'misfit', 'agree', 'fill']
+           'place_of', 'file_path', 'save_arrays', 'write_npz', 'load_arrays', 'read_npz', 'read_member',
+           'write_safetensors', 'safetensors', 'by_name', 'misfit', 'agree', 'fill']
 
 # %% ../../nbs/09_layers.ipynb #code-import-math
 import math
@@ -246,9 +246,8 @@ def remove_leftovers(folder, name):
 @contextmanager
 def replacing(path):
     "A new file to write to, which takes the place of `path` when the block has ended well."
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')
+    folder, name = place_of(path)
+    path = os.path.join(folder, name)
     with suppress(PermissionError): remove_leftovers(folder, name)
     with beside(folder, name) as file:
         try:
@@ -262,6 +261,12 @@ def replacing(path):
             file.close()
             with suppress(FileNotFoundError): os.remove(file.name)
             raise
+
+def place_of(path):
+    "The folder and the name of a file that is to be written; an error if there is no such folder."
+    folder, name = os.path.split(os.path.realpath(path))
+    if os.path.isdir(folder): return folder, name
+    raise FileNotFoundError(f'there is no folder {folder!r}')
 
 # %% ../../nbs/09_layers.ipynb #file-path
 def file_path(path):
