@@ -121,11 +121,12 @@ class Variable(Promises):
     __array_priority__ = 200  # as in the published DeZero; chapter 03 does the work
     name = None               # for messages and pictures
     grad = None               # the derivative, once there is one
+    note = None               # how it was made; None says: you made it
     unlinked = None           # why there is no graph behind it, if there could have been one
 
     def __init__(self, data, name=None):
         self.data = data if data is None else as_data(data)  # None waits for its array
-        self.note = None      # how it was made; None says: you made it
+        self.note = None      # in the box itself, where the walk finds it sooner
         if name is not None: self.name = name
 
 # %% ../nbs/00_core.ipynb #patch

@@ -370,7 +370,7 @@ def note(fig):
     for i, (name, value) in enumerate(lines):
         middle = top + 8 + row * (i + 0.5)
         fig.text(left + 16, middle, name, "soft", 15, "start")
-        fig.text(left + 108, middle, value, "ink", 16, "start")
+        fig.text(left + 108, middle, value, "ink", 18, "start")
     fig.text(left + 114, 212, "`y.note`", "accent", 16)
 
 
