@@ -138,7 +138,7 @@ PIECE = 64 * 1024  #: elements that are updated at a time, so that they stay in 
 
 def wide(dtype):
     "The dtype to compute an update in: that of the parameter, and float32 for float16."
-    return np.promote_types(dtype, np.float32)
+    return dtype if dtype.itemsize > 2 else np.dtype(np.float32)
 
 def pieces(arrays, spare=1) -> Any:
     """Views of the same places in arrays of one shape, `PIECE` elements at a time, each with
@@ -176,12 +176,13 @@ def rows_of(block):
 @patch
 def parts(self: Optimizer, param, spare=1):
     "The data, the gradient and the memory of a parameter, in `pieces`."
-    grad = param.grad.data.astype(wide(param.dtype), copy=False)
+    grad, dtype = param.grad.data, wide(param.data.dtype)
+    if grad.dtype != dtype: grad = grad.astype(dtype)
     return pieces((param.data, grad, *self.memory(param)), spare)
 
 def numbers(param, *values):
     "Numbers as arrays without axes, in the dtype in which a parameter is updated."
-    return [np.array(value, wide(param.dtype)) for value in values]
+    return [np.array(value, wide(param.data.dtype)) for value in values]
 
 # %% ../nbs/11_optimizers.ipynb #sgd
 class SGD(Optimizer):
