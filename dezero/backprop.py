@@ -29,8 +29,9 @@ def boxes_behind(output):
     in which a backward pass works."""
     found, todo = {}, [output]
     for x in todo:  # the list grows while we walk along it
-        if x.note is None or x.note[0] in found: continue
-        birth, _, f, inputs, _ = x.note
+        note = x.note
+        if note is None or note[0] in found: continue
+        birth, _, f, inputs, _ = note
         found[birth] = x
         todo += inputs or f.inputs or ()
     return [found[birth] for birth in sorted(found, reverse=True)]
@@ -205,17 +206,19 @@ def propagate(output, gy, keep=False, create_graph=False):
                 continue
             gy = take(birth, None)
             if gy is None: continue
-            arguments = operands
-            if create_graph: arguments = (*inputs, y) if f.needs_outputs else inputs
-            if len(inputs) == len(arguments) == 2:  # the usual numbers, written out
-                (x0, x1), (a0, a1), (v0, v1), (rule0, rule1) = inputs, operands, arguments, f.rules
-                found = ((x0, a0, None if x0.__class__ is Constant else rule0(f, gy, v0, v1)),
-                         (x1, a1, None if x1.__class__ is Constant else rule1(f, gy, v0, v1)))
-            else: found = by_rules(f, gy, inputs, operands, arguments)
+            if create_graph:  # the rules compute with Variables
+                arguments = (*inputs, y) if f.needs_outputs else inputs
+                found = by_rules(f, gy, inputs, operands, arguments)
+            elif len(inputs) == len(operands) == 2:  # the usual numbers, written out
+                (x0, x1), (a0, a1), (rule0, rule1) = inputs, operands, f.rules
+                found = ((x0, a0, None if x0.__class__ is Constant else rule0(f, gy, a0, a1)),
+                         (x1, a1, None if x1.__class__ is Constant else rule1(f, gy, a0, a1)))
+            else: found = by_rules(f, gy, inputs, operands, operands)
             for x, a, gx in found:
                 if gx is None: continue
                 if not gx.__class__ is a.__class__ is float64: gx = fit(gx, x, f, a)
-                s = x if x.note is None else slot(x) if x.note[1] else x.note[0]
+                note = x.note
+                s = x if note is None else slot(x) if note[1] else note[0]
                 grads[s] = grads[s] + gx if s in grads else gx
     except FAILURES as error:
         raise located(error, f'the derivative of {type(f).__name__}', inputs) from error.__cause__
