@@ -209,10 +209,19 @@ def propagate(output, gy, keep=False, create_graph=False):
             if create_graph:  # the rules compute with Variables
                 arguments = (*inputs, y) if f.needs_outputs else inputs
                 found = by_rules(f, gy, inputs, operands, arguments)
-            elif len(inputs) == len(operands) == 2:  # the usual numbers, written out
+            elif len(inputs) == len(operands) == 2:  # two operands: the loop below, written out
                 (x0, x1), (a0, a1), (rule0, rule1) = inputs, operands, f.rules
-                found = ((x0, a0, None if x0.__class__ is Constant else rule0(f, gy, a0, a1)),
-                         (x1, a1, None if x1.__class__ is Constant else rule1(f, gy, a0, a1)))
+                if x0.__class__ is not Constant and (gx := rule0(f, gy, a0, a1)) is not None:
+                    if not gx.__class__ is a0.__class__ is float64: gx = fit(gx, x0, f, a0)
+                    note = x0.note
+                    s = x0 if note is None else slot(x0) if note[1] else note[0]
+                    grads[s] = grads[s] + gx if s in grads else gx
+                if x1.__class__ is not Constant and (gx := rule1(f, gy, a0, a1)) is not None:
+                    if not gx.__class__ is a1.__class__ is float64: gx = fit(gx, x1, f, a1)
+                    note = x1.note
+                    s = x1 if note is None else slot(x1) if note[1] else note[0]
+                    grads[s] = grads[s] + gx if s in grads else gx
+                continue
             else: found = by_rules(f, gy, inputs, operands, operands)
             for x, a, gx in found:
                 if gx is None: continue

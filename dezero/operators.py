@@ -97,7 +97,7 @@ FLOATS = {np.dtype(kind) for kind in ('f2', 'f4', 'f8')}  #: to these dtypes a n
 def constant(number, dtype):
     "The box of a Python number that meets floats of this dtype."
     c = new_box(Constant)
-    c.data, c.note = np.array(number, dtype), None
+    c.data, c.note = dtype.type(number).__array__(), None
     return c
 
 def boxed(function, x0, x1):
@@ -115,15 +115,15 @@ def two_operands(function, compute):
 
     Failing is left to `function`, which says why.
     """
-    asarray, f = np.asarray, function()  # one object for all calls
+    f = function()  # one object for all calls
     def operate(x0, x1):
         try:
             if not x0.__class__ is x1.__class__ is Variable: x0, x1 = boxed(function, x0, x1)
             a0, a1 = x0.data[()], x1.data[()]  # numbers are quicker than 0-d arrays
-            data = compute(a0, a1)
+            data = compute(a0, a1).__array__()  # a number becomes an array, an array stays one
         except Exception: return function()(x0, x1)
         y = new_box(Variable)
-        y.data = asarray(data)
+        y.data = data
         if recording.get(): y.note = next(births), 0, f, (x0, x1), (a0, a1)
         else: y.note, y.unlinked = None, 'it was computed under no_grad()'
         return y
@@ -133,16 +133,16 @@ def two_operands(function, compute):
 # %% ../nbs/03_operators.ipynb #one-operand
 def one_operand(function):
     """The same for a function of one operand; what else it is called with goes to `function`."""
-    asarray = np.asarray
     def operate(x, *options):
         f = function(*options)
         if not isinstance(x, Variable): return f(x)
         try:
             a = x.data[()]
             data = f.forward(a)
+            array = data.__array__()
         except Exception: return f(x)
         y = new_box(Variable)
-        y.data = asarray(data)
+        y.data = array
         if recording.get():
             y.note = next(births), 0, f, (x,), (a, data) if f.needs_outputs else (a,)
         else: y.note, y.unlinked = None, 'it was computed under no_grad()'
