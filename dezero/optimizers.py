@@ -188,7 +188,7 @@ def numbers(param, *values):
 class SGD(Optimizer):
     "Stochastic gradient descent: `W -= lr * g`. Book step 46."
     def update_one(self, param):
-        lr, = numbers(param, self.lr)
+        lr = self.lr
         for p, g, t in self.parts(param): p -= np.multiply(g, lr, t)
 
 # %% ../nbs/11_optimizers.ipynb #fraction

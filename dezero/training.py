@@ -7,7 +7,7 @@ __all__ = ['MOMENTS', 'detecting', 'History', 'shown', 'columns_of', 'pyplot', '
            'check_metric', 'in_order', 'check_callback', 'one_number', 'check_gradients', 'added', 'examples_in',
            'batches_of', 'rate_of', 'stopping', 'full_names', 'at_least', 'Progress', 'place', 'tell', 'line',
            'open_bar', 'EarlyStopping', 'finite', 'no_nan', 'first_anomaly', 'told', 'example', 'call_of', 'diagnosis',
-           'detect_anomaly', 'check_finite', 'watched', 'under', 'stateful', 'check_weights', 'Checkpoint',
+           'detect_anomaly', 'check_finite', 'watch', 'under', 'stateful', 'check_weights', 'Checkpoint',
            'confusion_matrix']
 
 # %% ../nbs/14_training.ipynb #code-import-math
@@ -16,12 +16,11 @@ import operator
 import os
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backprop import collect, functions_behind, propagate, start
+from .backprop import collect, functions_behind, propagate, start, watchers
 from dezero.core import (
     Parameter,
     Variable,
@@ -600,22 +599,13 @@ def check_finite(output, gy=None):
                                              f' as the gradient of {describe(x)}')
     raise FloatingPointError('the gradients of a Variable add up to more than its dtype holds')
 
-# %% ../nbs/14_training.ipynb #watched
-def watched(method, given):
-    """A method of Variable that looks for anomalies first, if that is switched on.
+# %% ../nbs/14_training.ipynb #watch
+def watch(output, gy):
+    "Look for anomalies before a walk, if that is switched on; the walk of the search has none."
+    if not detecting.get(): return
+    with using_config('detect_anomaly', False): check_finite(output, gy)
 
-    `given` says which gradient it begins with.
-    """
-    @wraps(method)
-    def run(self, *args, **options):
-        if detecting.get(): check_finite(self, given(self, *args, **options))
-        return method(self, *args, **options)
-    return run
-
-for name, given in [('backward', lambda y, *args, **options: y.grad),
-                    ('gradients', lambda y, inputs, grad_output=None, *args, **options:
-                     grad_output)]:
-    setattr(Variable, name, watched(getattr(Variable, name), given))
+watchers.append(watch)
 
 # %% ../nbs/14_training.ipynb #under
 def under(arrays, prefix):

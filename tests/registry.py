@@ -57,7 +57,7 @@ def tried(examples):
 # Exported in lower case, and no function of Variables.
 HELPERS = set(
     # the walk back
-    "boxes_behind functions_behind slot slots_made by_rules collect operands_of rules_of"
+    "boxes_behind functions_behind slot slots_made collect operands_of rules_of"
     " gradients_by_backward apply grad_dtype fit propagate start own grad"
     # operators
     " two_operands one_operand boxed minus power_of_number constant install"
