@@ -365,6 +365,17 @@ def test_a_function_that_is_empty_like_a_list_is_still_a_function():
     assert grad(y, y.creator.inputs[0]).data == 2 * 3.0**4
 
 
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))])
+def test_a_copy_of_a_function_is_unused(way):
+    f = Exp()
+    f.factor = 2
+    y = f(Variable(np.ones(3)))
+    twin = way(f)
+    assert (twin.inputs, twin.birth, twin.outputs, twin.factor) == (None, None, (), 2)
+    z = twin(Variable(np.zeros(2)))
+    assert z.creator is twin and y.creator is f and f.inputs[0].shape == (3,)
+
+
 def test_a_copy_holds_values_and_no_graph():
     x = Variable(np.ones(2), name="x")
     y = BookExp()(x)
