@@ -221,6 +221,15 @@ def test_where_sends_nothing_to_the_other_branch():
     np.testing.assert_array_equal(g1.data, [0.0, np.nan])
 
 
+def test_a_condition_is_made_of_yes_and_no_or_of_numbers():
+    x0, x1 = Variable(np.array([1.0, 2.0])), Variable(np.array([3.0, 4.0]))
+    for condition in ([True, False], np.array([7, 0]), Variable(np.array([0.5, 0.0]))):
+        assert F.where(condition, x0, x1).data.tolist() == [1.0, 4.0]
+    for condition in (None, "yes", np.array([None, 1])):
+        with pytest.raises(TypeError, match="is not supported"):
+            F.where(condition, x0, x1)
+
+
 def test_erf_is_right_to_the_last_digits_everywhere():
     x = np.concatenate([np.linspace(-7, 7, 5001), np.logspace(-300, 0, 301), [np.inf, -np.inf, 0]])
     true = np.array([math.erf(v) for v in x])

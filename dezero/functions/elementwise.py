@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from ..backprop import apply
-from ..core import Function, Variable
+from ..core import Function, Variable, as_data
 from ..operators import Abs, Sign
 
 # %% ../../nbs/05_elementwise.ipynb #floats
@@ -284,7 +284,8 @@ class Where(Function):
 
 def where(condition, x0, x1):
     "`x0` where the condition is true, `x1` elsewhere; the condition gets no gradient."
-    return Where(condition.data if isinstance(condition, Variable) else condition)(x0, x1)
+    condition = condition.data if isinstance(condition, Variable) else np.asarray(condition)
+    return Where(as_data(condition))(x0, x1)
 
 # %% ../../nbs/05_elementwise.ipynb #code-the-coefficients-of-the-four-polynomial
 #: the coefficients of the four polynomials, from the highest power down
