@@ -73,9 +73,10 @@ def test_reducing_nothing():
     x = Variable(np.zeros((0, 3)))
     assert F.sum(x).data == 0.0 and F.prod(x).data == 1.0 and F.norm(x).data == 0.0
     assert F.sum(x, axis=0).data.tolist() == [0.0] * 3
-    for f in (F.sum, F.prod, F.norm):
+    assert F.logsumexp(x).data == -np.inf  # the logarithm of 0, and torch says so, too
+    for f in (F.sum, F.prod, F.norm, F.logsumexp):
         assert grad(f(x), x).shape == grad(f(x, axis=0), x).shape == (0, 3)
-    for f in (F.max, F.min, F.logsumexp, F.argmax):
+    for f in (F.max, F.min, F.argmax):
         with pytest.raises(ValueError, match="zero-size|empty sequence"):
             f(x)
     with pytest.warns(RuntimeWarning, match="Mean of empty slice"), np.errstate(invalid="ignore"):
@@ -448,6 +449,15 @@ def test_joining_many_and_one():
     for f in (F.concat, F.stack):
         with pytest.raises(ValueError, match="need at least one array"):
             f([])
+
+
+def test_joining_without_an_axis_joins_all_elements():
+    a, b = box(2, 3), box(4)
+    y = F.concat([a, b], axis=None)
+    np.testing.assert_array_equal(y.data, np.concatenate([a.data, b.data], axis=None))
+    ga, gb = grad(y, [a, b], np.arange(10.0))
+    assert ga.data.tolist() == [[0, 1, 2], [3, 4, 5]] and gb.data.tolist() == [6, 7, 8, 9]
+    assert gradient_check(lambda a, b: F.concat([a, b], None), a, b, order=2)
 
 
 def test_constants_beside_variables():

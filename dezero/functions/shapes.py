@@ -243,7 +243,8 @@ class Stack(Function):
 
 # %% ../../nbs/07_shapes.ipynb #concat-2
 def concat(xs, axis=0):
-    "Join a list of arrays or Variables along an axis they have."
+    "Join a list of arrays or Variables along an axis they have; `None` joins all their elements."
+    if axis is None: xs, axis = map(ravel, xs), 0
     return Concat(axis)(*xs)
 
 def split(x, parts, axis=0):
@@ -384,7 +385,7 @@ class LogSumExp(Reduction):
     needs_outputs = True
     def forward(self, x):
         x = floats(x)
-        m = x.max(axis=self.axis, keepdims=True)
+        m = x.max(axis=self.axis, keepdims=True, initial=-np.inf)
         m = np.where(np.isfinite(m), m, 0).astype(x.dtype)
         with np.errstate(divide='ignore'):
             y = np.log(np.exp(x - m).sum(axis=self.axis, keepdims=True)) + m
