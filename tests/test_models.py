@@ -44,6 +44,22 @@ def test_a_replaced_layer_is_the_one_that_computes():
     assert len(model.layers) == 2
 
 
+def test_layers_are_called_in_the_order_of_their_numbers():
+    first, last = L.Linear(5), L.Linear(2)
+    model = Sequential(first, F.relu, last)
+    del model.l0
+    model.l0 = L.Linear(4)
+    assert model.layers == (model.l0, F.relu, last) and model(X).shape == (4, 2)
+
+    class Named(MLP):
+        def __init__(self):
+            self.l10 = L.Linear(1)
+            super().__init__((5, 4), F.relu)
+
+    named = Named()
+    assert named.layers == (named.l0, named.l1, named.l10)
+
+
 @pytest.mark.parametrize("wrong", [[L.Linear(1)], "relu", None, 10])
 def test_sequential_takes_layers_and_functions(wrong):
     with pytest.raises(TypeError, match="one by one: Sequential"):

@@ -36,8 +36,9 @@ class Model(Layer):
 
 # %% ../../nbs/10_models.ipynb #steps-of
 def steps_of(model):
-    "What a model keeps in its attributes l0, l1, l2 and so on."
-    return tuple([x for name, x in vars(model).items() if name[0] == 'l' and name[1:].isdigit()])
+    "What a model keeps in its attributes l0, l1, l2 and so on, in the order of their numbers."
+    steps = {name[1:]: x for name, x in vars(model).items() if name[0] == 'l'}
+    return tuple([steps[i] for i in sorted(filter(str.isdecimal, steps), key=int)])
 
 class Sequential(Model):
     "Layers and functions that are called one after the other; they are named l0, l1, ..."
