@@ -9,6 +9,7 @@ __all__ = ['DIGIT_VECTOR', 'MNIST_FILES', 'UNIT_VECTOR', 'FASHION_FILES', 'RAW',
            'number_letters', 'Shakespeare', 'cache_file', 'save_cache_npz', 'load_cache_npz']
 
 # %% ../nbs/12_datasets.ipynb #code-import-os
+import operator
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,10 @@ class Dataset:
         self.target_transform = same if target_transform is None else usable(target_transform)
         self.prepare()
         if self.data is None: return  # then the class has its own __getitem__
-        if len({len(values) for values, _ in self.fields() if values is not None}) > 1:
-            raise ValueError(f'{self}: there must be one label for each example')
+        lengths = [len(values) for values, _ in self.fields() if values is not None]
+        if len(set(lengths)) > 1:
+            raise ValueError(f'{self}: there must be one label for each example, the lengths are '
+                             f'{", ".join(map(str, lengths))}')
 
     def prepare(self):
         "Fill `self.data` and `self.label`."
@@ -101,7 +104,8 @@ def __repr__(self: Dataset):
 @patch
 def __getitem__(self: Dataset, index):
     if isinstance(index, slice) or np.ndim(index): return self.gather(np.arange(len(self))[index])
-    return tuple(None if values is None else transform(values[index])
+    i = operator.index(index)  # NumPy would take None and ... for an index, too
+    return tuple(None if values is None else transform(values[i])
                  for values, transform in self.fields())
 
 # %% ../nbs/12_datasets.ipynb #spiral

@@ -71,6 +71,14 @@ def test_a_number_that_is_not_there_is_an_index_error(index):
         Points()[index]
 
 
+@pytest.mark.parametrize("index", [None, ..., "7", 1.0, {0, 1}])
+def test_an_index_that_is_no_number_is_refused(index):
+    with pytest.raises((TypeError, IndexError), match="integer"):
+        Points()[index]
+    with pytest.raises((TypeError, IndexError)):
+        ArrayDataset(np.arange(6), [0] * 6)[index]
+
+
 def test_a_loop_over_a_dataset_of_ones_own_ends():
     class Squares(Dataset):
         def __len__(self):
@@ -167,7 +175,7 @@ def test_array_datasets_have_any_number_of_fields():
     assert one[1] == (1,) and [f.tolist() for f in one[:2]] == [[0, 1]]
     three = ArrayDataset(np.arange(3), np.arange(3) * 2, np.arange(3) * 3, transform=lambda x: -x)
     assert three[2] == (-2, 4, 6) and [f.tolist() for f in three[1:]] == [[-1, -2], [2, 4], [3, 6]]
-    with pytest.raises(ValueError, match="one label for each example"):
+    with pytest.raises(ValueError, match="one label for each example, the lengths are 3, 3, 2"):
         ArrayDataset(np.arange(3), np.arange(3), np.arange(2))
     with pytest.raises(TypeError, match="holds no data"):
         len(ArrayDataset())
