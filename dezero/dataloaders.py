@@ -31,9 +31,10 @@ def batch_of(dataset, indices):
     return merge([dataset[i] for i in indices.tolist()])
 
 def merge(examples):
-    "A list of examples as a batch: of tuples a tuple of arrays, of anything else one array."
-    if not isinstance(examples[0], (tuple, list)): return stacked(examples)
-    if len({len(example) for example in examples}) > 1:
+    "A list of examples as a batch: of tuples or lists a tuple of arrays, else one array."
+    fields = {len(x) if isinstance(x, (tuple, list)) else None for x in examples}
+    if fields == {None}: return stacked(examples)
+    if len(fields) > 1:
         raise ValueError('the examples have different numbers of fields: give a collate function')
     return tuple(stacked(field) for field in zip(*examples))
 
@@ -184,6 +185,8 @@ def load_state(self: DataLoader, arrays):
 
 def check_state(loader, arrays, drawn):
     "A ValueError if a state belongs to another loader."
+    if missing := sorted({'index', 'iteration', 'batch_size'} - set(arrays)):
+        raise ValueError(f'this is no state of a DataLoader: it has no {", ".join(missing)}')
     n, size, batch_size = len(arrays['index']), loader.data_size, int(arrays['batch_size'])
     if n != size: raise ValueError(f'this state belongs to {n} examples, the dataset has {size}')
     if int(arrays['iteration']) and batch_size != loader.batch_size:

@@ -356,6 +356,22 @@ def test_a_state_of_another_loader_is_refused():
         flipped.load_state(digits.state())
 
 
+def test_what_is_no_state_is_refused():
+    loader = DataLoader(np.arange(10), 4, seed=1)
+    before = loader.state()
+    for arrays in ({}, {"W": np.ones(3)}, {k: v for k, v in before.items() if k != "iteration"}):
+        with pytest.raises(ValueError, match="no state of a DataLoader.*iteration"):
+            loader.load_state(arrays)
+    for key in before:
+        np.testing.assert_array_equal(loader.state()[key], before[key])
+
+
+def test_examples_with_and_without_fields_do_not_mix():
+    for examples in ([(1, 2), (3,)], [(1, 2), 3], [(3,), np.ones(1)]):
+        with pytest.raises(ValueError, match="different numbers of fields"):
+            DataLoader(examples, 2, shuffle=False).next()
+
+
 def test_generator_states():
     np.random.seed(4)
     np.random.randn()  # now half of a pair of normal numbers is kept
