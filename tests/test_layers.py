@@ -560,6 +560,7 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
         (dict(out_size="3"), "out_size is a whole number, .* not '3'"),
         (dict(out_size=(3,)), "out_size is a whole number"),
         (dict(out_size=None), "out_size is a whole number"),
+        (dict(out_size=True), "out_size is a whole number, .* not True"),
         (dict(out_size=3, in_size=2.5), "in_size is a whole number"),
         (dict(out_size=3, dtype=int), "weights are floats, not int64"),
     ],
@@ -568,6 +569,13 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
 def test_sizes_are_numbers_and_weights_are_floats(options, message):
     with pytest.raises(TypeError, match=message):
         Linear(**options)
+
+
+def test_a_size_is_not_negative():
+    with pytest.raises(ValueError, match="out_size says how many features there are, not -1"):
+        Linear(-1)
+    with pytest.raises(ValueError, match="in_size"):
+        Linear(1, in_size=-2)
 
 
 WRITER = """if True:

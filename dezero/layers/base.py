@@ -152,10 +152,11 @@ def waiting(name, shape, dtype):
 
 # %% ../../nbs/09_layers.ipynb #linear
 def check_linear(out_size, in_size, dtype):
-    "A `TypeError` if these are no sizes, or no dtype for weights."
+    "An error if these are no sizes, or no dtype for weights."
     for name, size in (('out_size', out_size), ('in_size', 0 if in_size is None else in_size)):
-        if not isinstance(size, (int, np.integer)):
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
             raise TypeError(f'{name} is a whole number, how many features there are, not {size!r}')
+        if size < 0: raise ValueError(f'{name} says how many features there are, not {size}')
     if np.dtype(dtype).kind != 'f': raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
 
 class Linear(Layer):
