@@ -337,11 +337,20 @@ def is_held(node):
     return isinstance(node, nodes.inline) and node["classes"] == ["unbroken"]
 
 
-def test_only_figures_that_would_shrink_by_half_are_wide(extension):
-    too_wide = extension("figures").too_wide
-    assert too_wide('<svg class="a" width="600.5pt" height="90pt">')
-    assert not too_wide('<svg width="509pt" height="90pt">')
-    assert not too_wide('<svg viewBox="0 0 10 10">')
+@pytest.mark.parametrize(
+    "svg, wide",
+    [
+        ('<svg class="a" width="509pt"><g transform="translate(1 2) scale(0.11 -0.11)">', False),
+        ('<svg class="a" width="509pt"><g transform="translate(1 2) scale(0.08 -0.08)">', True),
+        ('<svg width="600pt"><text font-size="12.00">x</text><text font-size="14">', True),
+        ('<svg width="500pt"><text font-size="12.00">x</text>', False),
+        ('<svg width="100pt"><text font-size="7">x</text>', False),
+        ('<svg width="900pt">', False),
+        ('<svg viewBox="0 0 10 10"><text font-size="2">', False),
+    ],
+)
+def test_figures_are_wide_whose_letters_a_phone_would_make_too_small(extension, svg, wide):
+    assert extension("figures").too_wide(svg) == wide
 
 
 # --- the pages in a browser ----------------------------------------------------------------------
