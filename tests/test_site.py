@@ -19,6 +19,7 @@ import pytest
 from bs4 import BeautifulSoup
 from colours import contrast, luminance
 from docutils import nodes
+from docutils.core import publish_doctree
 from PIL import Image, ImageChops
 
 from tools.notebooks import EXECUTED, body, directives, module, notebooks, read
@@ -338,6 +339,25 @@ def is_held(node):
 
 
 @pytest.mark.parametrize(
+    "source, together",
+    [
+        ("write ``x += y`` or ``a longer piece of code``", ["x += y"]),
+        ("Not in 11-12 of a text, but::\n\n    not ``a`` here", []),
+        ("=========  ===\n11-12, 17  -1\n``x-1``    a-b\n=========  ===", ["11-12,", "x-1"]),
+    ],
+)
+def test_short_code_and_ranges_in_tables_are_held_together(extension, source, together):
+    page = publish_doctree(source)
+    extension("book").keep_together(None, page)
+    held = [
+        node.astext()
+        for node in page.findall()
+        if "unbroken" in getattr(node, "attributes", {}).get("classes", [])
+    ]
+    assert held == together
+
+
+@pytest.mark.parametrize(
     "svg, wide",
     [
         ('<svg class="a" width="509pt"><g transform="translate(1 2) scale(0.11 -0.11)">', False),
@@ -552,13 +572,25 @@ def test_columns_and_pictures_survive_a_narrow_screen(visits, pages, place):
     assert [words for page in pages for words in visits[place, page]["small"]] == []
 
 
-def test_names_and_their_words_fit_on_a_phone(origins, browser):
+def test_tables_of_two_columns_fit_on_a_phone(pages, origins, browser):
     tab, _ = open_page(browser, origins["folder"], width=390)
-    tab.goto(f"{origins['folder']}/api/index.html")
-    tables = tab.locator(".pst-scrollable-table-container")
-    assert tables.count() > 10
-    wide = "tables => tables.filter(t => t.scrollWidth > t.clientWidth).length"
-    assert tables.evaluate_all(wide) == 0
+    look = """() => {
+        const tables = [...document.querySelectorAll("article table")].filter(
+          (table) => table.querySelector(":is(th, td):nth-child(2):last-child"));
+        return {
+          words: tables.flatMap((table) => [...table.querySelectorAll("tbody td")])
+            .filter((cell) => cell.clientWidth < 250).map((cell) => cell.textContent),
+          tables: tables.length,
+          wide: tables.filter((table) => table.parentElement.scrollWidth
+            > table.parentElement.clientWidth).map((table) => table.textContent),
+        }; }"""
+    seen = 0
+    for page in ["index.html", "api/index.html", *PAGE_OF.values()]:
+        tab.goto(f"{origins['folder']}/{page}")
+        found = tab.evaluate(look)
+        assert (found["wide"], found["words"]) == ([], []), page
+        seen += found["tables"]
+    assert seen > 25
     tab.context.close()
 
 
