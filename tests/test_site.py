@@ -452,6 +452,29 @@ async () => {
     const end = boxes[boxes.length - 1].getBoundingClientRect().right;
     return range.getBoundingClientRect().left < end - 2;
   };
+  // Does this text reach out of the page, or of a box that does not scroll?
+  const cut = (text) => {
+    const box = text.parentElement;
+    if (!text.data.trim() || !box.checkVisibility()) return false;
+    if (box.closest("script, style, svg, mjx-assistive-mml, .visually-hidden")) return false;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    const { left, right } = range.getBoundingClientRect();
+    let [low, high] = [0, document.documentElement.clientWidth];
+    for (let e = box; e !== document.body; e = e.parentElement) {
+      const overflow = getComputedStyle(e).overflowX;
+      if (["auto", "scroll"].includes(overflow)) return false;
+      if (overflow === "visible") continue;
+      const edges = e.getBoundingClientRect();
+      [low, high] = [Math.max(low, edges.left), Math.min(high, edges.right)];
+    }
+    return left < low - 1 || right > high + 1;
+  };
+  const texts = (element, found = []) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) found.push(walker.currentNode);
+    return found;
+  };
   await (window.MathJax?.startup?.promise);
   document.querySelectorAll("details").forEach((each) => { each.open = true; });
   const text = [...document.querySelectorAll("article :is(p, li, td, th, dd, h1, h2, h3)")]
@@ -465,6 +488,7 @@ async () => {
     rendered: document.querySelectorAll(":is(span, div).math mjx-container svg").length,
     broken: document.querySelectorAll('[data-mjx-error], [data-mml-node="merror"]').length,
     raw: text.filter((t) => /\\$[^$]+\\$|\\\\\\(|\\\\\\[|`/.test(t)),
+    cut: texts(document.querySelector("main")).filter(cut).map((each) => each.data.trim()),
     torn: [...document.querySelectorAll("article span.math")].filter(torn).map((e) => e.outerHTML),
     broken_columns: [...document.querySelectorAll(".output.columns pre")]
       .filter((e) => getComputedStyle(e).whiteSpace !== "pre").length,
@@ -559,6 +583,12 @@ def test_everything_can_be_read(visits, pages, place):
 def test_no_page_scrolls_sideways(visits, pages, place):
     _, width = VISITS[place]
     assert {page for page in pages if visits[place, page]["width"] > width} == set()
+
+
+@each_visit
+def test_no_text_is_cut_off(visits, pages, place):
+    cut = {page: visits[place, page]["cut"] for page in pages}
+    assert {page: texts for page, texts in cut.items() if texts} == {}
 
 
 @each_visit

@@ -161,6 +161,14 @@ def number_chapter(app, doctree):
             doctree.insert(0, nodes.paragraph("", text, classes=["chapter-number"]))
 
 
+def break_at_dots(app, pagename, templatename, context, doctree):
+    """Let the long names of modules at the foot of a page go on in a second line."""
+    for place in ("prev", "next"):
+        if context.get(place):
+            title = context[place]["title"].replace(".", ".<wbr>")
+            context[place] = {**context[place], "title": title}
+
+
 def label(app, module, names):
     """The line "goes into dezero.core: Variable, as_array", each name linked to its entry."""
     line = nodes.paragraph("", "goes into ", classes=["export-label"])
@@ -204,6 +212,7 @@ def setup(app):
     app.connect("doctree-read", keep_punctuation)
     app.connect("doctree-read", keep_together)
     app.connect("doctree-read", number_chapter)
+    app.connect("html-page-context", break_at_dots)
     app.connect("build-finished", drop_old_pages)
     api.setup(app)
     figures.setup(app)
