@@ -27,6 +27,7 @@ TOCTREE = """```{{toctree}}
 
 COLUMNS = re.compile(r"\S {2,}\S")
 RANGE = re.compile(r"(\d+-\w+,?)")
+HEADING = re.compile(r"<h1>[^<]*\bdezero\.[^<]*")
 BEFORE, AFTER = re.compile(r"\S+$"), re.compile(r"^\S+")
 
 
@@ -162,7 +163,9 @@ def number_chapter(app, doctree):
 
 
 def break_at_dots(app, pagename, templatename, context, doctree):
-    """Let the long names of modules at the foot of a page go on in a second line."""
+    """Let the long name of a module, on top or at the foot of a page, go on in a second line."""
+    if "body" in context:
+        context["body"] = HEADING.sub(lambda h1: h1[0].replace(".", ".<wbr>"), context["body"])
     for place in ("prev", "next"):
         if context.get(place):
             title = context[place]["title"].replace(".", ".<wbr>")
