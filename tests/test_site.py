@@ -19,6 +19,7 @@ import pytest
 from bs4 import BeautifulSoup
 from colours import contrast, luminance
 from docutils import nodes
+from docutils.core import publish_doctree
 from PIL import Image, ImageChops
 
 from tools.notebooks import EXECUTED, body, directives, module, notebooks, read
@@ -337,11 +338,39 @@ def is_held(node):
     return isinstance(node, nodes.inline) and node["classes"] == ["unbroken"]
 
 
-def test_only_figures_that_would_shrink_by_half_are_wide(extension):
-    too_wide = extension("figures").too_wide
-    assert too_wide('<svg class="a" width="600.5pt" height="90pt">')
-    assert not too_wide('<svg width="509pt" height="90pt">')
-    assert not too_wide('<svg viewBox="0 0 10 10">')
+@pytest.mark.parametrize(
+    "source, together",
+    [
+        ("write ``x += y`` or ``a longer piece of code``", ["x += y"]),
+        ("Not in 11-12 of a text, but::\n\n    not ``a`` here", []),
+        ("=========  ===\n11-12, 17  -1\n``x-1``    a-b\n=========  ===", ["11-12,", "x-1"]),
+    ],
+)
+def test_short_code_and_ranges_in_tables_are_held_together(extension, source, together):
+    page = publish_doctree(source)
+    extension("book").keep_together(None, page)
+    held = [
+        node.astext()
+        for node in page.findall()
+        if "unbroken" in getattr(node, "attributes", {}).get("classes", [])
+    ]
+    assert held == together
+
+
+@pytest.mark.parametrize(
+    "svg, wide",
+    [
+        ('<svg class="a" width="509pt"><g transform="translate(1 2) scale(0.11 -0.11)">', False),
+        ('<svg class="a" width="509pt"><g transform="translate(1 2) scale(0.08 -0.08)">', True),
+        ('<svg width="600pt"><text font-size="12.00">x</text><text font-size="14">', True),
+        ('<svg width="500pt"><text font-size="12.00">x</text>', False),
+        ('<svg width="100pt"><text font-size="7">x</text>', False),
+        ('<svg width="900pt">', False),
+        ('<svg viewBox="0 0 10 10"><text font-size="2">', False),
+    ],
+)
+def test_figures_are_wide_whose_letters_a_phone_would_make_too_small(extension, svg, wide):
+    assert extension("figures").too_wide(svg) == wide
 
 
 # --- the pages in a browser ----------------------------------------------------------------------
@@ -423,6 +452,29 @@ async () => {
     const end = boxes[boxes.length - 1].getBoundingClientRect().right;
     return range.getBoundingClientRect().left < end - 2;
   };
+  // Does this text reach out of the page, or of a box that does not scroll?
+  const cut = (text) => {
+    const box = text.parentElement;
+    if (!text.data.trim() || !box.checkVisibility()) return false;
+    if (box.closest("script, style, svg, mjx-assistive-mml, .visually-hidden")) return false;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    const { left, right } = range.getBoundingClientRect();
+    let [low, high] = [0, document.documentElement.clientWidth];
+    for (let e = box; e !== document.body; e = e.parentElement) {
+      const overflow = getComputedStyle(e).overflowX;
+      if (["auto", "scroll"].includes(overflow)) return false;
+      if (overflow === "visible") continue;
+      const edges = e.getBoundingClientRect();
+      [low, high] = [Math.max(low, edges.left), Math.min(high, edges.right)];
+    }
+    return left < low - 1 || right > high + 1;
+  };
+  const texts = (element, found = []) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) found.push(walker.currentNode);
+    return found;
+  };
   await (window.MathJax?.startup?.promise);
   document.querySelectorAll("details").forEach((each) => { each.open = true; });
   const text = [...document.querySelectorAll("article :is(p, li, td, th, dd, h1, h2, h3)")]
@@ -436,6 +488,7 @@ async () => {
     rendered: document.querySelectorAll(":is(span, div).math mjx-container svg").length,
     broken: document.querySelectorAll('[data-mjx-error], [data-mml-node="merror"]').length,
     raw: text.filter((t) => /\\$[^$]+\\$|\\\\\\(|\\\\\\[|`/.test(t)),
+    cut: texts(document.querySelector("main")).filter(cut).map((each) => each.data.trim()),
     torn: [...document.querySelectorAll("article span.math")].filter(torn).map((e) => e.outerHTML),
     broken_columns: [...document.querySelectorAll(".output.columns pre")]
       .filter((e) => getComputedStyle(e).whiteSpace !== "pre").length,
@@ -533,6 +586,12 @@ def test_no_page_scrolls_sideways(visits, pages, place):
 
 
 @each_visit
+def test_no_text_is_cut_off(visits, pages, place):
+    cut = {page: visits[place, page]["cut"] for page in pages}
+    assert {page: texts for page, texts in cut.items() if texts} == {}
+
+
+@each_visit
 def test_formulas_keep_their_punctuation(visits, pages, place):
     assert [torn for page in pages for torn in visits[place, page]["torn"]] == []
 
@@ -543,13 +602,25 @@ def test_columns_and_pictures_survive_a_narrow_screen(visits, pages, place):
     assert [words for page in pages for words in visits[place, page]["small"]] == []
 
 
-def test_names_and_their_words_fit_on_a_phone(origins, browser):
+def test_tables_of_two_columns_fit_on_a_phone(pages, origins, browser):
     tab, _ = open_page(browser, origins["folder"], width=390)
-    tab.goto(f"{origins['folder']}/api/index.html")
-    tables = tab.locator(".pst-scrollable-table-container")
-    assert tables.count() > 10
-    wide = "tables => tables.filter(t => t.scrollWidth > t.clientWidth).length"
-    assert tables.evaluate_all(wide) == 0
+    look = """() => {
+        const tables = [...document.querySelectorAll("article table")].filter(
+          (table) => table.querySelector(":is(th, td):nth-child(2):last-child"));
+        return {
+          words: tables.flatMap((table) => [...table.querySelectorAll("tbody td")])
+            .filter((cell) => cell.clientWidth < 250).map((cell) => cell.textContent),
+          tables: tables.length,
+          wide: tables.filter((table) => table.parentElement.scrollWidth
+            > table.parentElement.clientWidth).map((table) => table.textContent),
+        }; }"""
+    seen = 0
+    for page in ["index.html", "api/index.html", *PAGE_OF.values()]:
+        tab.goto(f"{origins['folder']}/{page}")
+        found = tab.evaluate(look)
+        assert (found["wide"], found["words"]) == ([], []), page
+        seen += found["tables"]
+    assert seen > 25
     tab.context.close()
 
 

@@ -154,12 +154,6 @@ class ApiNames(Listing):
     For a facade, which only imports, these are the names that it offers.
     """
 
-    def run(self):
-        found = super().run()
-        for table in (table for node in found for table in node.findall(nodes.table)):
-            table["classes"].append("names")
-        return found
-
     def text(self, module, chapters):
         own = module.__name__ in {chapter.module for chapter in chapters}
         lines = [f"Written in {{defined}}`{module.__name__}`.", ""] if own else []

@@ -26,6 +26,8 @@ TOCTREE = """```{{toctree}}
 
 
 COLUMNS = re.compile(r"\S {2,}\S")
+RANGE = re.compile(r"(\d+-\w+,?)")
+HEADING = re.compile(r"<h1>[^<]*\bdezero\.[^<]*")
 BEFORE, AFTER = re.compile(r"\S+$"), re.compile(r"^\S+")
 
 
@@ -130,6 +132,24 @@ def keep_punctuation(app, doctree):
             held += nodes.Text(tail[0] if tail else "")
 
 
+def keep_together(app, doctree):
+    """No line breaks within short code, nor, in the narrow cells of a table, within 11-12."""
+    for code in doctree.findall(nodes.literal):
+        if len(code.astext()) <= 14:
+            code["classes"].append("unbroken")
+    for cell in doctree.findall(nodes.entry):
+        for text in list(cell.findall(nodes.Text)):
+            if isinstance(text.parent, nodes.paragraph):
+                parts = enumerate(RANGE.split(text))
+                text.parent.replace(
+                    text, [held(part) if i % 2 else nodes.Text(part) for i, part in parts]
+                )
+
+
+def held(text):
+    return nodes.inline("", text, classes=["unbroken"])
+
+
 def is_text(node):
     return isinstance(node, nodes.Text)
 
@@ -140,6 +160,16 @@ def number_chapter(app, doctree):
         if chapter.docname == app.env.docname:
             text = f"Chapter {chapter.number}"
             doctree.insert(0, nodes.paragraph("", text, classes=["chapter-number"]))
+
+
+def break_at_dots(app, pagename, templatename, context, doctree):
+    """Let the long name of a module, on top or at the foot of a page, go on in a second line."""
+    if "body" in context:
+        context["body"] = HEADING.sub(lambda h1: h1[0].replace(".", ".<wbr>"), context["body"])
+    for place in ("prev", "next"):
+        if context.get(place):
+            title = context[place]["title"].replace(".", ".<wbr>")
+            context[place] = {**context[place], "title": title}
 
 
 def label(app, module, names):
@@ -183,7 +213,9 @@ def setup(app):
     app.connect("doctree-read", dress_cells)
     app.connect("doctree-read", keep_columns)
     app.connect("doctree-read", keep_punctuation)
+    app.connect("doctree-read", keep_together)
     app.connect("doctree-read", number_chapter)
+    app.connect("html-page-context", break_at_dots)
     app.connect("build-finished", drop_old_pages)
     api.setup(app)
     figures.setup(app)

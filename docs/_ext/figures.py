@@ -15,6 +15,7 @@ from sphinx.util import logging
 LOG = logging.getLogger(__name__)
 ROOT = re.compile(r"<svg\b[^>]*>")
 WIDTH = re.compile(r'\swidth="([\d.]+)pt"')
+LETTERS = re.compile(r'\bscale\(([\d.]+) -|\bfont-size="([\d.]+)"')  # Matplotlib, Graphviz
 STYLE = re.compile(r"<style>.*?</style>\s*", re.S)
 
 
@@ -38,10 +39,13 @@ def inline(svg, alt, prefix):
     return f'<svg{attributes} role="img" aria-label="{escape(alt)}">{body}</svg>'
 
 
-def too_wide(root, column=360):
-    """Would a phone show this figure at less than half its size? Its letters would be too small."""
-    width = WIDTH.search(root)
-    return bool(width) and float(width[1]) * 4 / 3 > 2 * column
+def too_wide(svg, column=390, smallest=8):
+    """Would the letters of this plot or graph be too small, in px, if it was shown on a phone?"""
+    width = WIDTH.search(ROOT.search(svg)[0])
+    sizes = [100 * float(plot) if plot else float(graph) for plot, graph in LETTERS.findall(svg)]
+    if not width or not sizes:
+        return False
+    return min(sizes) * 4 / 3 * min(1, column / (float(width[1]) * 4 / 3)) < smallest
 
 
 class InlineFigures(SphinxPostTransform):
@@ -58,7 +62,7 @@ class InlineFigures(SphinxPostTransform):
                 continue
             svg = path.read_text(encoding="utf-8")
             root = ROOT.search(svg)
-            if root and too_wide(root[0]):
+            if root and too_wide(svg):
                 image["classes"].append("wide")
             if not (root and re.search(r'class="[^"]*\bdz\b', root[0])):
                 continue
