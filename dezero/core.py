@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['births', 'data_of', 'FAILURES', 'new_box', 'switches', 'recording', 'RECORD', 'as_array', 'as_data', 'Variable',
-           'patch', 'Function', 'record', 'note_of', 'Constant', 'Parameter', 'as_variable', 'adapt', 'box', 'describe',
-           'located', 'compute', 'new_variable', 'switch', 'Switchboard', 'Config', 'using_config', 'no_grad',
-           'test_mode', 'output']
+           'patch', 'Function', 'record', 'note_of', 'Constant', 'Parameter', 'as_variable', 'adapt', 'dtypes_among',
+           'box', 'describe', 'located', 'compute', 'new_variable', 'switch', 'Switchboard', 'Config', 'using_config',
+           'no_grad', 'test_mode', 'output']
 
 # %% ../nbs/00_core.ipynb #code-import-copy
 import copy
@@ -299,13 +299,17 @@ def adapt(x, dtypes):
     if len(dtypes) == 1 and dtypes[0].kind == 'f': return np.array(x, dtypes[0])
     return np.array(x, np.result_type(*dtypes, x.item() if isinstance(x, np.generic) else x))
 
+def dtypes_among(operands):
+    "The dtypes of the arrays and Variables among some operands."
+    arrays = [x.data if isinstance(x, Variable) else x for x in operands]
+    return [x.dtype for x in arrays if isinstance(x, np.ndarray)]
+
 def box(f, operands):
     "The operands of `f` as Variables; what is not one yet becomes a `Constant`."
-    arrays = [x.data if isinstance(x, Variable) else x for x in operands]
-    dtypes = [x.dtype for x in arrays if isinstance(x, np.ndarray)]
-    try:
-        return tuple([x if isinstance(x, Variable) else Constant(adapt(x, dtypes))
-                      for x in operands])
+    def boxed(x):
+        if isinstance(x, Variable): return x
+        return Constant(x if isinstance(x, np.ndarray) else adapt(x, dtypes_among(operands)))
+    try: return tuple([boxed(x) for x in operands])
     except TypeError as error:
         raise TypeError(f'an operand of {type(f).__name__}: {error}') from None
 

@@ -140,17 +140,11 @@ def wide(dtype):
     "The dtype to compute an update in: that of the parameter, and float32 for float16."
     return dtype if dtype.itemsize > 2 else np.dtype(np.float32)
 
-def pieces(arrays, spare=1) -> Any:
+def pieces(arrays, spare=1):
     """Views of the same places in arrays of one shape, `PIECE` elements at a time, each with
-    `spare` arrays to compute in.
-
-    Small arrays come whole, with `None` for the spare ones: NumPy then makes new arrays.
-    """
-    first, size = arrays[0], arrays[0].size
-    if first.ndim == 0: return pieces([a.reshape(1) for a in arrays], spare)
-    if size <= PIECE or not first.flags.c_contiguous: return [(*arrays, *(None,) * spare)]
-    flat = [a.reshape(-1) for a in arrays]
-    room = [np.empty(PIECE, wide(first.dtype)) for _ in range(spare)]
+    `spare` arrays to compute in."""
+    flat, size = [a.reshape(-1) for a in arrays], arrays[0].size
+    room = [np.empty(min(PIECE, size), wide(arrays[0].dtype)) for _ in range(spare)]
     return [[a[i:i + PIECE] for a in flat] + [r[:size - i] for r in room]
             for i in range(0, size, PIECE)]
 
@@ -158,7 +152,6 @@ def pieces(arrays, spare=1) -> Any:
 @patch
 def memory(self: Optimizer, param):
     "The arrays kept for a parameter, in the order of `keeps`; zeros at first."
-    if not self.keeps: return ()
     shape, dtype, kept = param.shape, wide(param.dtype), self.kept.get(param)
     if kept is None: block = np.zeros((len(self.keeps), *shape), dtype)
     elif kept[0].shape != shape:
@@ -175,10 +168,12 @@ def rows_of(block):
 
 @patch
 def parts(self: Optimizer, param, spare=1):
-    "The data, the gradient and the memory of a parameter, in `pieces`."
-    grad, dtype = param.grad.data, wide(param.data.dtype)
-    if grad.dtype != dtype: grad = grad.astype(dtype)
-    return pieces((param.data, grad, *self.memory(param)), spare)
+    """The data, the gradient and the memory of a parameter, in `pieces` if they are large, with
+    spare arrays to compute in; `None` for these says: NumPy makes new ones."""
+    data, grad, kept = param.data, param.grad.data, self.memory(param) if self.keeps else ()
+    if data.itemsize == 2: grad = grad.astype(np.float32)
+    whole = data.ndim and data.size <= PIECE or not data.flags.c_contiguous
+    return [(data, grad, *kept, *(None,) * spare)] if whole else pieces((data, grad, *kept), spare)
 
 def numbers(param, *values):
     "Numbers as arrays without axes, in the dtype in which a parameter is updated."
