@@ -202,7 +202,7 @@ def propagate(output, gy, keep=False, create_graph=False):
             arguments = operands
             if create_graph:  # the rules compute with Variables
                 arguments = (*inputs, y) if f.needs_outputs else inputs
-            elif len(inputs) == len(operands) == 2:  # two operands: the loop below, written out
+            elif len(inputs) == len(operands) == 2:  # the loop below for two, faster
                 (x0, x1), (a0, a1), (rule0, rule1) = inputs, operands, f.rules
                 if x0.__class__ is not Constant and (gx := rule0(f, gy, a0, a1)) is not None:
                     if not gx.__class__ is a0.__class__ is float64: gx = fit(gx, x0, f, a0)
@@ -218,9 +218,7 @@ def propagate(output, gy, keep=False, create_graph=False):
             for x, a, rule in zip(inputs, operands, f.rules):
                 gx = None if x.__class__ is Constant else rule(f, gy, *arguments)
                 if gx is None: continue
-                if not gx.__class__ is a.__class__ is float64: gx = fit(gx, x, f, a)
-                note = x.note
-                s = x if note is None else slot(x) if note[1] else note[0]
+                gx, s = fit(gx, x, f, a), slot(x)
                 grads[s] = grads[s] + gx if s in grads else gx
     except FAILURES as error:
         raise located(error, f'the derivative of {type(f).__name__}', inputs) from error.__cause__
