@@ -189,7 +189,7 @@ def _repr_html_(self: Variable):
 
 # %% ../nbs/00_core.ipynb #function
 births = itertools.count()  #: the counter of birth numbers
-data_of = attrgetter('data')
+data_of = attrgetter('data')  #: the array in a box
 
 class Function:
     """A step of a computation: subclasses define `forward` on arrays, and calling one turns

@@ -214,6 +214,12 @@ def test_patched_methods_lead_to_the_chapter_that_tells_them(pages):
     assert ("api/backprop.html", "dezero.core.Variable.backward") in links
 
 
+def test_a_value_that_can_be_called_speaks_by_the_comment_beside_it(pages):
+    for name, said in [("data_of", "the array in a box"), ("new_box", "makes a Variable")]:
+        _, term = entries(pages)[f"dezero.core.{name}"]
+        assert said in term.parent.text and "(" not in term.text, name
+
+
 def test_results_fit_between_the_margins(pages):
     results = [
         (page, line)

@@ -49,12 +49,14 @@ def full_name(module, name):
     return f"{find(module, owner).__module__}.{name}"
 
 
+def beside(module, name):
+    """The lines of the comment `#: text` beside a value."""
+    return ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name), [])
+
+
 def words(module, name):
-    """What an exported name says of itself; a value speaks by a comment `#: text` beside it."""
-    found = find(module, name)
-    if inspect.isclass(found) or isinstance(found, property) or callable(found):
-        return inspect.getdoc(found) or ""
-    return "\n".join(ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name), []))
+    """What an exported name says of itself; a value speaks by the comment beside it."""
+    return "\n".join(beside(module, name)) or inspect.getdoc(find(module, name)) or ""
 
 
 def patched_methods(app):
@@ -84,7 +86,7 @@ def entry(module, name, patched):
         return [f".. autoproperty:: {target}", ""]
     if "." in name:
         return [f".. automethod:: {target}", ""]
-    if callable(found):
+    if callable(found) and not beside(module, name):
         return [f".. autofunction:: {target}", ""]
     value = [] if isinstance(found, int | float | str) else ["   :no-value:"]
     return [f".. autodata:: {target}", *value, ""]
