@@ -7,7 +7,7 @@ __all__ = ['RENDERERS', 'LIMIT', 'SHOWN', 'replays', 'find', 'render', 'advice',
            'escaped', 'boxes_of', 'number', 'label', 'dot_text', 'functions_of', 'get_dot_graph', 'write',
            'plot_dot_graph', 'Term', 'written', 'within', 'literal', 'as_term', 'index_text', 'asked', 'returned',
            'as_said', 'is_formula', 'is_ours', 'short', 'few', 'equation', 'parameters', 'in_terms', 'with_names',
-           'forward_lines', 'rule_text', 'backward_lines', 'flows', 'Story', 'say', 'around', 'tell_forward',
+           'forward_lines', 'rule_text', 'worded', 'backward_lines', 'flows', 'Story', 'say', 'around', 'tell_forward',
            'tell_flow', 'meeting', 'tell_backward', 'layers_of', 'crossings', 'arrange', 'spread', 'settle', 'layout',
            'columns', 'words_in', 'grads_in', 'sizes_of', 'span', 'draw_node', 'curve', 'ports', 'draw_arrow', 'draw',
            'page', 'Replay', 'write_page', 'replay']
@@ -410,8 +410,17 @@ def rule_text(f, i, names, values):
         texts = returned(type(f).backward)[0]
         return as_said(texts[i:i + 1] if len(texts) == len(f.inputs) else []), None, None
     text, figures, result = in_terms(f.rules[i], f, names, values)
-    if text and len(text) < 160: return text, figures, result
-    return as_said(returned(f.rules[i])[0]), None, result
+    told = text and len(text) < 160
+    if told and 'self.' not in text: return text, figures, result
+    if words := worded(f, i, names): return words, None, result
+    return (text, figures, result) if told else (as_said(returned(f.rules[i])[0]), None, result)
+
+def worded(f, i, names):
+    "What the class of `f` says in `words` of the gradient of input `i`, if that says enough."
+    words, count = vars(type(f)).get('words', ('', '')), len(f.ys)
+    said, xs = words[0] if isinstance(words[0], str) else words[i][0], names[count:]
+    try: return said.format(*xs, gy=', '.join(names[:count]), x=xs[i], y=xs[-1])
+    except (IndexError, KeyError): return ''
 
 def backward_lines(f, i, gys, gx):
     """What the gradient `gx` of input `i` was computed from: the lines, and which operands stand in

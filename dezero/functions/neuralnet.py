@@ -208,6 +208,7 @@ class Softplus(Function):
         return y
     def gx(self, gy, x): return gy * apply(Sigmoid(), x)
     rules = gx,
+    words = '{gy} * sigmoid({x})', 'the slope of softplus is sigmoid'
 
 # %% ../../nbs/08_neuralnet.ipynb #silu
 class SiLU(Function):
@@ -225,6 +226,7 @@ class SiLU(Function):
         g *= gy
         return g
     rules = gx,
+    words = '{gy} * (s + {y} * (1 - s)), s = sigmoid({x})', 'the derivative of a product'
 
 # %% ../../nbs/08_neuralnet.ipynb #gelu
 class GELU(Function):

@@ -588,18 +588,20 @@ WORDS = {
     Maximum: ('{gy} where {x} is larger, 0 elsewhere', 'of equal ones each gets half'),
     Minimum: ('{gy} where {x} is smaller, 0 elsewhere', 'of equal ones each gets half'),
     Clip: ('{gy} inside the limits, 0 beyond', 'beyond a limit nothing moves'),
+    Einsum: ('einsum of {gy} with the other operands', ''),
     Pow: ('{gy} * {c} * {power}', ''),
     Power: [('{gy} * {1} * {0} ** ({1} - 1)', 'a power of {0}'),
             ('{gy} * {y} * log({0})', 'an exponential of {1}')],
 }
+for function, words in WORDS.items(): function.words = words
 
 # %% ../../nbs/07_shapes.ipynb #words-for
 def words_for(f, i):
-    "The words for the gradient of input `i`: of its class, of ours, or `None`."
+    "The words that a class has for the gradient of input `i`, or `None`."
     if type(f) is GetItem and is_basic(f.index_):
         return 'zeros, {gy} put in these places', 'what was not taken does not count'
     if type(f) is Pow and f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
-    words = getattr(f, 'words', None) or WORDS.get(type(f))
+    words = vars(type(f)).get('words')
     return words if words is None or isinstance(words[0], str) else words[i]
 
 # %% ../../nbs/07_shapes.ipynb #reader
