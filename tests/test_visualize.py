@@ -558,7 +558,7 @@ def test_rules_that_only_self_knows_are_told_in_the_words_of_their_class():
     x = Variable(np.arange(6.0).reshape(2, 3))
     assert lines(Kept()(x))[1].startswith("gx = gy * what was kept of x;    = (2, 3) 0 2 4 6")
     assert lines(Unsaid()(x))[1].startswith("gx = gy * self.kept;")
-    assert lines(x[1])[1].startswith("gx = zeros, gy added in these places;")
+    assert lines(x[1])[1].startswith("gx = zeros, gy added at the index;")
     assert lines(F.silu(x))[1].startswith("gx = gy * (s + y * (1 - s)), s = sigmoid(x);")
     assert lines(F.einsum("ij->i", x))[1].startswith("gx = einsum of gy with the other operands;")
 

@@ -575,7 +575,7 @@ WORDS = {
     SwapAxes: ('{gy} with its axes swapped back', MOVED), Flip: ('{gy} flipped back', MOVED),
     Concat: ('the part of {gy} that {x} became', MOVED), Split: ('{gy} joined', MOVED),
     Stack: ('the slice of {gy} that {x} became', MOVED),
-    GetItem: ('zeros, {gy} added in these places', 'what was taken twice gets two gradients'),
+    GetItem: ('zeros, {gy} added at the index', 'what was taken twice gets two gradients'),
     PutItem: ('{gy}[index]', 'everything else is 0, whatever {x} is'),
     Pad: ('{gy} without the border', 'the border does not depend on {x}'),
     Cumsum: ('{gy} summed up from the end', 'an element counts in all sums from its place on'),
@@ -599,7 +599,7 @@ for function, words in WORDS.items(): function.words = words
 def words_for(f, i):
     "The words that a class has for the gradient of input `i`, or `None`."
     if type(f) is GetItem and is_basic(f.index_):
-        return 'zeros, {gy} put in these places', 'what was not taken does not count'
+        return 'zeros, {gy} put in at the index', 'what was not taken does not count'
     if type(f) is Pow and f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
     words = vars(type(f)).get('words')
     return words if words is None or isinstance(words[0], str) else words[i]
