@@ -97,7 +97,7 @@ FLOATS = {np.dtype(kind) for kind in ('f2', 'f4', 'f8')}  #: to these dtypes a n
 def constant(number, dtype):
     "The box of a Python number that meets floats of this dtype."
     c = new_box(Constant)
-    c.data, c.note = dtype.type(number).__array__(), None
+    c.data, c.note = np.asarray(number, dtype), None
     return c
 
 def boxed(function, x0, x1):

@@ -259,14 +259,15 @@ def as_term(x):
 
 # %% ../nbs/04_visualize.ipynb #index-text
 def index_text(index):
-    "An index as one types it; long arrays are called a mask, or indices."
+    "An index as one types it; long and empty arrays are called a mask, or indices."
     def part(i):
         if isinstance(i, slice):
             ends = ['' if end is None else str(end) for end in (i.start, i.stop, i.step)]
             return ':'.join(ends[:3 if ends[2] else 2])
         if i is None or i is ...: return '...' if i else 'None'
         text = str(np.asarray(i).tolist())
-        return text if len(text) < 20 else 'mask' if np.asarray(i).dtype == bool else 'indices'
+        if np.size(i) and len(text) < 20: return text
+        return 'mask' if np.asarray(i).dtype == bool else 'indices'
     return ', '.join(map(part, index if isinstance(index, tuple) else (index,)))
 
 def asked(term, name):

@@ -226,7 +226,7 @@ class SiLU(Function):
         g *= gy
         return g
     rules = gx,
-    words = '{gy} * (s + {y} * (1 - s)), s = sigmoid({x})', 'the derivative of a product'
+    words = ('{gy} * (sigmoid({x}) + {y} * (1 - sigmoid({x})))', 'the derivative of a product')
 
 # %% ../../nbs/08_neuralnet.ipynb #gelu
 class GELU(Function):
