@@ -692,7 +692,7 @@ def unchain(fig):
                  dash=True)
 
 
-# ---------------------------------------------------------------- chapter 08: networks
+# ---------------------------------------------------------------- chapter 10: networks
 
 
 @figure(500, 296, """x on the left, a column of hidden units, each with a sigmoid, in the middle,
@@ -755,7 +755,7 @@ def cross_entropy(fig):
     fig.text(291, 288, "$p$, with 1 subtracted at the right class", "grad", 15)
 
 
-# ---------------------------------------------------------------- chapter 09: layers
+# ---------------------------------------------------------------- chapter 12: layers
 
 @figure(580, 280, """A layer named Net at the top. Its attribute first is an Affine layer, and its
     attribute blocks is a list of two. Each Affine holds the Parameters W and b. Under each
@@ -804,7 +804,7 @@ def replacing(fig):
     fig.text(456, 26, "afterwards", bold=True)
 
 
-# ---------------------------------------------------------------- chapter 13: batches
+# ---------------------------------------------------------------- chapter 16: batches
 
 ORDER = [7, 2, 9, 0, 4, 1, 8, 5, 3, 6]  # a random order of ten examples
 
@@ -1239,7 +1239,7 @@ STAGES = (
     ("automatic derivatives", ("core", "numdiff", "backprop")),
     ("natural expressions", ("operators",)),
     ("higher-order derivatives", ("visualize", "elementwise", "higher order")),
-    ("neural networks", ("shapes", "neuralnet", "layers", "models", "optimizers", "datasets",
+    ("neural networks", ("shapes", "activations", "layers", "models", "optimizers", "datasets",
                          "dataloaders", "training")),
     ("GPU, CNN, RNN", ("cuda", "regularization", "conv", "conv layers", "vision", "rnn")),
 )

@@ -174,7 +174,7 @@ def test_the_numbers_of_step_50():
 def test_gpu_waits_for_its_chapter():
     loader = DataLoader([1, 2], 2)
     loader.to_cpu()
-    with pytest.raises(RuntimeError, match="chapter 15"):
+    with pytest.raises(RuntimeError, match="chapter 18"):
         loader.to_gpu()
     with pytest.raises(RuntimeError, match="Leave out gpu=True"):
         DataLoader([1, 2], 2, gpu=True)

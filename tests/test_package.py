@@ -92,7 +92,7 @@ def test_the_names_people_import(module):
 def test_a_function_that_is_still_to_come_says_when(name):
     function = getattr(functions_conv, name)
     assert function.__name__ == name and getattr(functions, name, function) is function
-    with pytest.raises(NotImplementedError, match=f"^{name} comes with chapter 17"):
+    with pytest.raises(NotImplementedError, match=f"^{name} comes with chapter 20"):
         function(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), stride=1)
 
 

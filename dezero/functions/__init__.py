@@ -104,7 +104,7 @@ from dezero.functions.shapes import (
 )
 from dezero.backprop import BroadcastTo, SumTo
 from dezero.operators import PutItem as GetItemGrad
-from dezero.functions.neuralnet import (
+from dezero.functions.activations import (
     BinaryCrossEntropy,
     ELU,
     GELU,

@@ -1,6 +1,6 @@
 """Convolution and pooling: the names are there, and what they name comes with its own chapter."""
 
-from dezero.functions.neuralnet import (
+from dezero.functions.activations import (
     average_pooling,
     col2im,
     col2im_array,
