@@ -8,6 +8,7 @@ from dezero import (
     datasets,
     download,
     environment,
+    files,
     functions,
     functions_conv,
     layers,

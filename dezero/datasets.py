@@ -24,7 +24,7 @@ from dezero.download import (
     read_pickled_arrays,
     read_tar,
 )
-from .layers.base import load_arrays, save_arrays
+from .files import load_arrays, save_arrays
 from .transforms import Compose, Flatten, Normalize, usable
 
 # %% ../nbs/15_datasets.ipynb #get-spiral

@@ -34,15 +34,8 @@ from dezero.core import (
 from .dataloaders import generator_state, set_generator_state
 from .datasets import Dataset
 from .download import is_live
-from dezero.layers.base import (
-    by_name,
-    file_path,
-    fill,
-    load_arrays,
-    misfit,
-    place_of,
-    save_arrays,
-)
+from .files import file_path, load_arrays, place_of, save_arrays
+from .layers.base import by_name, fill, misfit
 
 # %% ../nbs/17_training.ipynb #history
 class History:

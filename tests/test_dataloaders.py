@@ -20,7 +20,7 @@ from dezero.dataloaders import (
     set_generator_state,
 )
 from dezero.datasets import ArrayDataset, Dataset, Digits, SinCurve, Spiral
-from dezero.layers.base import load_arrays, save_arrays
+from dezero.files import load_arrays, save_arrays
 from dezero.models import MLP
 from dezero.optimizers import SGD
 from dezero.transforms import (

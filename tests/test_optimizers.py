@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import dezero.functions as F
 from dezero import Parameter, Variable
 from dezero.layers import Layer, Linear
-from dezero.layers.base import load_arrays, save_arrays
+from dezero.files import load_arrays, save_arrays
 from dezero.models import MLP
 from dezero.optimizers import (
     PIECE,

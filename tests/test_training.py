@@ -28,7 +28,7 @@ from dezero.backprop import grad
 from dezero.core import Config, Function, Variable, no_grad
 from dezero.dataloaders import DataLoader
 from dezero.datasets import MNIST, ArrayDataset, Digits, Spiral
-from dezero.layers.base import load_arrays
+from dezero.files import load_arrays
 from dezero.models import MLP, Model
 from dezero.optimizers import SGD, Adam, AdamW, CosineDecay, MomentumSGD, WarmUp
 from dezero.training import (

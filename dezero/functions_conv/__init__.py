@@ -1,6 +1,6 @@
 """Convolution and pooling: the names are there, and what they name comes with its own chapter."""
 
-from dezero.functions.activations import (
+from dezero.functions.conv import (
     average_pooling,
     col2im,
     col2im_array,

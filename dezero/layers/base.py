@@ -4,21 +4,18 @@
 
 # %% auto #0
 __all__ = ['kinds', 'Layer', 'Kinds', 'search', 'inside', 'parts', 'name_of', 'text_of', 'is_function', 'expected', 'show',
-           'waiting', 'check_linear', 'Linear', 'blamed', 'locks', 'beside', 'remove_leftovers', 'replacing',
-           'place_of', 'file_path', 'save_arrays', 'write_npz', 'load_arrays', 'read_npz', 'read_member',
-           'write_safetensors', 'safetensors', 'by_name', 'misfit', 'agree', 'fill']
+           'waiting', 'check_linear', 'Linear', 'blamed', 'by_name', 'misfit', 'agree', 'fill']
 
 # %% ../../nbs/12_layers.ipynb #code-import-math
 import math
 import os
-import re
-from contextlib import contextmanager, suppress
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import FAILURES, Parameter, Variable, as_variable, located, patch
+from ..files import load_arrays, save_arrays
 from ..functions.activations import linear
 
 # %% ../../nbs/12_layers.ipynb #layer
@@ -214,146 +211,6 @@ def to_gpu(self: Layer):
     "Bring the Parameters onto the GPU, which DeZero learns in chapter 18. Book step 52."
     raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which brings arrays '
                        'onto a GPU, comes with chapter 18. Leave out to_gpu() until then')
-
-# %% ../../nbs/12_layers.ipynb #beside
-def locks() -> Any:
-    "The module that locks files; `None` on Windows."
-    try:
-        import fcntl  # not at the top: import dezero is to be quick
-    except ImportError: return None
-    return fcntl
-
-def beside(folder, name):
-    "A new file for what is to become `name`, locked as long as it is open."
-    fcntl = locks()
-    while True:
-        file = open(os.path.join(folder, f'.{name}.{os.urandom(4).hex()}.part'), 'xb')
-        with suppress(OSError):  # some network drives know no locks
-            if fcntl: fcntl.flock(file, fcntl.LOCK_EX)
-        if os.path.exists(file.name): return file
-        file.close()  # somebody saw it before it was locked, and has removed it
-
-def remove_leftovers(folder, name):
-    "Remove what programs that were killed have left of a file: what nobody has locked."
-    fcntl = locks()
-    for found in os.listdir(folder):
-        if not re.fullmatch(rf'\.{re.escape(name)}\.[0-9a-f]{{8}}\.part', found): continue
-        with suppress(OSError), open(os.path.join(folder, found), 'r+b') as file:
-            if fcntl: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else: file.close()
-            os.remove(file.name)
-
-# %% ../../nbs/12_layers.ipynb #replacing
-@contextmanager
-def replacing(path):
-    "A new file to write to, which takes the place of `path` when the block has ended well."
-    folder, name = place_of(path)
-    path = os.path.join(folder, name)
-    with suppress(PermissionError): remove_leftovers(folder, name)
-    with beside(folder, name) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if os.path.exists(path): os.chmod(file.name, os.stat(path).st_mode)
-            if locks() is None: file.close()  # Windows does not rename an open file either
-            os.replace(file.name, path)
-        except BaseException:
-            file.close()
-            with suppress(FileNotFoundError): os.remove(file.name)
-            raise
-
-def place_of(path):
-    "The folder and the name of a file that is to be written; an error if there is no such folder."
-    folder, name = os.path.split(os.path.realpath(path))
-    if os.path.isdir(folder): return folder, name
-    raise FileNotFoundError(f'there is no folder {folder!r}')
-
-# %% ../../nbs/12_layers.ipynb #file-path
-def file_path(path):
-    "`path` as text, ending with .npz unless it says .safetensors."
-    path = os.fsdecode(path)
-    return path if path.endswith(('.npz', '.safetensors')) else path + '.npz'
-
-def save_arrays(path, arrays):
-    """Write a dict of arrays to an `.npz` file, or to `.safetensors` if the path ends so.
-
-    The file is replaced as a whole or not at all, and holds no pickled objects.
-    """
-    path, arrays = file_path(path), {name: np.asarray(x) for name, x in arrays.items()}
-    for name, x in arrays.items():
-        if x.dtype.kind not in 'biuf': raise TypeError(f'{name} holds {x.dtype} and no numbers')
-    write = write_safetensors if path.endswith('.safetensors') else write_npz
-    with replacing(path) as file: write(file, arrays)
-
-# %% ../../nbs/12_layers.ipynb #write-npz
-def write_npz(file, arrays):
-    "An archive with one `.npy` member for each array, as `np.savez` makes it."
-    import zipfile  # here, as in every function that reads or writes files: import dezero is quick
-    with zipfile.ZipFile(file, 'w') as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f'{name}.npy'), 'w', force_zip64=True) as member:
-                np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
-
-# %% ../../nbs/12_layers.ipynb #load-arrays
-def load_arrays(path, limit=None):
-    """Read a dict of arrays from an `.npz` file, or from `.safetensors`; nothing in it is executed.
-
-    A file that would unpack to more than `limit` bytes is refused before anything is unpacked.
-    Without `limit` that is 64 MB, or 20 times the size of the file if that is more.
-    """
-    file = file_path(path)
-    if not os.path.exists(file) and os.path.isfile(path): file = os.fsdecode(path)
-    size = os.path.getsize(file)
-    if limit is None: limit = max(64_000_000, 20 * size)
-    try:
-        if file.endswith('.safetensors'): return safetensors().load_file(file)
-        return read_npz(file, limit)
-    except ImportError: raise
-    except Exception as error:
-        if getattr(error, 'filename', None): raise  # an error of the disk, it names the file
-        raise ValueError(f'{file!r} cannot be read: {error}') from error
-
-# %% ../../nbs/12_layers.ipynb #read-npz
-def read_npz(path, limit):
-    "The arrays of an archive whose members hold at most `limit` bytes, all together."
-    import zipfile
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        total, names = sum([m.file_size for m in members]), [m.filename for m in members]
-        if total > limit: raise ValueError(f'it would unpack to {total:,} bytes; if you trust it, '
-                                           f'raise the limit, which is {limit:,} now')
-        if len(set(names)) < len(names): raise ValueError('two of its members have the same name')
-        return {m.filename[:-4]: read_member(archive, m) for m in members}
-
-# %% ../../nbs/12_layers.ipynb #read-member
-def read_member(archive, member):
-    "One array of an archive, if it is as large as the archive says and made of numbers."
-    name = member.filename
-    if not name.endswith('.npy') or member.compress_type not in (0, 8):  # stored or deflated
-        raise ValueError(f'its member {name!r} is no array')
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0): raise ValueError(f'{name!r} has format {version}')
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.kind not in 'biuf': raise ValueError(f'{name!r} holds {dtype} and no numbers')
-        if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
-            raise ValueError(f'{name!r} is not as long as its shape {shape} says')
-        return np.ndarray(shape, dtype, bytearray(file.read()), order='F' if fortran else 'C')
-
-# %% ../../nbs/12_layers.ipynb #write-safetensors
-def write_safetensors(file, arrays):
-    "The format of Hugging Face, by their library."
-    file.write(safetensors().save({name: np.asarray(x, order='C') for name, x in arrays.items()}))
-
-def safetensors():
-    "The module `safetensors.numpy`, or an error that says how to get it."
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError('.safetensors files need the library of that name: '
-                          'pip install "dezero[safetensors]"') from error
-    return safetensors.numpy
 
 # %% ../../nbs/12_layers.ipynb #save-weights
 @patch

@@ -1,0 +1,314 @@
+"""Files of arrays: exact, whole, bounded, and nothing in them is executed."""
+
+import copy
+import itertools
+import pickle
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from dezero import Parameter
+from dezero.files import load_arrays, save_arrays
+from dezero.layers import Layer
+
+
+def same(one, other):
+    """The same names in the same order, the same values, shapes and dtypes."""
+    return list(one) == list(other) and all(
+        x.dtype == y.dtype and x.shape == y.shape and np.array_equal(x, y)
+        for x, y in zip(one.values(), other.values(), strict=True)
+    )
+
+
+# --- files of arrays: exact, whole, bounded -----------------------------------------------------
+
+NUMBERS = st.one_of(
+    hnp.boolean_dtypes(),
+    hnp.integer_dtypes(endianness="="),
+    hnp.unsigned_integer_dtypes(endianness="="),
+    hnp.floating_dtypes(endianness="=", sizes=(16, 32, 64)),
+)
+KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=9)
+COUNT = itertools.count()
+
+
+@given(
+    st.dictionaries(
+        KEYS, NUMBERS.flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(min_dims=0, min_side=0)))
+    ),
+    st.booleans(),
+    st.sampled_from(["npz", "safetensors"]),
+)
+def test_arrays_come_back_bit_by_bit(tmp_path_factory, found, turned, kind):
+    path = tmp_path_factory.getbasetemp() / f"arrays{next(COUNT)}.{kind}"
+    if turned:
+        found = {name: x.T for name, x in found.items()}
+    save_arrays(path, found)
+    back = load_arrays(path)
+    path.unlink()
+    assert set(back) == set(found)
+    for name, x in found.items():
+        assert back[name].dtype == x.dtype and back[name].shape == x.shape
+        assert back[name].tobytes() == x.tobytes() and back[name].flags.writeable
+
+
+@pytest.mark.parametrize("wrong", [np.array([None]), np.array(["a"]), np.array([1j])])
+def test_only_numbers_are_written(tmp_path, wrong):
+    with pytest.raises(TypeError, match="m/W holds"):
+        save_arrays(tmp_path / "w", {"m/W": wrong})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
+def test_a_failing_write_leaves_the_old_file(tmp_path, name, monkeypatch):
+    path = tmp_path / name
+    save_arrays(path, {"a": np.arange(3)})
+
+    def full(_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        save_arrays(path, {"a": np.zeros(3)})
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert load_arrays(path)["a"].tolist() == [0, 1, 2]
+
+
+def test_a_killed_writer_leaves_a_whole_file(tmp_path):
+    code = """if True:
+        import itertools, sys
+        import numpy as np
+        from dezero.files import save_arrays
+        for i in itertools.count():
+            save_arrays(sys.argv[1], {'a': np.full(1_000_000, i), 'b': np.full(1_000_000, i)})
+            print(i, flush=True)
+        """
+    path = tmp_path / "w.npz"
+    for wait in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            for _ in range(wait + 1):
+                writer.stdout.readline()
+            writer.kill()
+        found = load_arrays(path)
+        assert (found["a"] == found["b"][0]).all() and (found["b"] == found["b"][0]).all()
+
+
+WRITER = """if True:
+    import sys
+    from dezero.files import replacing
+    with replacing(sys.argv[1]) as file:
+        file.write(b'half')
+        file.flush()
+        print(flush=True)
+        sys.stdin.readline()
+        file.write(b' and whole')
+    """
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that has written one half of `w.npz`, and waits for a line."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "w.npz")]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_the_next_save_removes_what_a_killed_one_has_left(tmp_path, writer):
+    writer.kill()
+    writer.wait()
+    assert len(list(tmp_path.iterdir())) == 1
+    mine = [".w.npz.part", ".other.npz.01234567.part", ".wxnpz.01234567.part"]
+    mine += [".w.npz.backup12", ".w.npz.b.01234567.part", "w.npz.01234567.part"]
+    for name in mine:
+        (tmp_path / name).touch()
+    save_arrays(tmp_path / "w", {"a": np.arange(3)})
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*mine, "w.npz"])
+    assert load_arrays(tmp_path / "w")["a"].tolist() == [0, 1, 2]
+
+
+def test_a_save_leaves_alone_what_another_process_is_writing(tmp_path, writer):
+    save_arrays(tmp_path / "w", {"a": np.arange(3)})
+    assert len(list(tmp_path.iterdir())) == 2
+    writer.communicate("go on\n")
+    assert writer.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
+    assert (tmp_path / "w.npz").read_bytes() == b"half and whole"
+
+
+def test_many_may_write_the_same_file(tmp_path):
+    """A file that was seen before it was locked is made anew."""
+
+    def save(number):
+        save_arrays(tmp_path / "w", {"a": np.full(1000, number)})
+        found = load_arrays(tmp_path / "w")["a"]
+        assert (found == found[0]).all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save, range(200)))
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
+        save_arrays(tmp_path / "nowhere" / "w", {})
+
+
+def test_a_replaced_file_keeps_its_mode(tmp_path):
+    save_arrays(tmp_path / "a", {"x": np.zeros(2)})
+    (tmp_path / "a.npz").chmod(0o600)
+    mode = (tmp_path / "a.npz").stat().st_mode
+    save_arrays(tmp_path / "a", {"x": np.ones(2)})
+    assert (tmp_path / "a.npz").stat().st_mode == mode
+    assert load_arrays(tmp_path / "a")["x"].all()
+
+
+def test_without_the_library_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(ImportError, match=r"pip install \"dezero\[safetensors\]\""):
+        save_arrays(tmp_path / "w.safetensors", {})
+    (tmp_path / "w.safetensors").write_bytes(b"")
+    with pytest.raises(ImportError, match="safetensors"):
+        load_arrays(tmp_path / "w.safetensors")
+
+
+def npy(shape, dtype="<f4", data=b"", version=b"\1\0"):
+    """The bytes of a .npy file that says what it likes."""
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY" + version + len(header).to_bytes(2, "little") + header + data
+
+
+def archive(path, members, kind=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", kind) as file:
+        for name, content in members:
+            file.writestr(name, content)
+    return path
+
+
+def bomb(path, copies):
+    """200 MB of zeros in less than 200 kB, listed several times under different names."""
+    size = 200_000_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        with file.open("W.npy", "w") as member:
+            member.write(npy((size // 4,)))
+            for _ in range(size // 1_000_000):
+                member.write(bytes(1_000_000))
+        for i in range(1, copies):
+            file.filelist.append(copy.copy(file.filelist[0]))
+            file.filelist[-1].filename = f"W{i}.npy"
+    assert path.stat().st_size < 200_001
+    return path
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    layer = Layer()
+    layer.W = Parameter(None)
+    for copies, total in [(1, "200,0"), (20, "4,000,0")]:
+        path = bomb(tmp_path / f"{copies}.npz", copies)
+        monkeypatch.setattr(zipfile.ZipFile, "open", None)  # nothing is unpacked
+        says = total + r"\d\d,\d\d\d bytes.* which is 64,000,000 now"
+        with pytest.raises(ValueError, match="would unpack to " + says):
+            layer.load_weights(path)
+        monkeypatch.undo()
+    assert layer.W.data is None
+
+
+def test_every_damage_is_a_value_error_that_names_the_file(tmp_path):
+    """Bytes of the table at the end of the archive are changed, one at a time: seeking to a place
+    that is none is an error of the system, without a file name."""
+    save_arrays(tmp_path / "good", {"W": np.arange(6.0), "b": np.zeros(2)})
+    good, damaged = (tmp_path / "good.npz").read_bytes(), tmp_path / "damaged.npz"
+    for place in range(good.index(b"PK\x01\x02"), len(good)):
+        for value in (0xFF, 0x80, 0x00):
+            damaged.write_bytes(good[:place] + bytes([value]) + good[place + 1 :])
+            try:
+                arrays = load_arrays(damaged)
+            except ValueError as error:
+                assert "damaged.npz' cannot be read" in str(error)
+            else:
+                assert all(
+                    np.array_equal(x, load_arrays(tmp_path / "good")[n]) for n, x in arrays.items()
+                )
+
+
+def test_the_limit_can_be_set(tmp_path):
+    layer = Layer()
+    layer.W = Parameter(None)
+    path = archive(tmp_path / "w.npz", [("W.npy", npy((250_000,), data=bytes(1_000_000)))])
+    with pytest.raises(ValueError, match="the limit, which is 1,000,000 now"):
+        layer.load_weights(path, limit=1_000_000)
+    layer.load_weights(path, limit=1_001_000)
+    assert layer.W.shape == (250_000,)
+
+
+def test_many_small_bombs_are_one_bomb(tmp_path):
+    part = npy((5_000_000,), data=bytes(20_000_000))
+    path = archive(tmp_path / "w.npz", [(f"{i}.npy", part) for i in range(4)])
+    with pytest.raises(ValueError, match="would unpack to 80,"):
+        load_arrays(path)
+    assert len(load_arrays(path, limit=100_000_000)) == 4
+
+
+HOSTILE = {
+    "a shape of a terabyte": [("a.npy", npy((1 << 38,)))],
+    "a negative shape": [("a.npy", npy((-2, -2), data=bytes(16)))],
+    "too little data": [("a.npy", npy((4,), data=bytes(15)))],
+    "too much data": [("a.npy", npy((4,), data=bytes(17)))],
+    "pickled objects": [("a.npy", npy((1,), "|O", pickle.dumps([1])))],
+    "text": [("a.npy", npy((1,), "<U1", bytes(4)))],
+    "fields": [("a.npy", npy((1,), [("x", "<f4")], bytes(4)))],
+    "another version": [("a.npy", npy((1,), data=bytes(4), version=b"\3\0"))],
+    "no array": [("a.npy", b"hello")],
+    "nothing": [("a.npy", b"")],
+    "another ending": [("a.txt", npy((1,), data=bytes(4)))],
+    "code as a header": [("a.npy", npy("__import__('os').getcwd()", data=bytes(4)))],
+    "a deep header": [("a.npy", npy("(" * 5000, data=bytes(4)))],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_member_is_refused(tmp_path, name):
+    path = archive(tmp_path / "w.npz", HOSTILE[name])
+    with pytest.raises(ValueError, match="w.npz' cannot be read"):
+        load_arrays(path)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_numpy_does_not_use_are_refused(tmp_path, kind):
+    """They unpack whole blocks at once, however large."""
+    path = archive(tmp_path / "w.npz", [("a.npy", npy((1,), data=bytes(4)))], kind)
+    with pytest.raises(ValueError, match="'a.npy' is no array"):
+        load_arrays(path)
+
+
+def test_two_members_of_one_name_are_refused(tmp_path):
+    part = npy((1,), data=bytes(4))
+    with pytest.warns(UserWarning, match="Duplicate"):
+        path = archive(tmp_path / "w.npz", [("a.npy", part), ("a.npy", part)])
+    with pytest.raises(ValueError, match="same name"):
+        load_arrays(path)
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
+def test_a_damaged_file_is_refused(tmp_path, name):
+    path = tmp_path / name
+    save_arrays(path, {"a": np.arange(1000.0)})
+    whole = path.read_bytes()
+    damaged = [b"", b"hello", whole[:100], whole[:-1]]
+    if name == "w.npz":  # the other format has no checksum
+        middle = len(whole) // 2
+        damaged.append(whole[:middle] + b"\xff" + whole[middle + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="cannot be read"):
+            load_arrays(path)
