@@ -5,9 +5,7 @@
 # %% auto #0
 __all__ = ['NUMBERS', 'FLOATS', 'add', 'sub', 'mul', 'div', 'power', 'minus', 'power_of_number', 'UFUNCS', 'Add', 'Sub', 'Mul',
            'Div', 'Neg', 'Pow', 'Power', 'LogOrZero', 'is_zero', 'constant', 'boxed', 'two_operands', 'one_operand',
-           'rsub', 'rdiv', 'rpower', 'neg', 'pow', 'install', 'setup_variable', 'refuse', 'GetItem', 'PutItem',
-           'is_basic', 'is_mask', 'get_item', 'SwapAxes', 'MatMul', 'why_no_product', 'matmul', 'rmatmul', 'comparison',
-           'Abs', 'Sign']
+           'rsub', 'rdiv', 'rpower', 'neg', 'pow', 'install', 'setup_variable', 'refuse', 'comparison', 'Abs', 'Sign']
 
 # %% ../nbs/03_operators.ipynb #code-import-operator
 import operator
@@ -222,87 +220,6 @@ def __array__(self: Variable, *args, **kwargs):
     "What NumPy calls for `np.array(variable)`: refused."
     raise TypeError('an array made of a Variable would lose the graph: take its array, x.data')
 
-# %% ../nbs/03_operators.ipynb #getitem
-class GetItem(Function):
-    "`x[index]` for any index that NumPy knows. Book step 47."
-    def __init__(self, index): self.index_ = index
-    def forward(self, x): return x[self.index_]
-    def gx(self, gy, x): return apply(PutItem(self.index_, x.shape), gy)
-    rules = gx,
-
-class PutItem(Function):
-    "An array of zeros with `gy` added at `index`: the gradient of `GetItem`."
-    def __init__(self, index, shape): self.index_, self.shape = index, shape
-    def forward(self, gy):
-        gx = np.zeros(self.shape, gy.dtype)
-        if is_basic(self.index_) or is_mask(self.index_): gx[self.index_] = gy
-        else: np.add.at(gx, self.index_, gy)
-        return gx
-    def ggy(self, ggx, gy): return apply(GetItem(self.index_), ggx)
-    rules = ggy,
-
-def is_basic(index):
-    "Made of numbers, slices, `None` and `...` only? Then no element is taken twice."
-    parts = index if isinstance(index, tuple) else (index,)
-    return all([i is None or i is ... or isinstance(i, (int, np.integer, slice)) for i in parts])
-
-def is_mask(index):
-    "An array of bool, which takes each element once or not at all?"
-    return isinstance(index, np.ndarray) and index.dtype == bool
-
-def get_item(x, index):
-    "`x[index]`; an index may be a Variable, too. Book step 47."
-    parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple([i.data if isinstance(i, Variable) else i for i in parts])
-    return GetItem(parts if isinstance(index, tuple) else parts[0])(x)
-
-class SwapAxes(Function):
-    "`x` with two axes swapped; swapping again is its own gradient."
-    def __init__(self, i, j): self.axes = i, j
-    def forward(self, x): return x.swapaxes(*self.axes)
-    def gx(self, gy, x): return gy.swapaxes(*self.axes)
-    rules = gx,
-
-@patch
-def swapaxes(self: Variable, i, j):
-    "This Variable with two axes swapped."
-    return SwapAxes(i, j)(self)
-
-# %% ../nbs/03_operators.ipynb #matmul
-class MatMul(Function):
-    "`x0 @ x1` for vectors, matrices and stacks of matrices. Book step 41."
-    def forward(self, x0, x1):
-        try: return x0 @ x1
-        except ValueError: raise ValueError(why_no_product(x0.shape, x1.shape)) from None
-    def gx0(self, gy, x0, x1):
-        if x1.ndim == 1: return gy[..., None] * x1
-        if x0.ndim == 1: return (gy[..., None, :] @ x1.swapaxes(-1, -2))[..., 0, :]
-        return gy @ x1.swapaxes(-1, -2)
-    def gx1(self, gy, x0, x1):
-        if x0.ndim == 1: return x0[:, None] * gy[..., None, :] if x1.ndim > 1 else x0 * gy
-        if x1.ndim == 1: return (x0.swapaxes(-1, -2) @ gy[..., None])[..., 0]
-        return x0.swapaxes(-1, -2) @ gy
-    rules = gx0, gx1
-
-def why_no_product(left, right):
-    "Why arrays of these two shapes cannot be multiplied by `@`."
-    if not (left and right): return '@ takes vectors and matrices: a number is multiplied by *'
-    if left[-1] == right[-2:][0]: return 'the axes before the matrices do not broadcast'
-    place = 'last but one' if len(right) > 1 else 'only'
-    return (f'the last axis of the left operand has length {left[-1]}, '
-            f'the {place} axis of the right one {right[-2:][0]}: @ needs equal lengths')
-
-def matmul(x, W):
-    "`x @ W`. Book step 41."
-    return MatMul()(x, W)
-
-def rmatmul(W, x):
-    "`x @ W`, asked from the right."
-    return MatMul()(x, W)
-
-install(__matmul__=matmul, __rmatmul__=rmatmul, __getitem__=get_item)
-UFUNCS[np.matmul] = matmul
-
 # %% ../nbs/03_operators.ipynb #comparison
 def comparison(compare):
     "A comparison of Variables, arrays and numbers, as an array of bool."
@@ -332,12 +249,6 @@ def __bool__(self: Variable):
     if self.size == 1: return bool(self.data.item())
     raise ValueError(f'a Variable of shape {self.shape} is neither true nor false: '
                      'use (x.data != 0).any() or .all()')
-
-@patch
-def __iter__(self: Variable):
-    "The parts along the first axis, as Variables."
-    if self.ndim == 0: raise TypeError('a Variable of shape () has no axis to go along')
-    return (self[i] for i in range(len(self)))
 
 # %% ../nbs/03_operators.ipynb #abs
 class Abs(Function):

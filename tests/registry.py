@@ -18,7 +18,9 @@ import dezero
 import dezero.functions as F
 from dezero import Function, backprop, operators
 from dezero.backprop import Cast, SumTo
-from dezero.operators import LogOrZero, PutItem, SwapAxes, power, rmatmul, rpower
+from dezero.functions.products import rmatmul
+from dezero.functions.shapes import PutItem, SwapAxes
+from dezero.operators import LogOrZero, power, rpower
 
 
 def classes():

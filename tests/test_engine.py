@@ -31,8 +31,8 @@ from dezero import (
 )
 from dezero.backprop import boxes_behind, functions_behind
 from dezero.core import Constant
+from dezero.functions.shapes import is_mask
 from dezero.numdiff import gradient_check, numerical_diff, numerical_grad
-from dezero.operators import is_mask
 
 test_mode.__test__ = False  # its name is not that of a test
 

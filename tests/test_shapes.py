@@ -15,7 +15,7 @@ from registry import tried
 import dezero.functions as F
 from dezero import Function, Variable, grad, no_grad, utils
 from dezero.backprop import apply, functions_behind
-from dezero.functions.shapes import kept_shape, others
+from dezero.functions.reductions import kept_shape, others
 from dezero.numdiff import gradient_check
 from dezero.visualize import index_text
 

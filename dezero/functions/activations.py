@@ -15,7 +15,7 @@ import numpy as np
 from ..backprop import apply
 from ..core import Function, Variable, as_variable
 from .elementwise import Erf, Exp, Minimum, exp, floats
-from ..operators import matmul
+from .products import matmul
 
 # %% ../../nbs/10_activations.ipynb #linear-2
 class Linear(Function):

@@ -24,7 +24,7 @@ from dezero.functions.activations import (
     softmax_simple,
 )
 from .elementwise import Log, Maximum, Sign, floats, log
-from .shapes import Clip, clip
+from .reductions import Clip, clip
 
 # %% ../../nbs/11_losses.ipynb #same-shape
 def same_shape(x0, x1):
