@@ -68,10 +68,7 @@ HELPERS = set(
     " floats quotient erf_near erf_far"
     # shapes
     " Reduction reshaped transposed sizes axes_of kept_shape argmax argmin others unused spelled"
-    " stretching why_summed stretched is_product terms_of indexed formula_of numbered named"
-    " forward_row backward_rows backward_row derivation derivation_of_product explain computed"
-    " other_factors words_for result_of followed plain call listed einsum_text parameter_names"
-    " marked sum_array_to logsumexp_array reshape_sum_backward"
+    " other_factors sum_array_to logsumexp_array reshape_sum_backward"
     # neuralnet
     " examples same_shape difference mean_of class_axis operand right_classes distribution targets"
     " shares accuracy"

@@ -106,11 +106,11 @@ from dezero.functions.products import (
     MatMul,
     dot,
     einsum,
-    explain,
     matmul,
     tensordot,
 )
 from dezero.backprop import BroadcastTo, SumTo
+from dezero.explain import explain
 from dezero.functions.shapes import PutItem as GetItemGrad
 from dezero.functions.activations import (
     ELU,
