@@ -1,6 +1,6 @@
 """Stage the sources of the site: executed notebooks, figures and pages in one tree for Sphinx.
 
-Every module gets a page of the reference, and all names together get one.
+Every module gets a page of the reference, so does Variable, and all names together get one.
 
 The tree mirrors the repository, so the links in the notebooks hold on the site too.
 Only what changed is written again; what has no source any more is removed.
@@ -13,12 +13,21 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_ext")]
+
+from api import GROUPS  # noqa: E402
 
 from tools.notebooks import module, notebooks, read  # noqa: E402
 
 MODULE = "# dezero.{0}\n\n```{{api-module}} dezero.{0}\n```\n"
 NAMES = "## {0}\n\n```{{api-names}} {0}\n```\n"
+GROUP = "## {0}\n\n```{{api-variable}} {0}\n```\n"
+VARIABLE = """\
+# Variable
+
+```{api-variable} about
+```
+"""
 ALL_NAMES = """\
 # All names
 
@@ -38,6 +47,7 @@ def sources(root, executed):
             yield Path("api", f"{name}.md"), MODULE.format(name).encode()
             names.append(NAMES.format(f"dezero.{name}"))
     yield Path("api", "index.md"), "\n".join(names).encode()
+    yield Path("api", "variable.md"), "\n".join([VARIABLE, *map(GROUP.format, GROUPS)]).encode()
     results = (root / "docs" / "benchmarks.md", root / "benchmarks" / "results.md")
     yield Path("benchmarks.md"), b"".join(path.read_bytes() for path in results)
     for path in (root / "images").glob("*.svg"):

@@ -33,7 +33,7 @@ from tools.notebooks import (
 )
 
 DIRECTIVES = {"default_exp", "export", "hide", "hide_input", "hide_output"}
-DIRECTIVES |= {"solution", "alt", "photo"}
+DIRECTIVES |= {"solution", "alt", "photo", "site_only"}
 
 
 # --- the form of the notebooks ------------------------------------------------------------------

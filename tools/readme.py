@@ -1,7 +1,7 @@
 """Write README.md from index.ipynb: `python -m tools.readme`, or with `--check` only compare.
 
-Cells obey their `#|` lines: `hide` drops a cell, `hide_input` its source, `hide_output` its
-outputs. The directive lines themselves are dropped. Links and pictures are relative to the root,
+Cells obey their `#|` lines: `hide` and `site_only` drop a cell, `hide_input` its source,
+`hide_output` its outputs. The directive lines themselves are dropped. Links and pictures are relative to the root,
 where both files lie. An output that is a picture cannot stand in a README: show a file of images/.
 
 (nbconvert could do this too, but takes two seconds to be imported, and its template for Markdown
@@ -30,7 +30,7 @@ def readme(root: Path = ROOT) -> str:
 def shown(cell: dict) -> Iterator[str]:
     """What a reader of the README sees of a cell."""
     says, source = directives(cell["source"]), body(cell["source"])
-    if "hide" in says:
+    if {"hide", "site_only", "your_turn"} & says.keys():
         return
     if cell["cell_type"] != "code":
         yield source.strip()

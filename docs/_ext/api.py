@@ -1,8 +1,10 @@
 """The reference: every name a notebook exports, in the order of the notebook.
 
-`{api-module} dezero.core` writes the entries of a module, `{api-names} dezero.core` a table.
-A method that a later chapter patches into a class stands on the page of that chapter,
-and the entry of its class links to it.
+`{api-module} dezero.core` writes the entries of a module: what it offers, then, folded away, what
+the package keeps to itself. `{api-names} dezero.core` writes a table. `Variable` has a page of its
+own, a `{api-variable} Shape` for each of its groups, for it comes to be in many chapters.
+Another class's method that a later chapter patches in stands on the page of that chapter, and the
+entry of its class links to it.
 """
 
 import ast
@@ -21,6 +23,23 @@ from sphinx.util.nodes import make_refnode
 # In `x`s the backticks need a break after them, or docutils does not see that they end.
 CODE_AND_LETTERS = re.compile(r"(?<![`:\w])`([^`]+)`(?=\w)")
 
+VARIABLE = "dezero.core.Variable"
+# The methods of Variable stand in groups, by the module whose chapter tells them.
+GROUPS = {
+    "Create": ("core",),
+    "Differentiate": ("backprop",),
+    "Operate": ("operators", "functions.elementwise", "functions.products"),
+    "Shape": ("functions.shapes",),
+    "Reduce": ("functions.reductions",),
+    "Look": (),  # and everything else
+}
+OPERATORS = {
+    "__add__": "x + y", "__sub__": "x - y", "__mul__": "x * y", "__truediv__": "x / y",
+    "__pow__": "x ** y", "__matmul__": "x @ y", "__neg__": "-x", "__abs__": "abs(x)",
+    "__getitem__": "x[index]", "__iter__": "for part in x", "__len__": "len(x)",
+    "__float__": "float(x)", "__int__": "int(x)", "__bool__": "bool(x)",
+}  # fmt: skip
+
 
 def cell_id(name):
     """The anchor of the cell that defines a name."""
@@ -28,9 +47,10 @@ def cell_id(name):
 
 
 def page_order(app, page):
-    """Reference pages stand in the order of their chapters, the overview first."""
-    modules = [chapter.module.split(".", 1)[-1] for chapter in app.chapters]
-    return (page != "index", modules.index(page) if page in modules else len(modules), page)
+    """Reference pages stand in the order of their chapters, the overviews first."""
+    modules = ["index", "variable"]
+    modules += [chapter.module.split(".", 1)[-1] for chapter in app.chapters]
+    return (modules.index(page) if page in modules else len(modules), page)
 
 
 def find(module, name):
@@ -59,49 +79,63 @@ def words(module, name):
     return "\n".join(beside(module, name)) or inspect.getdoc(find(module, name)) or ""
 
 
-def patched_methods(app):
-    """Every method that a chapter patches into a class: its full name, its module, its name."""
+def homes(app):
+    """Every exported name by its full name: the chapter it comes from, and its name there."""
     return {
-        full_name(chapter.module, name): (chapter.module, name)
+        full_name(chapter.module, name): (chapter, name)
         for chapter in app.chapters
-        for name in chapter.names
-        if "." in name
+        for name in [*chapter.names, *chapter.inner]
     }
 
 
-def entry(module, name, patched):
+def entry(module, name, told, options=()):
     """The autodoc directive of one exported name, with the methods of a class inside it."""
     found, target = find(module, name), full_name(module, name)
+    options = [f"   :{option}:" for option in options]
     if inspect.isclass(found):
-        lines = [f".. autoclass:: {target}"]
+        lines = [f".. autoclass:: {target}", *options]
         if found.__bases__ != (object,):
             lines.append("   :show-inheritance:")
-        for method in own_methods(found, target, patched):
-            home, _ = patched.get(f"{target}.{method}", (module, ""))
-            if home == module:
-                inner = entry(module, f"{name}.{method}", patched)
+        for method in own_methods(found, target, told):
+            if target != VARIABLE and home_of(target, method, module, told) == module:
+                inner = entry(module, f"{name}.{method}", told, [o.strip(" :") for o in options])
                 lines += ["", *(f"   {line}" for line in inner)]
         return [*lines, ""]
     if isinstance(found, property):
-        return [f".. autoproperty:: {target}", ""]
+        return [f".. autoproperty:: {target}", *options, ""]
     if "." in name:
-        return [f".. automethod:: {target}", ""]
+        return [f".. automethod:: {target}", *options, ""]
     if callable(found) and not beside(module, name):
-        return [f".. autofunction:: {target}", ""]
+        return [f".. autofunction:: {target}", *options, ""]
     value = [] if isinstance(found, int | float | str) else ["   :no-value:"]
-    return [f".. autodata:: {target}", *value, ""]
+    return [f".. autodata:: {target}", *value, *options, ""]
 
 
-def own_methods(cls, target, patched):
+def home_of(target, method, module, told):
+    """The module whose chapter tells a method: a patched one may come from a later chapter."""
+    full = f"{target}.{method}"
+    return told[full][0].module if full in told else module
+
+
+def own_methods(cls, target, told):
     """The methods and properties of a class that say what they do, and the patched ones."""
     for name, member in vars(cls).items():
-        plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member
-        if not (inspect.isfunction(plain) or isinstance(plain, property)):
+        plain = plain_function(member)
+        if not inspect.isfunction(plain) and not isinstance(member, property):
             continue
         bound = getattr(plain, "__module__", cls.__module__) != cls.__module__
         said = plain.__doc__ and name != "__init__" and not bound
-        if f"{target}.{name}" in patched or said:
+        if cells.is_private(f"{target}.{name}"):
+            continue
+        if f"{target}.{name}" in told or said:
             yield name
+
+
+def plain_function(member):
+    """The function behind a method, a property, a class method or a static one."""
+    if isinstance(member, property):
+        return member.fget
+    return member.__func__ if isinstance(member, classmethod | staticmethod) else member
 
 
 def later_methods(chapter, cls, target):
@@ -115,9 +149,34 @@ def later_methods(chapter, cls, target):
             yield name.split(".")[1], full
     told = {id(find(chapter.module, name)): name for name in chapter.names if "." not in name}
     for name, member in vars(cls).items():
-        plain = member.fget if isinstance(member, property) else member
-        if id(plain) in told and callable(plain):
+        if id(plain := plain_function(member)) in told and callable(plain):
             yield name, f"{chapter.module}.{told[id(plain)]}"
+
+
+def variable_members(app):
+    """What a Variable can do: for each public name and operator its chapter, and the entry that
+    tells it there."""
+    core = next(chapter for chapter in app.chapters if chapter.module == "dezero.core")
+    cls = find("dezero.core", "Variable")
+    found = {name: (core, f"{VARIABLE}.{name}") for name in own_methods(cls, VARIABLE, {})}
+    for chapter in app.chapters:
+        later = later_methods(chapter, cls, VARIABLE)
+        found |= {name: (chapter, full) for name, full in later}
+    return {
+        name: place
+        for name, place in found.items()
+        if not name.startswith("_") or name in OPERATORS
+    }
+
+
+def on_variable_page(full):
+    return full == VARIABLE or full.startswith(f"{VARIABLE}.")
+
+
+def group_of(module):
+    """The heading of the Variable's page under which the methods of a module stand."""
+    short = module.split(".", 1)[1]
+    return next((group for group, modules in GROUPS.items() if short in modules), "Look")
 
 
 class Listing(SphinxDirective):
@@ -138,16 +197,80 @@ class ApiModule(Listing):
     """`{api-module} dezero.core`: the entries of one module."""
 
     def text(self, module, chapters):
-        chapter = next(c for c in chapters if c.module == module.__name__)
-        patched = patched_methods(self.env.app)
+        chapter, told = next(c for c in chapters if c.module == module.__name__), homes(self.env.app)
         about = (inspect.getdoc(module) or "").splitlines()
         lines = [f".. py:module:: {chapter.module}", "", *about]
         lines += note(f"Written in :defined:`{chapter.module}`.")
-        for name in chapter.names:
-            owner = full_name(chapter.module, name).rsplit(".", 2)[0]
-            if "." not in name or owner != chapter.module:
-                lines += entry(chapter.module, name, patched)
+        lines += self.about_variable(chapter)
+        for name in self.own(chapter, chapter.names):
+            lines += entry(chapter.module, name, told)
+        if inner := list(self.own(chapter, chapter.inner)):
+            words = "Inside the package: names that only its other modules use"
+            lines += raw(f'<details class="internals"><summary>{words}</summary>')
+            for name in inner:
+                lines += entry(chapter.module, name, told, ["no-index"])
+            lines += raw("</details>")
         return ["```{eval-rst}", *lines, "```"]
+
+    def own(self, chapter, names):
+        """The names that have an entry of their own on the page of this module."""
+        for name in names:
+            full = full_name(chapter.module, name)
+            is_inside = "." in name and full.rsplit(".", 2)[0] == chapter.module
+            if not is_inside and (names is chapter.inner or not on_variable_page(full)):
+                yield name
+
+    def about_variable(self, chapter):
+        """A line that leads to what this chapter adds to Variable."""
+        added = {
+            name: full_name("dezero.core", f"Variable.{name}")
+            for name, (home, _) in variable_members(self.env.app).items()
+            if home is chapter and not name.startswith("_")
+        }
+        if chapter.module == "dezero.core":
+            return note(f":py:obj:`Variable <{VARIABLE}>` has a page of its own.")
+        links = [f":py:obj:`{name} <{full}>`" for name, full in added.items()]
+        return note(f"Adds to Variable: {', '.join(links)}.") if links else []
+
+
+class ApiVariable(Listing):
+    """`{api-variable} Shape`: the class, or one group of what a Variable can do."""
+
+    def run(self):
+        self.group, self.arguments = self.arguments[0], ["dezero.core"]
+        return super().run()
+
+    def text(self, module, chapters):
+        app, told = self.env.app, homes(self.env.app)
+        if self.group == "about":
+            return ["```{eval-rst}", *entry("dezero.core", "Variable", told), "```"]
+        members = {
+            name: (chapter, full)
+            for name, (chapter, full) in variable_members(app).items()
+            if group_of(chapter.module) == self.group
+        }
+        lines = ["| you write | what it gives |", "|---|---|"]
+        for name, (chapter, full) in members.items():
+            if name in OPERATORS:
+                summary = in_a_row(inspect.getdoc(find("dezero.core", f"Variable.{name}")) or "")
+                link = "" if full.startswith(VARIABLE) else f" {{py:obj}}`→ <{full}>`"
+                lines.append(f"| `{OPERATORS[name]}` | {summary}{link} |")
+        lines = [*lines, ""] if len(lines) > 2 else []
+        lines += ["```{eval-rst}"]
+        for name in members:
+            if name not in OPERATORS:
+                lines += entry("dezero.core", f"Variable.{name}", told)
+        return [*lines, "```"]
+
+
+def in_a_row(doc):
+    """The first paragraph of a docstring, for a cell of a table."""
+    return doc.split("\n\n")[0].replace("\n", " ").replace("|", r"\|")
+
+
+def raw(html):
+    """HTML as it stands."""
+    return [".. raw:: html", "", f"   {html}", ""]
 
 
 class ApiNames(Listing):
@@ -166,8 +289,7 @@ class ApiNames(Listing):
                     continue
                 if not own and vars(module).get(name) is not find(chapter.module, name):
                     continue
-                summary = words(chapter.module, name).split("\n\n")[0]
-                summary = summary.replace("\n", " ").replace("|", r"\|")
+                summary = in_a_row(words(chapter.module, name))
                 link = f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`"
                 lines.append(f"| {link} | {summary} |")
         return lines
@@ -183,32 +305,47 @@ class DefinedIn(SphinxRole):
 
 def to_cell(docname, chapter, name, text):
     """A link from a page of the reference to the cell that defines a name."""
+    anchor = cell_id(name) if name in chapter.shown else ""
+    return to_anchor(docname, chapter.docname, anchor, nodes.inline("", text))
+
+
+def to_inner(docname, module, name):
+    """A link from the label of a cell to the entry of a name that is not public."""
+    page = f"api/{module.split('.', 1)[1]}"
+    return to_anchor(docname, page, f"{module}.{name}", nodes.literal("", name))
+
+
+def to_anchor(docname, page, anchor, content):
+    """A link that `link_to_anchor` will resolve: it is known where it leads."""
     return addnodes.pending_xref(
         "",
-        nodes.inline("", text),
+        content,
         refdomain="",
-        reftype="defined",
-        reftarget=cell_id(name) if name in chapter.shown else "",
-        refdocname=chapter.docname,
+        reftype="anchor",
+        reftarget=anchor,
+        refdocname=page,
         refdoc=docname,
         refexplicit=True,
     )
 
 
-def link_to_cell(app, env, node, content):
-    """Resolve the links that `to_cell` has left behind."""
-    if node["reftype"] == "defined":
+def link_to_anchor(app, env, node, content):
+    if node["reftype"] == "anchor":
         return make_refnode(
             app.builder, node["refdoc"], node["refdocname"], node["reftarget"], content
         )
 
 
 def adapt_words(app, what, full, found, options, lines):
-    """Make a docstring fit for docutils, and end a class with the methods of later chapters."""
+    """Make a docstring fit for docutils, and add an example, and the methods of later chapters."""
     lines[:] = [CODE_AND_LETTERS.sub(r"`\1`\\ ", line) for line in lines]
     if what == "data" and inspect.getdoc(type(found)) == "\n".join(lines).strip():
         lines.clear()  # the words of dict or int say nothing about this one
-    for chapter in app.chapters if what == "class" else []:
+    chapter, name = homes(app).get(full, (None, ""))
+    if chapter and name in chapter.examples:
+        lines += ["", ".. code-block:: python", "   :class: example", ""]
+        lines += [f"   {chapter.examples[name]}", ""]
+    for chapter in app.chapters if what == "class" and full != VARIABLE else []:
         if chapter.module != found.__module__:
             later = [f":py:obj:`{name} <{to}>`" for name, to in later_methods(chapter, found, full)]
             if later:
@@ -221,24 +358,24 @@ def note(text):
 
 
 def finish_signatures(app, doctree):
-    """Say beside each signature where it was defined, and where the text of patched methods is."""
-    home = {
-        full_name(chapter.module, name): (chapter, name)
-        for chapter in app.chapters
-        for name in chapter.names
-    }
+    """Say beside each signature where it was defined, and where the text of its methods is."""
+    told = homes(app)
+    methods = {f"{VARIABLE}.{name}": place for name, place in variable_members(app).items()}
     for signature in doctree.findall(addnodes.desc_signature):
         full = f"{signature.get('module')}.{signature.get('fullname')}"
-        if full not in home:
+        if full in methods and full not in told:  # a function of a later chapter is this method
+            chapter, place = methods[full]
+            full = place if place in told else full
+        if full not in told:
             continue
-        chapter, name = home[full]
+        chapter, name = told[full]
         text = f"defined in chapter {chapter.number}"
         link = to_cell(app.env.docname, chapter, name, text)
         signature += nodes.inline("", "", link, classes=["defined-in"])
-        if "." in name:
-            signature["module"] = chapter.module
-            if f"{chapter.module}.{name}" not in signature["ids"]:
-                signature["ids"].append(f"{chapter.module}.{name}")
+        if name in chapter.inner or "." in name or chapter.module != signature.get("module"):
+            signature["module"], signature["fullname"] = chapter.module, name
+        if name in chapter.inner or "." in name:
+            signature["ids"] += {f"{chapter.module}.{name}"} - set(signature["ids"])
 
 
 def module_of(app, module, name):
@@ -263,8 +400,9 @@ def find_source(app, module):
 def setup(app):
     app.add_directive("api-module", ApiModule)
     app.add_directive("api-names", ApiNames)
+    app.add_directive("api-variable", ApiVariable)
     app.add_role("defined", DefinedIn())
-    app.connect("missing-reference", link_to_cell)
+    app.connect("missing-reference", link_to_anchor)
     app.connect("autodoc-process-docstring", adapt_words)
     app.connect("doctree-read", finish_signatures, priority=100)
     app.connect("viewcode-follow-imported", module_of)

@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from dataclasses import astuple
+from html import escape
 from pathlib import Path
 
 import api
@@ -25,6 +26,7 @@ TOCTREE = """```{{toctree}}
 ```"""
 
 
+CODE = re.compile("`([^`]+)`")
 COLUMNS = re.compile(r"\S {2,}\S")
 RANGE = re.compile(r"(\d+-\w+,?)")
 HEADING = re.compile(r"<h1>[^<]*\bdezero\.[^<]*")
@@ -91,17 +93,19 @@ def numbered(app):
 
 
 def dress_cells(app, doctree):
-    """Give exported cells their label, and fold solutions away."""
+    """Give exported cells their label, and fold away what a reader may skip."""
     for cell in list(doctree.findall(nodes.container)):
         if cell.get("nb_element") != "cell_code":
             continue
         about = cell["cell_metadata"]
-        if "export" in about:
-            cell["classes"].append("exported")
-            cell["ids"] += [api.cell_id(name) for name in about["export"]["names"]]
-            cell.insert(0, label(app, **about["export"]))
-        if "solution" in about:
-            opening = '<details class="solution"><summary>Solution</summary>'
+        export, fold = about.get("export"), about.get("fold")
+        if export and not (fold and fold["kind"] == "imports"):
+            cell["classes"].append("exported" if export["kind"] == "export" else "inner")
+            cell["ids"] += [api.cell_id(name) for name in export["names"]]
+            cell.insert(0, label(app, **export))
+        if fold:
+            summary = CODE.sub(r"<code>\1</code>", escape(fold["summary"]))
+            opening = f'<details class="{fold["kind"]}"><summary>{summary}</summary>'
             cell.insert(0, nodes.raw("", opening, format="html"))
             cell.append(nodes.raw("", "</details>", format="html"))
 
@@ -172,13 +176,20 @@ def break_at_dots(app, pagename, templatename, context, doctree):
             context[place] = {**context[place], "title": title}
 
 
-def label(app, module, names):
+def label(app, kind, module, names):
     """The line "goes into dezero.core: Variable, as_array", each name linked to its entry."""
-    line = nodes.paragraph("", "goes into ", classes=["export-label"])
+    words = "goes into " if kind == "export" else "inside "
+    line = nodes.paragraph("", words, classes=["export-label"])
     line += reference(app, module, module)
     for position, name in enumerate(names):
         line += nodes.Text(", " if position else ": ")
-        line += reference(app, name, api.full_name(module, name))
+        full = api.full_name(module, name)
+        if api.on_variable_page(full) and cells.is_operator(name):
+            line += nodes.literal("", name)  # it stands in a table there
+        elif kind == "export":
+            line += reference(app, name, full)
+        else:
+            line += api.to_inner(app.env.docname, module, name)
     return line
 
 

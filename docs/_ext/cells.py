@@ -6,11 +6,16 @@ A code cell may begin with directive lines, `#| name` or `#| name: value`:
     hide_input      only its outputs are shown
     hide_output     only its code is shown
     export          the cell goes into the package; it gets a label
+    exporti         the same, for names that the package keeps to itself
     solution        the cell is folded away under the word "Solution"
+    checked         a run of asserts, folded away under "checked here"
+    fold: summary   the cell is folded away under this summary
+    your_turn       an empty cell for the reader of the notebook; not shown
+    site_only       shown here, but not in the README
     alt: text       what the figure shows, for those who cannot see it
     photo           the figure shows pictures, whose colours dark mode leaves alone
 
-The directive lines themselves are never shown.
+Cells of many imports and nothing else are folded, too. The directive lines are never shown.
 """
 
 import ast
@@ -19,13 +24,26 @@ from dataclasses import dataclass, field
 
 from tools.notebooks import body, directives, read
 
-HIDDEN = {"hide", "default_exp"}
+LONGEST = 80  # letters of an example in the reference
+HIDDEN = {"hide", "default_exp", "your_turn"}
+EXPORTS = {"export", "exporti"}
+FOLDED = {"solution": "Solution", "checked": "checked here"}
 
 
 def names_defined(code):
     """The public names a cell adds to its module; a patched method is `Class.method`."""
     names = [name for node in ast.parse(code).body for name in names_in(node)]
-    return [name for name in names if not name.startswith("_")]
+    return [name for name in names if not is_private(name)]
+
+
+def is_private(name):
+    """Does its last part begin with an underscore, without being an operator as `__add__` is?"""
+    last = name.split(".")[-1]
+    return last.startswith("_") and not is_operator(name)
+
+
+def is_operator(name):
+    return "." in name and name.split(".")[-1].startswith("__")
 
 
 def names_in(node):
@@ -54,12 +72,17 @@ def patched_class(node):
 
 @dataclass
 class Chapter:
-    """One notebook: where it stands, what it is called, what it exports."""
+    """One notebook: where it stands, what it is called, what it exports.
+
+    `names` are for everybody, `inner` ones for the package alone.
+    """
 
     docname: str
     title: str
     module: str = ""
     names: list = field(default_factory=list)
+    inner: list = field(default_factory=list)
+    examples: dict = field(default_factory=dict)
     shown: set = field(default_factory=set)
 
     @property
@@ -90,12 +113,62 @@ def read_chapter(path, docname, package="dezero"):
             said = directives(source)
             if "default_exp" in said:
                 chapter.module = f"{package}.{said['default_exp']}"
-            if "export" in said:
+            if EXPORTS & set(said):
                 names = names_defined(body(source))
-                chapter.names += names
+                (chapter.names if "export" in said else chapter.inner).extend(names)
                 if not HIDDEN & set(said):
                     chapter.shown.update(names)
+            elif not HIDDEN & set(said):
+                add_examples(chapter, body(source))
     return chapter
+
+
+def add_examples(chapter, code):
+    """Keep a line of a lesson as the example of each name that was exported before it.
+
+    The first line that calls the name is taken, an assertion rather than another one.
+    """
+    lines = [line for line in code.splitlines() if len(line) <= LONGEST and is_whole(line)]
+    for name in {name for name in chapter.names if name not in chapter.examples}:
+        called = re.compile(rf"(?<![\w.])(\w+\.)*{re.escape(name)}\(" if "." not in name
+                            else rf"\.{name.split('.')[1]}\(")
+        found = [line for line in lines if called.search(line)]
+        found.sort(key=lambda line: not line.startswith("assert "))
+        if found:
+            chapter.examples[name] = found[0]
+
+
+def is_whole(line):
+    """Is this line a statement that can stand alone? One within a loop could not."""
+    try:
+        return not line.startswith((" ", "#", "%", "def ", "class ")) and bool(ast.parse(line).body)
+    except SyntaxError:
+        return False
+
+
+def folding(said, code):
+    """How a cell is folded away: its kind, and the summary that stays. None if it is not."""
+    if "fold" in said:
+        return {"kind": "fold", "summary": said["fold"]}
+    for kind in FOLDED.keys() & set(said):
+        return {"kind": kind, "summary": FOLDED[kind]}
+    modules = imported(code)
+    if modules and len(code.splitlines()) > 2:
+        return {"kind": "imports", "summary": f"imports {', '.join(modules)}"}
+    return None
+
+
+def imported(code):
+    """The modules that a cell imports; none if it does anything else, too."""
+    try:
+        lines = ast.parse(code).body
+    except SyntaxError:  # a line for IPython, as `%matplotlib inline`
+        return []
+    if not all(isinstance(line, ast.Import | ast.ImportFrom) for line in lines):
+        return []
+    found = [[line.module] if isinstance(line, ast.ImportFrom) else
+             [each.name for each in line.names] for line in lines]
+    return list(dict.fromkeys(name for names in found for name in names if name != "__future__"))
 
 
 def shown(notebook, module=""):
@@ -123,8 +196,8 @@ def shown_code(cell, module):
         options["image"] = {"alt": alt}
     if "photo" in said:
         options.setdefault("image", {})["classes"] = "photo"
-    if "solution" in said:
-        metadata["solution"] = True
-    if "export" in said:
-        metadata["export"] = {"module": module, "names": names_defined(code)}
+    if fold := folding(said, code):
+        metadata["fold"] = fold
+    for kind in EXPORTS & set(said):
+        metadata["export"] = {"kind": kind, "module": module, "names": names_defined(code)}
     return {**cell, "source": code, "metadata": {**metadata, "tags": tags, "mystnb": options}}
