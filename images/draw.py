@@ -1114,6 +1114,53 @@ def places(fig):
     fig.path("M270 24V268", "line", 1, dash=True)
 
 
+@figure(540, 226, """Left: x holds a, b, c, d. Picked at the places 0, 0, 2 it gives a, a, c. Right:
+    the gradients 10, 20, 30 go back the same way. 10 and 20 both come to the first place and add
+    up to 30, 30 comes to the third, and the other two places get 0.""")
+def index_back(fig):
+    """An element that is picked twice gets two gradients, and they are added"""
+    size, picked, gy = 44, (0, 0, 2), (10, 20, 30)
+    gx = [sum([g for i, g in zip(picked, gy) if i == place]) for place in range(4)]
+    for left, back in ((34, False), (304, True)):
+        ink = "grad" if back else "line"
+        cells(fig, left, 52, [gx if back else "abcd"], size, back)
+        cells(fig, left + size / 2, 146, [gy if back else ["abcd"[i] for i in picked]], size, back)
+        for place, i in enumerate(picked):
+            top = (left + (i + 0.5) * size + (place - 0.5) * 18 * (i == 0), 52 + size)
+            bottom = (left + (place + 1) * size, 146)
+            fig.arrow(*((bottom, top) if back else (top, bottom)), ink, width=2.2 if back else 1.75)
+        fig.text(left + 2 * size, 28, "$g_x$" if back else "$x$", "grad" if back else "soft", 18)
+        fig.text(left + 2 * size, 208, "`gy`" if back else "`x[[0, 0, 2]]`",
+                 "grad" if back else "soft", 15)
+    fig.path("M270 24V202", "line", 1, dash=True)
+
+
+@figure(540, 300, """Above: a of shape (2, 2) and b of shape (2, 1) are joined along axis 1 to a table
+    of shape (2, 3). Below: its gradient of shape (2, 3) is cut at the same place. The first two
+    columns are the gradient of a, the last one is that of b.""")
+def join_back(fig):
+    """A joint forward, a cut backward"""
+    a, b, size = [[1, 2], [4, 5]], [[3], [6]], 34
+    both = [r + s for r, s in zip(a, b)]
+    for y, back, tens in ((48, False, 1), (182, True, 10)):
+        scaled = [[[tens * v for v in row] for row in rows] for rows in (a, b, both)]
+        names = ("`ga`", "`gb`", "`gy`") if back else ("`a`", "`b`", "`concat([a, b], axis=1)`")
+        first = cells(fig, 36, y, scaled[0], size, back, f"{names[0]}  (2, 2)")
+        second = cells(fig, 152, y, scaled[1], size, back, f"{names[1]}  (2, 1)")
+        out = cells(fig, 376, y, scaled[2], size, back, f"{names[2]}  (2, 3)" if back else "(2, 3)")
+        if back:
+            fig.path(f"M{376 + 2 * size} {y - 12}V{y + 2 * size + 6}", "grad", 2, dash=True)
+            fig.arrow(out.left, second.right, "grad", width=2.2)
+            fig.text((out.left[0] + second.right[0]) / 2, y + 14, "cut", "grad", 15)
+        else:
+            fig.text(out.x, y - 20, names[2], size=15)
+            fig.arrow(second.right, out.left)
+            fig.text((out.left[0] + second.right[0]) / 2, y + 14, "join", size=15)
+        for node in (first,):
+            fig.text((node.right[0] + second.left[0]) / 2, node.y, ",", "grad" if back else "ink")
+    fig.path("M24 152H516", "line", 1, dash=True)
+
+
 @figure(540, 290, """Forward: the rows of x, shape (2, 3), are added to y, shape (3,). Backward: the
     gradient, shape (3,), gets its axis back, shape (1, 3), and is repeated to shape (2, 3).""")
 def sum_back(fig):
