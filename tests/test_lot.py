@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import browser, checks, notebooks, readme
+from tools import browser, checks, notebooks, package, readme
 from tools.checks import CHECKS
 from tools.notebooks import ROOT
 
@@ -87,7 +87,7 @@ def small(tmp_path):
     edit(root, "dezero/__init__.py", '"""The package."""\n\nfrom dezero.core import box\n')
     for name in ("pyproject.toml", "settings.ini"):
         shutil.copy(ROOT / name, root)
-    notebooks.export(root, say=lambda *_: None)
+    package.export(root, say=lambda *_: None)
     notebooks.write(root / readme.README, readme.readme(root))
     assert [complaint for check in CHECKS for complaint in check(root)] == []
     return root
@@ -114,6 +114,13 @@ def spoil_notebook_metadata(root):
     nb = notebooks.read(root / CORE)
     nb["metadata"]["language_info"] = {"version": "3.11"}
     notebooks.write(root / CORE, notebooks.text(nb))
+
+
+def old_chapter(root, new, old):
+    """A chapter for old programs, and a chapter of the main line that imports it."""
+    save(root, "nbs/70_old.ipynb", code("#| default_exp old"), code("#| export\nold = 1"))
+    package.export(root, say=lambda *_: None)
+    edit(root, "dezero/next.py", new, old)
 
 
 FAULTS = [
@@ -188,7 +195,15 @@ FAULTS = [
     ),
     (
         lambda r: edit(r, "dezero/next.py", "from dezero import box", "from .core import box"),
-        "dezero/next.py imports the facade dezero",
+        "dezero/next.py imports dezero, which is a facade",
+    ),
+    (
+        lambda r: edit(r, "dezero/next.py", "core import _box", "core import box"),
+        "dezero/next.py imports dezero.core._box, which is internal there.",
+    ),
+    (
+        lambda r: old_chapter(r, "from dezero import old\n\ndef twice", "def twice"),
+        "dezero/next.py imports dezero.old, which is for old programs.",
     ),
     (lambda r: edit(r, "dezero/__init__.py", "x = 1\n"), "is a facade: it may import"),
     # README
@@ -222,6 +237,32 @@ def test_a_notebook_that_another_program_laid_out_is_found_and_mended(small):
     assert checks.stray_metadata(small) == []
 
 
+@pytest.mark.parametrize("line", ["exporti", "your_turn", "checked", "fold: why so long"])
+def test_the_directives_we_know(small, line):
+    change(small, NEXT, 1, source=f"#| {line}\nfrom dezero.core import box")
+    assert checks.odd_directives(small) == []
+
+
+def test_the_main_line_may_import_the_workshop_but_not_in_a_circle(small):
+    save(small, "nbs/50_hall.ipynb", code("#| default_exp hall"), code("#| export\nx = 1"))
+    change(small, CORE, 2, source="#| export\nfrom dezero.hall import x\n\ndef box(x): return x")
+    package.export(small, say=lambda *_: None)
+    assert checks.upward_imports(small) == []
+    edit(small, "dezero/hall.py", "from dezero import core\n")
+    assert checks.upward_imports(small) == ["import cycle: dezero.core -> dezero.hall"]
+
+
+def test_jupyterlab_hides_solutions(small):
+    change(small, CORE, 3, source="#| solution\nx = 1")
+    assert checks.stray_metadata(small)
+    tidy = notebooks.clean(notebooks.read(small / CORE))
+    assert [cell["metadata"] for cell in tidy["cells"]] == [
+        {"jupyter": {"source_hidden": True}}, {}, {}, {"jupyter": {"source_hidden": True}}
+    ]  # fmt: skip
+    notebooks.write(small / CORE, notebooks.text(tidy))
+    assert checks.stray_metadata(small) == []
+
+
 def test_our_layout_is_jupyters():
     import nbformat
 
@@ -231,15 +272,15 @@ def test_our_layout_is_jupyters():
         assert notebooks.text(notebooks.read(path)) == nbformat.writes(nb) + "\n"
 
 
-def test_export_happens_only_after_a_change(small):
+def test_export_writes_only_what_changes(small):
     def export():
-        return notebooks.export(small, say=lambda *_: None)
+        return package.export(small, say=lambda *_: None)
 
     assert export() == []
     change(small, CORE, 2, source="#| export\ndef box(x):\n    return [x]")
-    assert export() == ["core"]
+    assert export() == ["core.py"]
     edit(small, "dezero/next.py", "# by hand\n")
-    assert export() == ["next"]
+    assert export() == ["next.py"]
     assert checks.stale_export(small) == []
 
 

@@ -272,7 +272,8 @@ def extension(monkeypatch):
         ("@patch\n@property\ndef T(self: Variable): ...", ["Variable.T"]),
         ("@patch(True)\ndef sum(self: 'Variable', axis=None): ...", ["Variable.sum"]),
         ("class Exp(Function): ...\ndef exp(x): ...\n_secret = 1", ["Exp", "exp"]),
-        ("a = b = 1\nc, d = 1, 2\ne: int = 3\na.b = 4\nimport numpy", ["a", "b", "c", "d", "e"]),
+        ("a = b = 1\nc, d = 1, 2\ne: int = 3\nimport numpy", ["a", "b", "c", "d", "e"]),
+        ("A.b = 4", ["A.b"]),
     ],
 )
 def test_the_names_of_a_cell_are_found(extension, source, names):

@@ -10,9 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from configparser import ConfigParser
 from html.parser import HTMLParser
@@ -25,15 +23,16 @@ from tools.notebooks import (
     clean,
     directives,
     executed,
-    export,
     module,
     notebooks,
+    package_files,
     read,
     text,
 )
+from tools.package import current, exported, fresh, names_defined
 
-DIRECTIVES = {"default_exp", "export", "hide", "hide_input", "hide_output"}
-DIRECTIVES |= {"solution", "alt", "photo", "site_only"}
+DIRECTIVES = {"default_exp", "export", "exporti", "hide", "hide_input", "hide_output"}
+DIRECTIVES |= {"solution", "your_turn", "checked", "fold", "site_only", "alt", "photo"}
 
 
 # --- the form of the notebooks ------------------------------------------------------------------
@@ -76,7 +75,7 @@ def odd_directives(root: Path = ROOT) -> list[str]:
             if cell["cell_type"] == "code":
                 found += [f"{where}: {fault}" for fault in directive_faults(cell["source"])]
         homes = [c for c in nb["cells"] if "default_exp" in directives(c["source"])]
-        exports = [c for c in nb["cells"] if "export" in directives(c["source"])]
+        exports = list(exported(nb))
         if len(homes) > 1:
             found.append(f"{name} has {len(homes)} cells `#| default_exp`: keep the first.")
         if homes and homes[0] is not nb["cells"][0]:
@@ -99,7 +98,7 @@ def directive_faults(source: str) -> Iterator[str]:
         if re.match(r"\s*#\s*\|", line):
             if number >= len(known):
                 yield f"`{line}` must stand at the top of its cell."
-            elif not re.fullmatch(r"#\| (\w+|default_exp [\w.]+|alt: .+)", line):
+            elif not re.fullmatch(r"#\| (\w+|default_exp [\w.]+|(alt|fold): .+)", line):
                 yield f"`{line}` is neither `#| name` nor `#| default_exp name` nor `#| alt: text`."
     for name in known.keys() - DIRECTIVES:
         yield f"`#| {name}` is none of {', '.join(sorted(DIRECTIVES))}."
@@ -126,33 +125,23 @@ def unfit_outputs(root: Path = ROOT) -> list[str]:
 
 def stale_export(root: Path = ROOT) -> list[str]:
     """dezero/ is what a fresh export of the notebooks gives, and nothing else but facades."""
-    fresh = fresh_export(root)
-    found = []
-    for name, want in fresh.items():
-        have = root / "dezero" / name
-        if not have.exists() or have.read_text(encoding="utf-8") != want:
-            found.append(f"dezero/{name} differs from a fresh export: run `make export`.")
-    for path in sorted((root / "dezero").rglob("*.py")):
+    made = fresh(root)
+    found = [
+        f"dezero/{name} differs from a fresh export: run `make export`."
+        for name, want in made.items()
+        if current(root, name) != want
+    ]
+    for path in python_files(root):
         name = path.relative_to(root / "dezero").as_posix()
-        if path.name != "__init__.py" and name not in fresh:
+        if path.name != "__init__.py" and name not in made:
             found.append(f"dezero/{name} comes from no notebook: write a notebook or remove it.")
     return found
 
 
-def fresh_export(root: Path) -> dict[str, str]:
-    """The modules that the notebooks give, by path below dezero/, made in an empty folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder).resolve()
-        shutil.copy(root / "pyproject.toml", copy)
-        for path in notebooks(root):
-            target = copy / path.relative_to(root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-        export(copy, say=lambda *_: None)
-        made = sorted((copy / "dezero").rglob("*.py"))
-        return {
-            p.relative_to(copy / "dezero").as_posix(): p.read_text(encoding="utf-8") for p in made
-        }
+def python_files(root: Path) -> list[Path]:
+    """The modules and facades of dezero/, and the stubs beside them."""
+    stubs = sorted((root / "dezero").rglob("*.pyi"))
+    return [path for path in package_files(root) if path.suffix == ".py"] + stubs
 
 
 # dezero.core_simple offers the names of the book's first version beside those of the engine.
@@ -171,7 +160,9 @@ def module_clashes(root: Path = ROOT) -> list[str]:
         if home in homes:
             found.append(f"{notebook} and {homes[home]} both export to {home}.")
         homes[home] = notebook
-        for name in exported_names(nb) if home not in TWINS else ():
+        for name in names_defined("\n".join(exported(nb))) if home not in TWINS else ():
+            if re.match(r"_[a-z]", name):
+                continue  # internal: no other module sees it
             # A layer may have the name of the function that it calls: L.Linear and F.Linear.
             key = f"L.{name}" if home.startswith("layers.") and name[0].isupper() else name
             if key in names:
@@ -180,51 +171,52 @@ def module_clashes(root: Path = ROOT) -> list[str]:
     return found
 
 
-def exported_names(nb: Notebook) -> Iterator[str]:
-    """What the exported cells define at the top level; a patched method as Class.method."""
-    cells = [c["source"] for c in nb["cells"] if "export" in directives(c["source"])]
-    for node in [n for source in cells for n in ast.parse(source).body]:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            decorators = {ast.unparse(d) for d in node.decorator_list}
-            if decorators & {"overload", "typing.overload", f"{node.name}.setter"}:
-                continue
-            if isinstance(node, ast.FunctionDef) and any(
-                d.split("(")[0] == "patch" for d in decorators
-            ):
-                owner = node.args.args[0].annotation
-                yield f"{ast.unparse(owner) if owner else '?'}.{node.name}"
-            else:
-                yield node.name
-        elif isinstance(node, ast.Assign):
-            targets = [e for t in node.targets for e in getattr(t, "elts", [t])]
-            yield from (ast.unparse(t) for t in targets if isinstance(t, (ast.Name, ast.Attribute)))
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id
+WORKSHOP, OLD = 50, 70  # chapters from 50 on are the workshop; from 70 on they serve old programs
 
 
 def upward_imports(root: Path = ROOT) -> list[str]:
-    """A module imports only modules of earlier notebooks, at the top; facades only import."""
-    order = [home for path in notebooks(root) if (home := module(read(path)))]
-    rank = {f"dezero.{home}": number for number, home in enumerate(order)}
+    """The main line imports what stands before it, and the workshop; nothing imports a facade."""
+    ranks = {f"dezero.{home}": number for number, home in numbered(root)}
     found, graph = [], {}
-    for path in sorted((root / "dezero").rglob("*.py")):
+    for path in python_files(root):
+        if path.suffix != ".py":
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         name, is_facade = dotted(path, root), path.name == "__init__.py"
         where = path.relative_to(root).as_posix()
-        imported = {known(target, rank, root) for _, target in imports(tree, name, is_facade)}
-        graph[name] = imported - {None, name}
+        targets = [target for _, target in imports(tree, name, is_facade)]
+        graph[name] = {known(target, ranks, root) for target in targets} - {None, name}
         if is_facade:
             if not all(is_plain(node) for node in tree.body):
                 found.append(f"{where} is a facade: it may import, and nothing else.")
             continue
         for target in sorted(graph[name]):
-            if target not in rank:
-                found.append(f"{where} imports the facade {target}: import from the module itself.")
-            elif rank[target] >= rank.get(name, -1):
-                found.append(f"{where} imports {target}, which comes later in the book.")
+            if fault := forbidden(ranks.get(name, 0), ranks.get(target)):
+                found.append(f"{where} imports {target}, {fault}.")
+        for target in targets:
+            if re.search(r"\._(?!_)\w+$", target) and known(target, ranks, root) != name:
+                found.append(f"{where} imports {target}, which is internal there.")
         if any(nested for nested, _ in imports(tree, name, is_facade)):
             found.append(f"{where} imports dezero inside a function: import at the top.")
     return found + [f"import cycle: {' -> '.join(c)}" for c in cycles(graph)]
+
+
+def numbered(root: Path) -> Iterator[tuple[int, str]]:
+    """The number of each chapter that has a module, and the module."""
+    for path in notebooks(root):
+        if (home := module(read(path))) and path.name[:2].isdigit():
+            yield int(path.name[:2]), home
+
+
+def forbidden(own: int, other: int | None) -> str | None:
+    """Why a chapter may not import from another, by their numbers; None if it may."""
+    if other is None:
+        return "which is a facade: import from the module itself"
+    if other >= OLD and own < OLD:
+        return "which is for old programs"
+    if own < WORKSHOP and own <= other < WORKSHOP:
+        return "which comes later in the book"
+    return None
 
 
 def dotted(path: Path, root: Path) -> str:
@@ -256,11 +248,11 @@ def is_ours(target: str) -> bool:
     return target.split(".")[0] == "dezero"
 
 
-def known(target: str, rank: dict[str, int], root: Path) -> str | None:
+def known(target: str, ranks: dict[str, int], root: Path) -> str | None:
     """The module that an import of `target` reaches: itself, or the one that holds the name."""
     while target:
         place = root.joinpath(*target.split("."))
-        if target in rank or place.with_suffix(".py").exists() or place.is_dir():
+        if target in ranks or place.with_suffix(".py").exists() or place.is_dir():
             return target
         target = target.rpartition(".")[0]
     return None

@@ -1,6 +1,6 @@
 """The notebooks of the book: list, clean, export, execute, refresh.
 
-    python -m tools.notebooks export            the `#| export` cells -> dezero/
+    python -m tools.notebooks export            the exported cells -> dezero/ (tools/package.py)
     python -m tools.notebooks execute           every notebook, freshly run -> _build/executed/
     python -m tools.notebooks refresh           the outputs of _build/executed/ -> the notebooks
     python -m tools.notebooks clean [--check]   remove what does not belong into a commit
@@ -32,9 +32,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("nbs", "nbs/examples")
 FRONT = "index.ipynb"
 EXECUTED = "_build/executed"
-EXPORTED = "_build/exported.json"
 
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+# As `nbdev-clean` writes it: the two must agree.
+KERNEL = {"display_name": "python3", "language": "python", "name": "python3"}
+# JupyterLab folds the source of such cells: a solution is opened by who wants to see it.
+FOLDED = {"solution", "hide", "default_exp"}
 CELL_SECONDS = 300
 # Another version of one of these may print or draw differently.
 WATCHED = ("numpy", "matplotlib", "graphviz-pure", "ipython", "ipykernel", "nbclient")
@@ -118,7 +120,7 @@ def module(nb: Notebook) -> str | None:
 
 
 def clean(nb: Notebook) -> Notebook:
-    """A copy with nothing in it that a reader or a diff does not need."""
+    """A copy without what neither a reader nor a diff needs; `nbdev-clean` finds nothing to do."""
     nb = copy.deepcopy(nb)
     nb["metadata"] = {"kernelspec": KERNEL}
     nb["nbformat"], nb["nbformat_minor"] = 4, 5
@@ -126,53 +128,14 @@ def clean(nb: Notebook) -> Notebook:
         cell["metadata"] = {}
         if cell["cell_type"] == "code":
             cell["execution_count"] = None
+            if FOLDED & directives(cell["source"]).keys():
+                cell["metadata"] = {"jupyter": {"source_hidden": True}}
         for output in cell.get("outputs", []):
             if "metadata" in output:
                 output["metadata"] = {}
             if "execution_count" in output:
                 output["execution_count"] = None
     return nb
-
-
-# --- export -------------------------------------------------------------------------------------
-
-
-def export(root: Path = ROOT, say=print) -> list[str]:
-    """Compile the exported cells into dezero/. Only where notebook or module changed; which did."""
-    from nbdev.export import nb_export
-
-    done_file = root / EXPORTED
-    done = json.loads(done_file.read_text(encoding="utf-8")) if done_file.exists() else {}
-    marks, made = {}, []
-    home = Path.cwd()
-    os.chdir(root)  # nbdev looks for its settings in the current folder
-    try:
-        for path in notebooks(root):
-            if not (name := module(read(path))):
-                continue
-            target = root / "dezero" / (name.replace(".", "/") + ".py")
-            if done.get(name) != export_mark(path, target):
-                nb_export(str(path), lib_path=str(root / "dezero"))
-                made.append(name)
-                say(f"  nbs/{path.name} -> {target.relative_to(root).as_posix()}")
-            marks[name] = export_mark(path, target)
-    finally:
-        os.chdir(home)
-    write(done_file, json.dumps(marks, indent=1) + "\n")
-    return made
-
-
-def export_mark(notebook: Path, target: Path) -> str:
-    parts = [version("nbdev").encode(), notebook.read_bytes()]
-    parts += [target.read_bytes() if target.exists() else b"missing"]
-    return digest(parts)
-
-
-def digest(parts: list[bytes]) -> str:
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(hashlib.sha256(part).digest())
-    return total.hexdigest()
 
 
 # --- execute ------------------------------------------------------------------------------------
@@ -191,12 +154,24 @@ def fingerprint(path: Path, root: Path = ROOT) -> str:
     """Changes when a fresh execution could give something else."""
     parts = [f"{cell['cell_type']}\n{cell['source']}".encode() for cell in read(path)["cells"]]
     beside = [p for p in path.parent.glob("[!._]*") if p.is_file() and p.suffix != ".ipynb"]
-    files = (beside if path.parent != root else []) + list((root / "dezero").rglob("*.py"))
-    for p in sorted(files):
+    for p in sorted((beside if path.parent != root else []) + package_files(root)):
         parts += [p.relative_to(root).as_posix().encode(), p.read_bytes()]
     parts += [f"python {platform.python_version()}".encode()]
     parts += [f"{name} {version(name)}".encode() for name in WATCHED]
     return digest(parts)
+
+
+def package_files(root: Path = ROOT) -> list[Path]:
+    """The files of dezero/ that matter when it runs. (nbdev's commands leave an index there.)"""
+    found = sorted(p for p in (root / "dezero").rglob("*") if p.is_file())
+    return [p for p in found if p.suffix not in (".pyc", ".pyi") and p.name != "_modidx.py"]
+
+
+def digest(parts: list[bytes]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
 
 
 def is_current(path: Path, root: Path = ROOT) -> bool:
@@ -311,6 +286,8 @@ def main() -> int:
     if args.do == "list":
         print(*[p.relative_to(ROOT).as_posix() for p in paths], sep="\n")
     elif args.do == "export":
+        from tools.package import export
+
         export()
     elif args.do in ("execute", "refresh"):
         drop_orphans()

@@ -1,8 +1,9 @@
 """Write README.md from index.ipynb: `python -m tools.readme`, or with `--check` only compare.
 
 Cells obey their `#|` lines: `hide` and `site_only` drop a cell, `hide_input` its source,
-`hide_output` its outputs. The directive lines themselves are dropped. Links and pictures are relative to the root,
-where both files lie. An output that is a picture cannot stand in a README: show a file of images/.
+`hide_output` its outputs. The directive lines themselves are dropped. Links and pictures are
+relative to the root, where both files lie. An output that is a picture cannot stand in a README:
+show a file of images/.
 
 (nbconvert could do this too, but takes two seconds to be imported, and its template for Markdown
 knows nothing of `#|` lines.)

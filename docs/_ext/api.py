@@ -20,6 +20,8 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import make_refnode
 
+from tools.package import names_in
+
 # In `x`s the backticks need a break after them, or docutils does not see that they end.
 CODE_AND_LETTERS = re.compile(r"(?<![`:\w])`([^`]+)`(?=\w)")
 
@@ -392,7 +394,7 @@ def find_source(app, module):
     tags = dict(analyzer.tags)
     for node in ast.parse(analyzer.code).body:
         start = min(part.lineno for part in [node, *getattr(node, "decorator_list", [])])
-        for name in cells.names_in(node):
+        for name in names_in(node):
             tags[name] = ("def", start, node.end_lineno)
     return analyzer.code, tags
 

@@ -23,10 +23,10 @@ import re
 from dataclasses import dataclass, field
 
 from tools.notebooks import body, directives, read
+from tools.package import EXPORTS, names_in
 
 LONGEST = 80  # letters of an example in the reference
 HIDDEN = {"hide", "default_exp", "your_turn"}
-EXPORTS = {"export", "exporti"}
 FOLDED = {"solution": "Solution", "checked": "checked here"}
 
 
@@ -44,30 +44,6 @@ def is_private(name):
 
 def is_operator(name):
     return "." in name and name.split(".")[-1].startswith("__")
-
-
-def names_in(node):
-    """The names that one statement defines."""
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        setters = [d for d in node.decorator_list if ast.unparse(d) == f"{node.name}.setter"]
-        return [] if setters else [patched_class(node) + node.name]
-    if isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        return [part.id for target in targets for part in ast.walk(target) if is_new(part)]
-    return []
-
-
-def is_new(part):
-    return isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-
-
-def patched_class(node):
-    """`"Class."` for a function under a decorator named `patch`, else the empty string."""
-    for decorator in node.decorator_list:
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(called, ast.Name) and called.id == "patch":
-            return ast.unparse(node.args.args[0].annotation).strip("'") + "."
-    return ""
 
 
 @dataclass
