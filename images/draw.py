@@ -11,6 +11,7 @@ import argparse
 import math
 import re
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -230,6 +231,15 @@ class Figure:
                 if value != "":
                     self.text(x + (j + 0.5) * size, y + (i + 0.5) * size, str(value), ink, 15)
         return Node(x + w / 2, y + h / 2, w / 2, h / 2)
+
+    @contextmanager
+    def link_to(self, address):
+        """Whatever is drawn meanwhile leads to this address; to none, it is drawn plainly."""
+        start = len(self.parts)
+        yield
+        if address:
+            inner = "\n".join(self.parts[start:])
+            self.parts[start:] = [tag("a", inner, href=address)]
 
     def svg(self):
         """The whole file as text."""
@@ -1283,42 +1293,48 @@ def max_back(fig):
 
 
 STAGES = (
-    ("automatic derivatives", ("core", "numdiff", "backprop")),
-    ("natural expressions", ("operators",)),
-    ("higher-order derivatives", ("visualize", "elementwise", "higher order")),
-    ("neural networks", ("shapes", "activations", "layers", "models", "optimizers", "datasets",
-                         "dataloaders", "training")),
-    ("GPU, CNN, RNN", ("cuda", "regularization", "conv", "conv layers", "vision", "rnn")),
+    ("automatic derivatives", "00 core, 01 numdiff, 02 backprop"),
+    ("natural expressions", "03 operators"),
+    ("higher-order derivatives", "04 visualize, 05 elementwise, 06 higher order"),
+    ("neural networks", "07 shapes, 08 reductions, 09 products, 10 activations, 11 losses, "
+     "12 layers, 13 models, 14 optimizers, 15 datasets, 16 dataloaders, 17 training"),
+    ("GPU, CNN, RNN", "18 cuda, 19 regularization, 20 conv, 21 vision, 22 rnn, 23 attention"),
 )
-WRITTEN = 15  # how many chapters the book has
+WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 56 transforms, "
+            "57 progress, 58 download, 59 formats, 60 callbacks, 61 anomaly, 62 environment, "
+            "70 core simple, 71 published")
+WRITTEN = 18  # how many chapters of the stages the book has
 
 
-@figure(508, 596, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
+@figure(508, 990, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
     backprop. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4, neural
-    networks: 07 to 14. 5, GPU, CNN and RNN: 15 to 20. Filled chapters are written, outlined ones
-    are planned.""")
+    networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71. Filled
+    chapters are written, outlined ones are planned. Each written one is a link.""")
 def map(fig):
     """The map of the book"""
-    def chip(x, y, w, label, written):
+    def chip(x, y, w, label, written, fill="fun"):
         if written:
-            fig.rect(x, y - 16, w, 32, "fun", radius=8, stroke_width=1.5)
-            fig.text(x + 10, y, label, "fun-ink", 15, "start", bold=True)
+            fig.rect(x, y - 16, w, 32, fill, radius=8, stroke_width=1.5)
+            fig.text(x + 10, y, label, INK[fill], 15, "start", bold=True)
         else:
             fig.add("rect", x=x, y=y - 16, width=w, height=32, rx=8,
                     cls="dz-path dz-dash dz-line", stroke_width=1.25)
             fig.text(x + 10, y, label, "soft", 15, "start")
 
-    y, number = 32, 0
+    def rows(y, title, chapters, fill):
+        fig.text(24, y, title, anchor="start", bold=True)
+        for i, chapter in enumerate(chapters.split(", ")):
+            written = fill == "var" or int(chapter[:2]) < WRITTEN
+            with fig.link_to(f"../nbs/{chapter.replace(' ', '_')}.ipynb" if written else None):
+                chip(24 + 156 * (i % 3), y + 36 + 40 * (i // 3), 148, chapter, written, fill)
+        return y + 80 + 40 * (i // 3)
+
+    y = 32
     for stage, (title, chapters) in enumerate(STAGES, 1):
-        fig.text(24, y, f"{stage}  {title}", anchor="start", bold=True)
-        y += 36
-        for i, chapter in enumerate(chapters):
-            chip(24 + 156 * (i % 3), y + 40 * (i // 3), 148, f"{number:02} {chapter}",
-                 number < WRITTEN)
-            number += 1
-        y += 40 * ((len(chapters) - 1) // 3) + 44
-    chip(296, 566, 90, "written", True)
-    chip(394, 566, 90, "planned", False)
+        y = rows(y, f"{stage}  {title}", chapters, "fun")
+    rows(y, "the workshop: what a package needs besides", WORKSHOP, "var")
+    chip(296, 960, 90, "written", True)
+    chip(394, 960, 90, "planned", False)
 
 
 @figure(64, 64, "A box with an arrow that leaves it and turns back into it.", card=False)

@@ -101,7 +101,7 @@ def labels(root):
 def grounds(root):
     """Every label with the topmost filled shape behind its middle."""
     shapes, found = [], []
-    for element in root:
+    for element in root.iter():
         if element.tag in (f"{SVG}rect", f"{SVG}ellipse", f"{SVG}circle"):
             shape = Shape(element)
             shapes += [shape] if shape.fill else []
@@ -292,8 +292,33 @@ def test_every_figure_is_shown():
     assert set(DRAWN) - {name for _, _, name in pictures()} <= {"logo.svg"}
 
 
+def chapters_of(text):
+    return [name.replace(" ", "_") for name in text.split(", ")]
+
+
 def test_map_knows_the_chapters():
-    chapters = [name for _, names in draw.STAGES for name in names]
-    planned = [f"{i:02}_{name.replace(' ', '_')}" for i, name in enumerate(chapters)]
-    written = sorted(p.stem for p in (ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
-    assert written == planned[:draw.WRITTEN]
+    stages = [name for _, names in draw.STAGES for name in chapters_of(names)]
+    assert [int(name[:2]) for name in stages] == list(range(len(stages)))
+    written = sorted(path.stem for path in (ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
+    todo = stages[draw.WRITTEN:]
+    assert [name for name in written if name not in todo] == [
+        *stages[:draw.WRITTEN], *chapters_of(draw.WORKSHOP)]
+
+
+def test_chapters_on_the_map_are_links():
+    links = [link.get("href") for link in ROOTS["map.svg"].iter(f"{SVG}a")]
+    assert len(links) == draw.WRITTEN + len(chapters_of(draw.WORKSHOP))
+    assert [link for link in links if not (IMAGES / link).is_file()] == []
+
+
+def test_the_front_page_has_the_stages_of_the_map():
+    front = "".join(
+        "".join(cell["source"])
+        for cell in json.loads((ROOT / "index.ipynb").read_text(encoding="utf-8"))["cells"])
+    headings = re.findall(r"^### Stage (\d): (.+)$", front, re.M)
+    wanted = [(str(number), title) for number, (title, _) in enumerate(draw.STAGES, 1)]
+    assert headings == wanted[:len(headings)] and len(headings) >= 4
+    for (number, _), (_, names) in zip(headings, draw.STAGES):
+        section = front.split(f"### Stage {number}: ")[1].split("\n###")[0]
+        listed = re.findall(r"\(nbs/(\w+)\.ipynb\)", section)
+        assert listed == chapters_of(names)[:len(listed)]

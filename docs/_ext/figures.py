@@ -16,6 +16,7 @@ LOG = logging.getLogger(__name__)
 ROOT = re.compile(r"<svg\b[^>]*>")
 WIDTH = re.compile(r'\swidth="([\d.]+)pt"')
 LETTERS = re.compile(r'\bscale\(([\d.]+) -|\bfont-size="([\d.]+)"')  # Matplotlib, Graphviz
+CHAPTER = re.compile(r'href="\.\./([^"]+)\.ipynb"')  # a figure lies in a folder of the root
 STYLE = re.compile(r"<style>.*?</style>\s*", re.S)
 
 
@@ -35,8 +36,9 @@ def inline(svg, alt, prefix):
     body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", body)
     body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}\1"', body)
+    role = "group" if "<a " in body else "img"  # within an image, nothing could be clicked
     attributes = re.sub(r'\s(?:role|aria-[a-z]+|id|xmlns)="[^"]*"', "", root[0])[4:-1]
-    return f'<svg{attributes} role="img" aria-label="{escape(alt)}">{body}</svg>'
+    return f'<svg{attributes} role="{role}" aria-label="{escape(alt)}">{body}</svg>'
 
 
 def too_wide(svg, column=390, smallest=8):
@@ -71,7 +73,17 @@ class InlineFigures(SphinxPostTransform):
                     svg = svg.replace(style, "")
                 styles.add(style)
             svg = inline(svg, image.get("alt", ""), f"figure-{number}-")
+            svg = CHAPTER.sub(self.address_of, svg)
             image.replace_self(nodes.raw("", svg, format="html"))
+
+
+    def address_of(self, found):
+        """The page of a chapter, seen from the page that is being written."""
+        here, there = self.env.docname, found[1]
+        if there not in self.env.found_docs:
+            LOG.warning(f"a figure leads to {there}, which is no chapter", location=here)
+            return ""
+        return f'href="{self.app.builder.get_relative_uri(here, there)}"'
 
 
 def setup(app):
