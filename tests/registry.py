@@ -67,7 +67,7 @@ HELPERS = set(
     # elementwise
     " floats quotient erf_near erf_far"
     # shapes
-    " Reduction reshaped transposed sizes axes_of kept_shape argmax argmin others unused spelled"
+    " Reduction reshaped transposed as_tuple kept_shape argmax argmin others unused spelled"
     " other_factors sum_array_to logsumexp_array reshape_sum_backward"
     # neuralnet
     " examples same_shape difference mean_of class_axis operand right_classes distribution targets"

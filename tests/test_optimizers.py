@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import dezero.functions as F
 from dezero import Parameter, Variable
-from dezero.layers import Layer, Linear
 from dezero.files import load_arrays, save_arrays
+from dezero.layers import Layer, Linear
 from dezero.models import MLP
 from dezero.optimizers import (
     PIECE,

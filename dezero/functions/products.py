@@ -25,7 +25,7 @@ from dezero.functions.reductions import (
     Std,
     Sum,
     Var,
-    sizes,
+    as_tuple,
 )
 from dezero.functions.shapes import (
     Concat,
@@ -139,7 +139,7 @@ def tensordot(a, b, axes: Any = 2):
     "Products summed over axes of `a` and `b`: the last and first `axes`, or a pair of lists."
     a_shape, b_shape = np.shape(array_of(a)), np.shape(array_of(b))
     if not np.iterable(axes): axes = range(-axes, 0), range(axes)
-    left, right = [list(sizes(each)) for each in axes]
+    left, right = [list(as_tuple(each)) for each in axes]
     try: fits = [a_shape[i] for i in left] == [b_shape[j] for j in right]
     except IndexError: fits = False
     if not fits or len(set(left)) < len(left) or len(set(right)) < len(right):
@@ -161,9 +161,9 @@ def dot(a, b):
 install(dot=dot, matmul=matmul)
 
 # %% ../../nbs/09_products.ipynb #imports-for-words
+from dezero.core import patch
 from dezero.functions.elementwise import Maximum, Minimum, Where
 from dezero.operators import Pow, Power
-from dezero.core import patch
 
 # %% ../../nbs/09_products.ipynb #letters
 @patch

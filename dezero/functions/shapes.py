@@ -20,6 +20,11 @@ from ..core import Function, Variable, as_variable, patch
 from ..numdiff import array_of
 from ..operators import install
 
+# %% ../../nbs/07_shapes.ipynb #array-module
+def array_module(x: Any) -> Any:
+    "The module that makes arrays like `x`: numpy."
+    return np
+
 # %% ../../nbs/07_shapes.ipynb #reshape
 class Reshape(Function):
     "The same elements in another shape. Book step 38."
@@ -137,9 +142,10 @@ class PutItem(Function):
     "An array of zeros with `gy` added at `index`: the gradient of `GetItem`."
     def __init__(self, index, shape): self.index_, self.shape = index, shape
     def forward(self, gy):
-        gx = np.zeros(self.shape, gy.dtype)
+        xp = array_module(gy)
+        gx = xp.zeros(self.shape, gy.dtype)
         if is_basic(self.index_) or is_mask(self.index_): gx[self.index_] = gy
-        else: np.add.at(gx, self.index_, gy)
+        else: xp.add.at(gx, self.index_, gy)
         return gx
     def ggy(self, ggx, gy): return apply(GetItem(self.index_), ggx)
     rules = ggy,
