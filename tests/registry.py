@@ -69,11 +69,10 @@ HELPERS = set(
     # shapes
     " Reduction reshaped transposed as_tuple kept_shape argmax argmin others unused spelled"
     " other_factors sum_array_to logsumexp_array reshape_sum_backward"
-    # neuralnet
-    " examples same_shape difference mean_of class_axis operand right_classes distribution targets"
-    " shares accuracy"
+    # losses
+    " accuracy"
     # still to come
-    " later conv2d conv2d_simple deconv2d pooling pooling_simple average_pooling"
+    " conv2d conv2d_simple deconv2d pooling pooling_simple average_pooling"
     " im2col im2col_array col2im col2im_array".split()
 )
 

@@ -68,7 +68,7 @@ def test_an_axis_in_front_stretches_nothing(f):
 
 @pytest.mark.parametrize("delta", [0, -1.0, np.nan])
 def test_a_delta_without_meaning_is_told(delta):
-    with pytest.raises(ValueError, match="delta must be positive, not"):
+    with pytest.raises(ValueError, match="delta must be a positive number, not"):
         F.huber(np.ones(2), np.zeros(2), delta)
 
 
@@ -290,7 +290,7 @@ def test_a_number_is_no_row_of_scores():
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, np.nan])
 def test_smoothing_is_a_share(share):
-    with pytest.raises(ValueError, match="label_smoothing is a share, from 0 to 1"):
+    with pytest.raises(ValueError, match="label_smoothing must be a share, from 0 to 1, not"):
         F.softmax_cross_entropy(np.zeros((2, 3)), np.array([0, 1]), label_smoothing=share)
 
 

@@ -144,7 +144,6 @@ class Softplus(Function):
         return y
     def gx(self, gy, x): return gy * apply(Sigmoid(), x)
     rules = gx,
-    words = '{gy} * sigmoid({x})', 'the slope of softplus is sigmoid'
 
 # %% ../../nbs/10_activations.ipynb #softplus-2
 def softplus(x) -> Variable:
@@ -167,7 +166,6 @@ class SiLU(Function):
         g *= gy
         return g
     rules = gx,
-    words = ('{gy} * (sigmoid({x}) + {y} * (1 - sigmoid({x})))', 'the derivative of a product')
 
 # %% ../../nbs/10_activations.ipynb #silu-2
 def silu(x) -> Variable:
@@ -189,8 +187,6 @@ class GELU(Function):
         density = apply(Exp(), -0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
         return gy * (below + x * density)
     rules = gx,
-    words = ('{gy} * (the probability below {x} + {x} * the density at {x})',
-             'the derivative of a product')
 
 # %% ../../nbs/10_activations.ipynb #gelu-2
 def gelu(x) -> Variable:
@@ -219,7 +215,6 @@ class Softmax(Function):
         g *= y
         return g
     rules = gx,
-    words = ('({gy} - the sum of {gy} * {y}) * {y}', 'what one class wins the others lose')
 
 # %% ../../nbs/10_activations.ipynb #class-axis
 def _class_axis(x, axis):
@@ -246,9 +241,18 @@ class LogSoftmax(Function):
         p *= gy.sum(_class_axis(x, self.axis), keepdims=True)
         return gy - p
     rules = gx,
-    words = ('{gy} - exp({y}) * the sum of {gy}', 'what one class wins the others lose')
 
 # %% ../../nbs/10_activations.ipynb #log-softmax
 def log_softmax(x, axis: int = 1) -> Variable:
     "The logarithm of `softmax(x, axis)`, exact where that is tiny."
     return LogSoftmax(axis)(x)
+
+# %% ../../nbs/10_activations.ipynb #words
+Softplus.words = ('{gy} * sigmoid({x})', 'the slope of softplus is sigmoid')
+SiLU.words = ('{gy} * (sigmoid({x}) + {y} * (1 - sigmoid({x})))', 'the derivative of a product')
+GELU.words = (
+    '{gy} * (the probability below {x} + {x} * the density at {x})',
+    'the derivative of a product',
+)
+Softmax.words = ('({gy} - the sum of {gy} * {y}) * {y}', 'what one class wins the others lose')
+LogSoftmax.words = ('{gy} - exp({y}) * the sum of {gy}', 'what one class wins the others lose')

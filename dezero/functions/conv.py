@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['conv2d', 'conv2d_simple', 'deconv2d', 'pooling', 'pooling_simple', 'average_pooling', 'im2col', 'im2col_array',
-           'col2im', 'col2im_array', 'later']
+           'col2im', 'col2im_array']
 
 # %% ../../nbs/20_conv.ipynb #later
-def later(name):
+def _to_come(name):
     "A function whose chapter is still to come: calling it is a `NotImplementedError`."
     def function(*operands, **options):
         raise NotImplementedError(f'{name} comes with chapter 20, convolution and pooling')
@@ -15,8 +15,8 @@ def later(name):
     function.__doc__ = 'Comes with chapter 20.'
     return function
 
-conv2d, conv2d_simple, deconv2d = map(later, ('conv2d', 'conv2d_simple', 'deconv2d'))
-pooling, pooling_simple = map(later, ('pooling', 'pooling_simple'))
-average_pooling = later('average_pooling')
-im2col, im2col_array = map(later, ('im2col', 'im2col_array'))
-col2im, col2im_array = map(later, ('col2im', 'col2im_array'))
+conv2d, conv2d_simple, deconv2d = map(_to_come, ('conv2d', 'conv2d_simple', 'deconv2d'))
+pooling, pooling_simple = map(_to_come, ('pooling', 'pooling_simple'))
+average_pooling = _to_come('average_pooling')
+im2col, im2col_array = map(_to_come, ('im2col', 'im2col_array'))
+col2im, col2im_array = map(_to_come, ('col2im', 'col2im_array'))
