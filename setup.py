@@ -31,6 +31,6 @@ setup(
     install_requires=lines(settings["requirements"]["package"]),
     extras_require={extra: lines(text) for extra, text in settings["extras"].items()},
     packages=find_packages(include=["dezero", "dezero.*"]),
-    package_data={"dezero": ["py.typed", "data/*"]},
+    package_data={"": ["*.pyi"], "dezero": ["py.typed", "data/*"]},
     zip_safe=False,
 )

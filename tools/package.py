@@ -66,6 +66,8 @@ def fresh(root: Path = ROOT) -> dict[str, str]:
     """What the notebooks give, by path below dezero/, made in an empty folder."""
     from nbdev.export import nb_export
 
+    from tools.stubs import stubs
+
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder).resolve()
@@ -81,10 +83,11 @@ def fresh(root: Path = ROOT) -> dict[str, str]:
                     nb_export(str(twin), lib_path=str(copy / "dezero"))
         finally:
             os.chdir(here)
-        made = sorted((copy / "dezero").rglob("*.py"))
-        return {
-            p.relative_to(copy / "dezero").as_posix(): p.read_text(encoding="utf-8") for p in made
+        made = {
+            path.relative_to(copy / "dezero").as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted((copy / "dezero").rglob("*.py"))
         }
+    return made | stubs(made)
 
 
 def export(root: Path = ROOT, say=print) -> list[str]:
