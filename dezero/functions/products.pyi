@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from ..backprop import SumTo, apply
 from ..core import Function
-from dezero.functions.reductions import Clip, Cumsum, LogSumExp, Max, Mean, Min, Norm, Prod, Std, Sum, Var, sizes
+from dezero.functions.reductions import Clip, Cumsum, LogSumExp, Max, Mean, Min, Norm, Prod, Std, Sum, Var, as_tuple
 from dezero.functions.shapes import Concat, ExpandDims, Flip, GetItem, Pad, PutItem, Reshape, Split, Squeeze, Stack, SwapAxes, Transpose, is_basic
 from ..numdiff import array_of
 from ..operators import UFUNCS, install, mul
@@ -38,9 +38,9 @@ def spelled(subscripts, xs): ...
 def einsum(subscripts, *xs): ...
 def tensordot(a, b, axes: Any=2): ...
 def dot(a, b): ...
+from dezero.core import patch
 from dezero.functions.elementwise import Maximum, Minimum, Where
 from dezero.operators import Pow, Power
-from dezero.core import patch
 _MOVED: str
 _COUNTED: str
 def _words_of_index(f): ...
