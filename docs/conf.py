@@ -57,9 +57,12 @@ copybutton_selector = "div[class*=highlight-]:not(.output) > .highlight > pre"
 
 html_theme = "sphinx_book_theme"
 html_title = "DeZero"
+templates_path = ["_templates"]
+html_sidebars = {"**": ["navbar-logo.html", "search-button-field.html", "menu.html"]}
 html_static_path = ["_static", str(mathjax / "mathjax" / "tex-svg.js")]
 html_css_files = ["book.css"]
 html_js_files = ["book.js"]
+html_search_scorer = str(HERE / "_static" / "search.js")
 html_use_index = False  # the page "All names" says more
 html_domain_indices = False
 html_show_sourcelink = False
@@ -67,8 +70,7 @@ html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "DeZero", "alt_text": "DeZero: to the first page"},
     "navbar_persistent": [],
-    "show_navbar_depth": 1,
-    "home_page_in_toc": False,
+    "article_header_end": ["header-links.html", "article-header-buttons.html"],
     "use_download_button": True,
     "use_fullscreen_button": False,
     "show_toc_level": 2,

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_ext")]
 
 from api import GROUPS  # noqa: E402
+from chart import chart, fill  # noqa: E402
 
 from tools.notebooks import module, notebooks, read  # noqa: E402
 
@@ -48,8 +49,10 @@ def sources(root, executed):
             names.append(NAMES.format(f"dezero.{name}"))
     yield Path("api", "index.md"), "\n".join(names).encode()
     yield Path("api", "variable.md"), "\n".join([VARIABLE, *map(GROUP.format, GROUPS)]).encode()
-    results = (root / "docs" / "benchmarks.md", root / "benchmarks" / "results.md")
-    yield Path("benchmarks.md"), b"".join(path.read_bytes() for path in results)
+    results = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    told = (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    yield Path("benchmarks.md"), (fill(told, results) + results).encode()
+    yield Path("images", "benchmarks.svg"), chart(results).encode()
     for path in (root / "images").glob("*.svg"):
         yield path.relative_to(root), path.read_bytes()
 

@@ -20,12 +20,12 @@ from tools.notebooks import notebooks, read
 
 TOCTREE = """```{{toctree}}
 :hidden:
-:caption: {caption}
 
 {entries}
 ```"""
 
 
+LISTED = re.compile(r"\]\((nbs/\S+)\.ipynb\)")
 CODE = re.compile("`([^`]+)`")
 COLUMNS = re.compile(r"\S {2,}\S")
 RANGE = re.compile(r"(\d+-\w+,?)")
@@ -65,31 +65,42 @@ def show_notebook(app, docname, source):
     source[0] = json.dumps(notebook)
 
 
-def toc(app):
-    """The table of contents: chapters, then reference pages, with short titles."""
-    chapters = [f"{each.number} · {each.short} <{each.docname}>" for each in numbered(app)]
-    stories = [f"{each.short} <{each.docname}>" for each in app.chapters if not each.number]
+def menu(app):
+    """The parts of the site: pairs of a caption and of what stands there, each a short title and
+    the name of its page.
+
+    The headings of the front page are the stages. What it does not list goes into the last one.
+    """
+    front = read(Path(app.srcdir, "index.ipynb"))["cells"]
+    text = "".join(cell["source"] + "\n" for cell in front if cell["cell_type"] == "markdown")
+    parts, left = [], {chapter.docname: chapter for chapter in app.chapters}
+    for section in text.split("\n### ")[1:]:
+        heading = section.split("\n")[0].removeprefix("The ")
+        listed = [page for page in LISTED.findall(section) if page in left]
+        titles = [left.pop(page).numbered_title for page in listed]
+        parts.append((heading[0].upper() + heading[1:], list(zip(titles, listed, strict=True))))
+    rest = [(chapter.numbered_title, page) for page, chapter in left.items()]
     pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
     pages.sort(key=lambda page: api.page_order(app, page))
-    reference = [f"{page.replace('index', 'All names')} <api/{page}>" for page in pages]
-    measured = ["Benchmarks <benchmarks>"]
-    blocks = [
-        ("The book", chapters),
-        ("Stories", stories),
-        ("Reference", reference),
-        ("Measured", measured),
+    names = {"index": "All names", "variable": "Variable"}
+    return [
+        *(part for part in [*parts, ("More", rest)] if part[1]),
+        ("Reference", [(names.get(page, page), f"api/{page}") for page in pages]),
+        ("Benchmarks", [("Benchmarks", "benchmarks")]),
     ]
-    written = [
-        TOCTREE.format(caption=caption, entries="\n".join(entries))
-        for caption, entries in blocks
-        if entries
-    ]
-    return "\n\n".join(written)
 
 
-def numbered(app):
-    """The chapters proper; notebooks without a number are stories that use the package."""
-    return [chapter for chapter in app.chapters if chapter.number]
+def toc(app):
+    """The menu as Sphinx wants it: "previous" and "next" go through it."""
+    return "\n\n".join(
+        TOCTREE.format(entries="\n".join(f"{title} <{page}>" for title, page in pages))
+        for _, pages in menu(app)
+    )
+
+
+def show_menu(app, pagename, templatename, context, doctree):
+    """Give the templates of docs/_templates what they show."""
+    context["menu"] = menu(app)
 
 
 def dress_cells(app, doctree):
@@ -160,8 +171,8 @@ def is_text(node):
 
 def number_chapter(app, doctree):
     """Write "Chapter 00" above the title of a chapter."""
-    for chapter in numbered(app):
-        if chapter.docname == app.env.docname:
+    for chapter in app.chapters:
+        if chapter.number and chapter.docname == app.env.docname:
             text = f"Chapter {chapter.number}"
             doctree.insert(0, nodes.paragraph("", text, classes=["chapter-number"]))
 
@@ -227,6 +238,7 @@ def setup(app):
     app.connect("doctree-read", keep_together)
     app.connect("doctree-read", number_chapter)
     app.connect("html-page-context", break_at_dots)
+    app.connect("html-page-context", show_menu)
     app.connect("build-finished", drop_old_pages)
     api.setup(app)
     figures.setup(app)

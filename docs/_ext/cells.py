@@ -71,6 +71,10 @@ class Chapter:
         return f"Chapter {self.number}: {self.short}" if self.number else self.short
 
     @property
+    def numbered_title(self):
+        return f"{self.number} · {self.short}" if self.number else self.short
+
+    @property
     def short(self):
         """The title without a number in front and without what follows a colon."""
         title = re.sub(r"^(chapter\s+)?\d+[a-z]?\W*", "", self.title, flags=re.I)

@@ -1,2 +1,12 @@
 // A page opened from a folder may not fetch other pages, so search shows titles only there.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// A link into something folded opens it.
+const unfold = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const [outer, inner] = [target?.closest("details"), target?.querySelector(":scope > details")];
+  [outer, inner].filter(Boolean).forEach((each) => { each.open = true; });
+  if (outer) target.scrollIntoView();
+};
+addEventListener("hashchange", unfold);
+addEventListener("DOMContentLoaded", unfold);
