@@ -192,7 +192,7 @@ def _words_of_index(f):
     return 'zeros, {gy} added at the index', 'what was taken twice gets two gradients'
 
 def _words_of_power(f):
-    return ('{gy} * 0', 'it is 1, whatever {x} is') if f.c == 0 else ('{gy} * {c} * {power}', '')
+    if f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
 
 #: the gradient in words, and why, where the rule itself is hard to read
 _WORDS = {
