@@ -52,25 +52,24 @@ def chart(results):
     draw = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(draw)
     known = {case: peers for case, peers in ratios(results).items() if case in CASES}
-    bottom = 92 + STEP * len(known)
+    bottom = 70 + STEP * len(known)
     title = "How long others take for what DeZero does"
-    fig = draw.Figure("benchmarks", title, f"{title}: {known}", 508, bottom + 44)
+    fig = draw.Figure("benchmarks", title, f"{title}: {known}", 508, bottom + 36)
     for i, (peer, colour) in enumerate(PEERS.items()):
         fig.add("circle", cx=LEFT + 130 * i, cy=30, r=7, cls=dot(colour))
         name = "NumPy, by hand" if peer == "NumPy" else peer
         fig.text(LEFT + 14 + 130 * i, 30, name, size=15, anchor="start")
-    fig.path(f"M{draw.num(place(1))} 62V{bottom}", "accent", 2)
     for times in (1 / 4, 1, 4, 16, 64):
         label = {1 / 4: "1/4", 1: "DeZero"}.get(times, f"{times}x")
-        fig.text(place(times), bottom + 20, label, "accent" if times == 1 else "soft", 14)
+        fig.text(place(times), bottom + 12, label, "accent" if times == 1 else "soft", 14)
     for row, (case, peers) in enumerate(known.items()):
         y = 92 + STEP * row
         fig.text(LEFT, y - 17, case, "soft", 14, "start")
         fig.path(f"M{LEFT} {y}H{RIGHT}", "line", 0.75)
+        fig.path(f"M{draw.num(place(1))} {y - 9}v18", "accent", 2.5)
         for peer, colour in PEERS.items():
-            if peer in peers:
-                times = min(max(1 / peers[peer], FROM), TO)
-                fig.add("circle", cx=place(times), cy=y, r=7, cls=dot(colour))
+            if FROM < 1 / peers.get(peer, math.inf) < TO:
+                fig.add("circle", cx=place(1 / peers[peer]), cy=y, r=7, cls=dot(colour))
     return fig.svg()
 
 

@@ -317,8 +317,9 @@ def test_the_front_page_has_the_stages_of_the_map():
         for cell in json.loads((ROOT / "index.ipynb").read_text(encoding="utf-8"))["cells"])
     headings = re.findall(r"^### Stage (\d): (.+)$", front, re.M)
     wanted = [(str(number), title) for number, (title, _) in enumerate(draw.STAGES, 1)]
-    assert headings == wanted[:len(headings)] and len(headings) >= 4
+    assert headings == wanted
     for (number, _), (_, names) in zip(headings, draw.STAGES):
         section = front.split(f"### Stage {number}: ")[1].split("\n###")[0]
         listed = re.findall(r"\(nbs/(\w+)\.ipynb\)", section)
-        assert listed == chapters_of(names)[:len(listed)]
+        there = [name for name in chapters_of(names) if (ROOT / "nbs" / f"{name}.ipynb").is_file()]
+        assert listed == there

@@ -26,6 +26,7 @@ TOCTREE = """```{{toctree}}
 
 
 LISTED = re.compile(r"\]\((nbs/\S+)\.ipynb\)")
+STAGE, FIRST = re.compile(r"^Stage (\d): "), re.compile("[A-Za-z]")
 CODE = re.compile("`([^`]+)`")
 COLUMNS = re.compile(r"\S {2,}\S")
 RANGE = re.compile(r"(\d+-\w+,?)")
@@ -75,10 +76,10 @@ def menu(app):
     text = "".join(cell["source"] + "\n" for cell in front if cell["cell_type"] == "markdown")
     parts, left = [], {chapter.docname: chapter for chapter in app.chapters}
     for section in text.split("\n### ")[1:]:
-        heading = section.split("\n")[0].removeprefix("The ")
+        heading = STAGE.sub(r"\1. ", section.split("\n")[0].removeprefix("The "))
         listed = [page for page in LISTED.findall(section) if page in left]
         titles = [left.pop(page).numbered_title for page in listed]
-        parts.append((heading[0].upper() + heading[1:], list(zip(titles, listed, strict=True))))
+        parts.append((FIRST.sub(lambda letter: letter[0].upper(), heading, count=1), list(zip(titles, listed, strict=True))))
     rest = [(chapter.numbered_title, page) for page, chapter in left.items()]
     pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
     pages.sort(key=lambda page: api.page_order(app, page))
