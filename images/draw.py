@@ -1306,7 +1306,7 @@ WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 5
 WRITTEN = 18  # how many chapters of the stages the book has
 
 
-@figure(508, 990, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
+@figure(508, 926, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
     backprop. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4, neural
     networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71. Filled
     chapters are written, outlined ones are planned. Each written one is a link.""")
@@ -1333,8 +1333,8 @@ def map(fig):
     for stage, (title, chapters) in enumerate(STAGES, 1):
         y = rows(y, f"{stage}  {title}", chapters, "fun")
     rows(y, "the workshop: what a package needs besides", WORKSHOP, "var")
-    chip(296, 960, 90, "written", True)
-    chip(394, 960, 90, "planned", False)
+    chip(296, 896, 90, "written", True)
+    chip(394, 896, 90, "planned", False)
 
 
 @figure(64, 64, "A box with an arrow that leaves it and turns back into it.", card=False)
