@@ -38,8 +38,8 @@ def check_callback(x: Any) -> None:
     raise TypeError('a callback is a function of the trainer, or an object such as EarlyStopping() '
                     f'with any of the methods {", ".join(MOMENTS)}, not {kind_of(x)}')
 
-# %% ../nbs/60_callbacks.ipynb #format-number
-def format_number(number: float) -> str:
+# %% ../nbs/60_callbacks.ipynb #format-metric
+def format_metric(number: float) -> str:
     "A number as people read it: three digits after the point, or a power of ten."
     return f'{number:.3f}' if number == 0 or not abs(number) < 0.001 else f'{number:.1e}'
 
@@ -50,7 +50,7 @@ def _summary_line(trainer: Any) -> str:
     measured = set(trainer.names)
     if trainer.valid is not None: measured |= {f'valid_{name}' for name in trainer.names}
     columns = trainer.history.columns.items()
-    numbers = [f'{name} {format_number(column[-1])}' for name, column in columns
+    numbers = [f'{name} {format_metric(column[-1])}' for name, column in columns
                if name != 'lr' and (name in measured or not math.isnan(column[-1]))]
     return '  '.join([f'epoch {number}', *numbers])
 
@@ -99,7 +99,7 @@ def after_batch(self: Progress, trainer: Any) -> None:
     if self.bar is None: self.bar = _open_bar(trainer)
     if self.bar is None: return
     mean = trainer.sums[1] / trainer.sums[0]
-    self.bar.set_postfix_str(f'loss {format_number(mean)}', refresh=False)
+    self.bar.set_postfix_str(f'loss {format_metric(mean)}', refresh=False)
     self.bar.update(1)
 
 @patch

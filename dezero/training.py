@@ -23,7 +23,7 @@ from .callbacks import Progress as Progress
 from dezero.callbacks import (
     callback_list,
     flatten_dict,
-    format_number,
+    format_metric,
     stateful_parts,
     stop_on_interrupt,
     unflatten_dict,
@@ -70,7 +70,7 @@ class History:
             self.columns.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))
 
     def __repr__(self) -> str:
-        last = [f', {name} {format_number(column[-1])}' for name, column in self.columns.items()]
+        last = [f', {name} {format_metric(column[-1])}' for name, column in self.columns.items()]
         return f'<History of {len(self)} epochs{"".join(last)}>'
 
 # %% ../nbs/17_training.ipynb #plot
