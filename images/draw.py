@@ -1145,9 +1145,9 @@ def index_back(fig):
     fig.path("M270 24V202", "line", 1, dash=True)
 
 
-@figure(540, 300, """Above: a of shape (2, 2) and b of shape (2, 1) are joined along axis 1 to a table
-    of shape (2, 3). Below: its gradient of shape (2, 3) is cut at the same place. The first two
-    columns are the gradient of a, the last one is that of b.""")
+@figure(540, 300, """Above: a of shape (2, 2) and b of shape (2, 1) are joined along axis 1 to a
+    table of shape (2, 3). Below: its gradient of shape (2, 3) is cut at the same place. The first
+    two columns are the gradient of a, the last one is that of b.""")
 def join_back(fig):
     """A joint forward, a cut backward"""
     a, b, size = [[1, 2], [4, 5]], [[3], [6]], 34
@@ -1270,6 +1270,25 @@ def matmul_shapes(fig):
             fig.text((end + start) / 2, y, sign, size=18)
     for y in (146, 314):
         fig.path(f"M24 {y}H516", "line", 1, dash=True)
+
+
+@figure(540, 250, """Three rows. x with the letters ij times W with jk is y with ik. gy with ik
+    times W with jk is gx with ij: gy and x have exchanged places. x with ij times gy with ik is gW
+    with jk: gy and W have exchanged places.""")
+def einsum_exchange(fig):
+    """The gradient of an einsum: two terms change places"""
+    rows = ((("x", "ij"), ("W", "jk"), ("y", "ik")), (("g_y", "ik"), ("W", "jk"), ("g_x", "ij")),
+            (("x", "ij"), ("g_y", "ik"), ("g_W", "jk")))
+    for y, row, text in zip((52, 128, 204), rows,
+                            ("`ij,jk->ik`", "`ik,jk->ij`", "`ij,ik->jk`")):
+        for x, (name, letters) in zip((64, 158, 262), row):
+            back = name.startswith("g")
+            fig.rect(x - 34, y - 22, 68, 44, "paper" if back else "var", "grad" if back else None)
+            fig.text(x, y - 1, f"${name}$", "grad" if back else "var-ink", 20)
+            fig.text(x, y - 33, f"`{letters}`", "grad" if back else "soft", 16)
+        fig.text(210, y, "$=$", size=20)
+        fig.text(111, y, "\u00b7", size=20)
+        fig.text(420, y, text, "grad" if y > 52 else "ink", 20)
 
 
 @figure(500, 220, """The maximum of each row: 7 for the row 1, 7, 2 and 5 for the row 5, 0, 5.

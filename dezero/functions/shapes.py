@@ -224,3 +224,22 @@ class Flip(Function):
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Variable:
     "`x` in reverse order along `axis` (a number, a tuple, or `None` for all)."
     return Flip(axis)(x)
+
+# %% ../../nbs/07_shapes.ipynb #words
+_MOVED = 'the elements only change places'
+
+def _words_of_index(f):
+    if is_basic(f.index_):
+        return 'zeros, {gy} put in at the index', 'what was not taken does not count'
+    return 'zeros, {gy} added at the index', 'what was taken twice gets two gradients'
+
+GetItem.words = property(_words_of_index)
+PutItem.words = '{gy}[index]', 'everything else is 0, whatever {x} is'
+for _cls in (Reshape, ExpandDims, Squeeze): _cls.words = '{gy}.reshape({shape})', _MOVED
+Transpose.words = '{gy} with its axes put back', _MOVED
+SwapAxes.words = '{gy} with its axes swapped back', _MOVED
+Flip.words = '{gy} flipped back', _MOVED
+Concat.words = 'the part of {gy} that {x} became', _MOVED
+Split.words = '{gy} joined', _MOVED
+Stack.words = 'the slice of {gy} that {x} became', _MOVED
+Pad.words = '{gy} without the border', 'the border does not depend on {x}'
