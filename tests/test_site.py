@@ -1,5 +1,6 @@
 """The site, as HTML and in a real browser: from a folder and from a server, light and dark."""
 
+import ast
 import importlib
 import inspect
 import json
@@ -113,12 +114,22 @@ def test_a_page_uses_each_id_once(pages):
         assert [name for name, times in count.items() if times > 1] == [], page
 
 
+UNSEEN = {"hide", "default_exp", "your_turn"}
+
+
 def code_cells(path):
     """The code cells of a notebook that the site is to show: their directives and their code."""
     for cell in read(path)["cells"]:
         said, code = directives(cell["source"]), body(cell["source"])
-        if cell["cell_type"] == "code" and code and not {"hide", "default_exp"} & set(said):
+        if cell["cell_type"] == "code" and code and not UNSEEN & set(said):
             yield said, code
+
+
+def imports_alone(code):
+    """Is this a wall of imports, which the site folds?"""
+    return len(code.splitlines()) > 2 and all(
+        isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(code).body
+    )
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -129,27 +140,38 @@ def test_a_chapter_shows_its_cells_and_no_others(pages, path):
     assert len(want) > 5
     assert shown == [code.strip() for code in want]
     assert not [line for code in shown for line in code.splitlines() if line.startswith("#|")]
-    folded = [pre.text.strip() for pre in soup.select("details.solution div.cell_input pre")]
-    assert folded == [code.strip() for said, code in code_cells(path) if "solution" in said]
+    for kind in ("solution", "checked", "fold"):
+        folded = [pre.text.strip() for pre in soup.select(f"details.{kind} div.cell_input pre")]
+        assert folded == [code.strip() for said, code in code_cells(path) if kind in said], kind
+    summaries = [summary.text for summary in soup.select("details.fold > summary")]
+    said = [said["fold"].replace("`", "") for said, _ in code_cells(path) if "fold" in said]
+    assert summaries == said
+    walls = [pre.text.strip() for pre in soup.select("details.imports div.cell_input pre")]
+    assert set(walls) <= {code.strip() for _, code in code_cells(path) if imports_alone(code)}
+    open_walls = [code for code in shown if imports_alone(code) and code not in walls]
+    assert open_walls == []
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_exported_cells_say_where_they_go(pages, name):
     path = MODULES[name]
     page = PAGE_OF[path]
-    labels = pages[page].select("div.cell.exported > p.export-label")
-    exported = [code for said, code in code_cells(path) if "export" in said]
-    assert len(labels) == len(exported) > 0
-    for label in labels:
-        assert label.text.startswith(f"goes into {name}")
-        where, *names = label.select("a")
-        assert inside(page, where["href"]) == (f"api/{name[7:]}.html", f"module-{name}")
-        for link in names:
-            target, fragment = inside(page, link["href"])
-            assert fragment.startswith("dezero.") and fragment.endswith(f".{link.text}")
-            assert fragment in ids(pages[target])
-    linked = {link.text for label in labels for link in label.select("a")[1:]}
-    assert set(importlib.import_module(name).__all__) <= linked
+    seen = {}
+    for kind, style, words in [("export", "exported", "goes into"), ("exporti", "inner", "inside")]:
+        labels = pages[page].select(f"div.cell.{style} p.export-label")
+        cells = [code for said, code in code_cells(path) if kind in said]
+        assert len(labels) == len([code for code in cells if not imports_alone(code)])
+        for label in labels:
+            assert label.text.startswith(f"{words} {name}")
+            where, *names = label.select("a")
+            assert inside(page, where["href"]) == (f"api/{name[7:]}.html", f"module-{name}")
+            for link in names:
+                target, fragment = inside(page, link["href"])
+                assert fragment.startswith("dezero.") and fragment.endswith(f".{link.text}")
+                assert fragment in ids(pages[target])
+        seen[kind] = {link.text for label in labels for link in label.select("a")[1:]}
+    assert set(importlib.import_module(name).__all__) <= seen["export"]
+    assert not [each for names in seen.values() for each in names if each.startswith("_")]
 
 
 def entries(pages):
@@ -177,7 +199,8 @@ def test_the_reference_lists_every_exported_name(pages, name):
             plain = member.fget if isinstance(member, property) else member
             if not inspect.isfunction(plain) or method.startswith("_") or not plain.__doc__:
                 continue
-            if plain.__module__ == name or plain.__qualname__ == f"{each}.{method}":
+            own = plain.__module__ == name or plain.__qualname__ == f"{each}.{method}"
+            if own or each == "Variable":
                 wanted.append(f"{name}.{each}.{method}")
             else:  # a function of a later module, bound as a method
                 entry = found[f"{name}.{each}"][1].parent
@@ -198,9 +221,36 @@ def test_the_reference_lists_every_exported_name(pages, name):
             assert (source, tag) == (f"_modules/{name.replace('.', '/')}.html", each)
 
 
+def test_variable_has_a_page_of_its_own(pages):
+    soup, known = pages["api/variable.html"], entries(pages)
+    groups = {
+        section.find("h2").text.strip("#¶ \n"): [
+            term.select_one(".sig-name").text for term in section.select("dl.py > dt")
+        ]
+        for section in soup.select("article section section")
+    }
+    assert list(groups) == ["Create", "Differentiate", "Operate", "Shape", "Reduce", "Look"]
+    for name, group in [("backward", "Differentiate"), ("reshape", "Shape"), ("T", "Shape"),
+                        ("sum", "Reduce"), ("max", "Reduce"), ("replay", "Look"),
+                        ("creator", "Create")]:  # fmt: skip
+        assert name in groups[group], name
+    listed = [name for names in groups.values() for name in names]
+    assert sorted(listed) == sorted(set(listed))
+    written = [code.text for code in soup.select("table td:first-child code")]
+    assert {"x + y", "x @ y", "x[index]", "len(x)"} <= set(written)
+    for name in listed:  # each leads to its chapter
+        page, term = known[f"dezero.core.Variable.{name}"]
+        assert page == "api/variable.html"
+        assert re.fullmatch(r"defined in chapter \d\d", term.select_one(".defined-in a").text)
+    assert "has a page of its own" in pages["api/core.html"].text
+    added = pages["api/backprop.html"].select("div.defined-in a")
+    assert ("api/variable.html", "dezero.core.Variable.backward") in [
+        inside("api/backprop.html", link["href"]) for link in added
+    ]
+
+
 def test_patched_methods_lead_to_the_chapter_that_tells_them(pages):
     page, term = entries(pages)["dezero.core.Variable.backward"]
-    assert page == "api/backprop.html"
     chapter, cell = inside(page, term.select_one(".defined-in a")["href"])
     assert (chapter, cell) == ("nbs/02_backprop.html", "def-Variable.backward")
     anchor = pages[chapter].find(id=cell)
@@ -209,15 +259,30 @@ def test_patched_methods_lead_to_the_chapter_that_tells_them(pages):
     source, tag = inside(page, term.select_one("a:has(.viewcode-link)")["href"])
     assert source == "_modules/dezero/backprop.html"
     assert "def backward" in pages[source].find(id=tag).text
-    _, box = entries(pages)["dezero.core.Variable"]
-    links = [inside("api/core.html", a["href"]) for a in box.parent.select("div.defined-in a")]
-    assert ("api/backprop.html", "dezero.core.Variable.backward") in links
 
 
-def test_a_value_that_can_be_called_speaks_by_the_comment_beside_it(pages):
-    for name, said in [("data_of", "the array in a box"), ("new_box", "makes a Variable")]:
-        _, term = entries(pages)[f"dezero.core.{name}"]
-        assert said in term.parent.text and "(" not in term.text, name
+def test_what_the_package_keeps_to_itself_stands_closed_at_the_end(pages):
+    inner = 0
+    for name, path in MODULES.items():
+        soup = pages[f"api/{name[7:]}.html"]
+        closed = soup.select("details.internals dl.py > dt.sig")
+        inner += len(closed)
+        public = set(importlib.import_module(name).__all__)
+        assert not public & {term.select_one(".sig-name").text for term in closed}, path
+        hidden = soup.select_one("details.internals")
+        assert hidden is None or not hidden.has_attr("open")
+        assert not hidden or not hidden.find_next_siblings("dl")
+        listed = [link.text for link in pages["api/index.html"].select("td:first-child a")]
+        assert not [term for term in closed if term["id"] in listed]
+    assert inner > 5
+
+
+def test_entries_show_a_line_of_the_chapter_that_uses_them(pages):
+    shown = pages["api/functions.elementwise.html"].select("dl.py > dd div.example pre")
+    assert len(shown) > 5
+    for example in shown:
+        name = example.find_parent("dl").select_one("dt .sig-name").text
+        assert re.search(rf"\b{name}\(", example.text) and len(example.text.splitlines()) == 1
 
 
 def test_results_fit_between_the_margins(pages):
@@ -242,8 +307,11 @@ def test_cells_say_which_pictures_keep_their_colours():
     assert [stem for stem, said in pictures if "photo" not in said] == []
 
 
-def test_previous_and_next_go_through_the_book(pages):
-    order = ["index.html", *PAGE_OF.values(), "api/index.html"]
+def test_the_menu_and_the_way_through_the_book_agree(pages):
+    stages = [path for path in CHAPTERS if path.stem < "5"]
+    workshop = [path for path in CHAPTERS if path.stem >= "5"]
+    order = ["index.html", *(PAGE_OF[path] for path in stages + workshop)]
+    order += ["api/index.html", "api/variable.html"]
     order += [f"api/{name[7:]}.html" for name in MODULES] + ["benchmarks.html"]
     for before, after in pairwise(order):
         assert inside(before, pages[before].select_one("a.right-next")["href"])[0] == after
@@ -252,7 +320,42 @@ def test_previous_and_next_go_through_the_book(pages):
     assert pages[order[-1]].select_one("a.right-next") is None
     titles = pages["index.html"].select("nav.bd-links a.reference.internal")
     assert [inside("index.html", link["href"])[0] for link in titles] == order[1:]
-    assert all(len(link.text) <= 36 for link in titles)
+    assert all(len(link.text) <= 40 for link in titles)
+
+
+def test_the_menu_has_groups_and_opens_the_one_that_is_read(pages):
+    menu = pages["nbs/08_reductions.html"].select_one("nav.bd-links")
+    parts = [part.text.strip() for part in menu.select(".part")]
+    assert parts[0] == "1. Automatic derivatives"
+    assert parts[3] == "4. Neural networks" and parts[5:] == ["Workshop", "Reference", "Benchmarks"]
+    opened = [part.select_one("summary").text for part in menu.select("details[open]")]
+    assert opened == ["4. Neural networks"]
+    current = menu.select_one('a[aria-current="page"]')
+    assert current.text.startswith("08 · ")
+    for page, soup in pages.items():
+        if not page.startswith("_modules/"):
+            link = soup.select_one("nav.header-links a")
+            assert (link.text, inside(page, link["href"])[0]) == ("Reference", "api/index.html")
+
+
+def test_the_front_page_invites(pages):
+    soup = pages["index.html"]
+    button = soup.select_one("article p > strong:only-child > a")
+    assert button.text == "Start reading"
+    assert inside("index.html", button["href"])[0] == "nbs/00_core.html"
+    assert soup.select_one("div.dz-replay") and soup.select_one("img.photo")
+    links = soup.select("svg.dz a")
+    assert len(links) > 30
+    assert {inside("index.html", link["href"])[0] for link in links} <= pages.keys()
+    assert soup.select_one("svg.dz:has(a)")["role"] == "group"
+
+
+def test_the_benchmarks_begin_with_words_and_a_chart(pages):
+    soup = pages["benchmarks.html"]
+    first = soup.select_one("article h1").find_next_siblings(limit=2)
+    assert re.search(r"DeZero 0\.\d\d of the time that torch takes", first[0].text)
+    assert "{" not in first[0].text
+    assert len(soup.select_one("article svg.dz").select("circle")) > 15
 
 
 # --- how the pages are made ----------------------------------------------------------------------
@@ -288,10 +391,20 @@ def test_the_names_of_a_cell_are_found(extension, source, names):
         ("x = 1", "x = 1", {}),
         ("#| hide_input\nx", "x", {"tags": ["remove-input"]}),
         ("#| hide_output\nx", "x", {"tags": ["remove-output"]}),
-        ("#| solution\nx", "x", {"solution": True}),
+        ("#| solution\nx", "x", {"fold": {"kind": "solution", "summary": "Solution"}}),
+        ("#| checked\nassert x", "assert x", {"fold": {"kind": "checked", "summary": "checked here"}}),
+        ("#| fold: why more\nx", "x", {"fold": {"kind": "fold", "summary": "why more"}}),
+        ("#| your_turn\n# your turn", None, {}),
+        ("#| site_only\nx", "x", {}),
+        ("import a\nfrom b import c", "import a\nfrom b import c", {}),
+        ("import a\nfrom b import (\n    c)", "import a\nfrom b import (\n    c)",
+         {"fold": {"kind": "imports", "summary": "imports a, b"}}),
         ("#| alt: a curve\nplot()", "plot()", {"mystnb": {"image": {"alt": "a curve"}}}),
         ("#| photo\nshow()", "show()", {"mystnb": {"image": {"classes": "photo"}}}),
-        ("#| export\nx = 1", "x = 1", {"export": {"module": "dezero.core", "names": ["x"]}}),
+        ("#| export\nx = 1", "x = 1",
+         {"export": {"kind": "export", "module": "dezero.core", "names": ["x"]}}),
+        ("#| exporti\nx = _y = 1", "x = _y = 1",
+         {"export": {"kind": "exporti", "module": "dezero.core", "names": ["x"]}}),
     ],
 )
 def test_directives_decide_what_a_cell_shows(extension, source, code, metadata):
@@ -299,6 +412,44 @@ def test_directives_decide_what_a_cell_shows(extension, source, code, metadata):
     shown = extension("cells").shown({"cells": [cell]}, "dezero.core")["cells"]
     assert [each["source"] for each in shown] == ([] if code is None else [code])
     assert all(each["metadata"] == {"tags": [], "mystnb": {}, **metadata} for each in shown)
+
+
+@pytest.mark.parametrize(
+    "lesson, example",
+    [
+        ("y = f(1)\nassert f(2) == 4", "assert f(2) == 4"),
+        ("for i in x:\n    f(i)", None),
+        ("g(1)", None),
+        ("y = F.f(x)", "y = F.f(x)"),
+    ],
+)
+def test_a_line_of_a_lesson_becomes_an_example(extension, lesson, example):
+    cells = extension("cells")
+    chapter = cells.Chapter("nbs/00_core", "Boxes", names=["f"])
+    cells.add_examples(chapter, lesson)
+    assert chapter.examples.get("f") == example
+
+
+RESULTS = """
+## Ratios
+
+| Case | NumPy 0-d | torch |
+| :-- | --: | --: |
+| Spiral, a step | 3.00 ✗ | 0.44 ✗ |
+| New | no case | – |
+
+## Times
+"""
+
+
+def test_the_chart_and_its_words_come_from_the_results(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    chart = importlib.import_module("chart")
+    assert chart.ratios(RESULTS)["Spiral, a step"] == {"NumPy 0-d": 3, "NumPy": 3, "torch": 0.44}
+    assert chart.fill("takes {Spiral, a step|torch} of it", RESULTS) == "takes 0.44 of it"
+    with pytest.raises(KeyError):
+        chart.fill("{New|torch}", RESULTS)
+    assert chart.chart(RESULTS).count("<circle") == 3 + 2
 
 
 def test_a_picture_without_words_is_a_warning(extension, monkeypatch):
@@ -349,11 +500,10 @@ def is_held(node):
     "source, together",
     [
         ("write ``x += y`` or ``a longer piece of code``", ["x += y"]),
-        ("Not in 11-12 of a text, but::\n\n    not ``a`` here", []),
-        ("=========  ===\n11-12, 17  -1\n``x-1``    a-b\n=========  ===", ["11-12,", "x-1"]),
+        ("but not in::\n\n    a block ``a`` here", []),
     ],
 )
-def test_short_code_and_ranges_in_tables_are_held_together(extension, source, together):
+def test_short_code_is_held_together(extension, source, together):
     page = publish_doctree(source)
     extension("book").keep_together(None, page)
     held = [
@@ -706,6 +856,101 @@ def test_search_finds_backward_and_leads_to_its_chapter(origins, browser, place)
     tab.wait_for_url("**/nbs/02_backprop.html*")
     assert "Backprop" in tab.locator("article h1").text_content()
     assert wrong == []
+    tab.context.close()
+
+
+def results_of(tab, origin, words):
+    """What the search finds: the classes, the link and the summary of each result."""
+    tab.goto(f"{origin}/search.html?q={words}")
+    tab.wait_for_function("document.querySelector('.search-summary')?.innerText.includes('found')")
+    tab.wait_for_load_state("networkidle")
+    return tab.evaluate(
+        """() => [...document.querySelectorAll("#search-results li")].map((each) =>
+        [each.className, each.querySelector("a").getAttribute("href"),
+         each.querySelector("p.context")?.textContent ?? ""])"""
+    )
+
+
+def test_search_shows_chapters_first_and_says_what_names_do(pages, origins, browser):
+    tab, wrong = open_page(browser, origins["server"])
+    found = results_of(tab, origins["server"], "softmax")
+    chapters = [link.startswith("nbs/") for _, link, _ in found]
+    assert any(chapters) and not all(chapters)
+    assert chapters == sorted(chapters, reverse=True)
+    names = {link: said for kind, link, said in found if "kind-object" in kind}
+    said = next(said for link, said in names.items() if link.endswith(".activations.softmax"))
+    entry = entries(pages)["dezero.functions.activations.softmax"][1]
+    first = " ".join(words_of(entry).split("\n\n")[0].split())
+    assert said.startswith(first[:60])
+    assert wrong == []
+    tab.context.close()
+
+
+def test_search_does_not_glue_words(pages, origins, browser):
+    tab, _ = open_page(browser, origins["server"])
+    for _, link, said in results_of(tab, origins["server"], "accumulate"):
+        assert "[source]" not in said and "defined in chapter" not in said, link
+        text = pages[link.split("#")[0].split("?")[0]].get_text(" ")
+        known = set(text.split()) | set(re.findall(r"\w+", text))
+        strange = {word for word in said.strip(".").split()[1:-1]} - known
+        assert not {word for word in strange if word.isalpha()}, link
+    tab.context.close()
+
+
+def test_every_part_of_the_menu_is_seen_on_a_laptop(pages, origins, browser):
+    tab, _ = open_page(browser, origins["folder"])
+    tab.set_viewport_size({"width": 1280, "height": 720})
+    for page in ["index.html", *PAGE_OF.values(), "benchmarks.html"]:
+        tab.goto(f"{origins['folder']}/{page}")
+        low = tab.evaluate(
+            "Math.max(...[...document.querySelectorAll('nav.bd-links .part')]"
+            ".map((each) => each.getBoundingClientRect().bottom))"
+        )
+        assert 0 < low <= 720, page
+        assert tab.locator("nav.header-links a").is_visible()
+    tab.context.close()
+
+
+LETTERS = """() => {
+  const pre = document.querySelector("div.cell_input pre");
+  const style = getComputedStyle(pre);
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${style.fontSize} ${style.fontFamily}`;
+  const room = pre.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  const colours = (names) => [...document.querySelectorAll(names)]
+    .map((each) => getComputedStyle(each).color);
+  return {
+    size: parseFloat(style.fontSize), columns: room / pen.measureText("x".repeat(100)).width * 100,
+    keywords: colours("div.cell_input .k"), names: colours("div.cell_input .n"),
+  };
+}"""
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_code_has_a_readable_size_and_keywords_a_colour(pages, origins, browser, mode):
+    for width in (1280, 1920):
+        tab, _ = open_page(browser, origins["folder"], mode, width)
+        tab.goto(f"{origins['folder']}/nbs/00_core.html")
+        seen = tab.evaluate(LETTERS)
+        assert 13.5 <= seen["size"] <= 14
+        assert 78 <= seen["columns"] <= 89
+        (keyword,), (name,) = set(seen["keywords"]), set(seen["names"])
+        one, two = ([int(part) for part in re.findall(r"\d+", c)[:3]] for c in (keyword, name))
+        assert max(abs(a - b) for a, b in zip(one, two, strict=True)) > 60
+        tab.context.close()
+
+
+def test_code_that_goes_on_fades_at_its_edge_on_a_phone(pages, origins, browser):
+    tab, _ = open_page(browser, origins["folder"], width=390)
+    tab.goto(f"{origins['folder']}/nbs/00_core.html")
+    fades = tab.evaluate(
+        """() => [...document.querySelectorAll("div.cell_input pre")]
+        .filter((pre) => pre.checkVisibility())
+        .map((pre) => [pre.scrollWidth > pre.clientWidth + 8,
+                       parseFloat(getComputedStyle(pre).getPropertyValue("--fade")) > 0])"""
+    )
+    assert [True, True] in fades and [False, False] in fades
+    assert [True, False] not in fades
     tab.context.close()
 
 

@@ -199,7 +199,7 @@ class ApiModule(Listing):
     """`{api-module} dezero.core`: the entries of one module."""
 
     def text(self, module, chapters):
-        chapter, told = next(c for c in chapters if c.module == module.__name__), homes(self.env.app)
+        chapter, told = next(c for c in chapters if c.module == module.__name__), self.env.app.homes
         about = (inspect.getdoc(module) or "").splitlines()
         lines = [f".. py:module:: {chapter.module}", "", *about]
         lines += note(f"Written in :defined:`{chapter.module}`.")
@@ -226,7 +226,7 @@ class ApiModule(Listing):
         """A line that leads to what this chapter adds to Variable."""
         added = {
             name: full_name("dezero.core", f"Variable.{name}")
-            for name, (home, _) in variable_members(self.env.app).items()
+            for name, (home, _) in self.env.app.variable.items()
             if home is chapter and not name.startswith("_")
         }
         if chapter.module == "dezero.core":
@@ -243,12 +243,12 @@ class ApiVariable(Listing):
         return super().run()
 
     def text(self, module, chapters):
-        app, told = self.env.app, homes(self.env.app)
+        app, told = self.env.app, self.env.app.homes
         if self.group == "about":
             return ["```{eval-rst}", *entry("dezero.core", "Variable", told), "```"]
         members = {
             name: (chapter, full)
-            for name, (chapter, full) in variable_members(app).items()
+            for name, (chapter, full) in app.variable.items()
             if group_of(chapter.module) == self.group
         }
         lines = ["| you write | what it gives |", "|---|---|"]
@@ -343,7 +343,7 @@ def adapt_words(app, what, full, found, options, lines):
     lines[:] = [CODE_AND_LETTERS.sub(r"`\1`\\ ", line) for line in lines]
     if what == "data" and inspect.getdoc(type(found)) == "\n".join(lines).strip():
         lines.clear()  # the words of dict or int say nothing about this one
-    chapter, name = homes(app).get(full, (None, ""))
+    chapter, name = app.homes.get(full, (None, ""))
     if chapter and name in chapter.examples:
         lines += ["", ".. code-block:: python", "   :class: example", ""]
         lines += [f"   {chapter.examples[name]}", ""]
@@ -361,8 +361,8 @@ def note(text):
 
 def finish_signatures(app, doctree):
     """Say beside each signature where it was defined, and where the text of its methods is."""
-    told = homes(app)
-    methods = {f"{VARIABLE}.{name}": place for name, place in variable_members(app).items()}
+    told = app.homes
+    methods = {f"{VARIABLE}.{name}": place for name, place in app.variable.items()}
     for signature in doctree.findall(addnodes.desc_signature):
         full = f"{signature.get('module')}.{signature.get('fullname')}"
         if full in methods and full not in told:  # a function of a later chapter is this method

@@ -29,7 +29,6 @@ LISTED = re.compile(r"\]\((nbs/\S+)\.ipynb\)")
 STAGE, FIRST = re.compile(r"^Stage (\d): "), re.compile("[A-Za-z]")
 CODE = re.compile("`([^`]+)`")
 COLUMNS = re.compile(r"\S {2,}\S")
-RANGE = re.compile(r"(\d+-\w+,?)")
 HEADING = re.compile(r"<h1>[^<]*\bdezero\.[^<]*")
 BEFORE, AFTER = re.compile(r"\S+$"), re.compile(r"^\S+")
 
@@ -42,6 +41,8 @@ def read_chapters(app):
         for path in notebooks(source)
         if path.parent != source
     ]
+    app.homes, app.variable = api.homes(app), api.variable_members(app)
+    app.menu = menu(app)
 
 
 def reread(app, env, added, changed, removed):
@@ -95,13 +96,13 @@ def toc(app):
     """The menu as Sphinx wants it: "previous" and "next" go through it."""
     return "\n\n".join(
         TOCTREE.format(entries="\n".join(f"{title} <{page}>" for title, page in pages))
-        for _, pages in menu(app)
+        for _, pages in app.menu
     )
 
 
 def show_menu(app, pagename, templatename, context, doctree):
     """Give the templates of docs/_templates what they show."""
-    context["menu"] = menu(app)
+    context["menu"] = app.menu
 
 
 def dress_cells(app, doctree):
@@ -149,21 +150,10 @@ def keep_punctuation(app, doctree):
 
 
 def keep_together(app, doctree):
-    """No line breaks within short code, nor, in the narrow cells of a table, within 11-12."""
+    """No line breaks within short code."""
     for code in doctree.findall(nodes.literal):
         if len(code.astext()) <= 14:
             code["classes"].append("unbroken")
-    for cell in doctree.findall(nodes.entry):
-        for text in list(cell.findall(nodes.Text)):
-            if isinstance(text.parent, nodes.paragraph):
-                parts = enumerate(RANGE.split(text))
-                text.parent.replace(
-                    text, [held(part) if i % 2 else nodes.Text(part) for i, part in parts]
-                )
-
-
-def held(text):
-    return nodes.inline("", text, classes=["unbroken"])
 
 
 def is_text(node):

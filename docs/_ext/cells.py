@@ -26,6 +26,7 @@ from tools.notebooks import body, directives, read
 from tools.package import EXPORTS, names_in
 
 LONGEST = 80  # letters of an example in the reference
+BLOCK = re.compile(r"(?<=>)(?=<(?:div|h\d|li|p|pre|t[dhr]|table|text)\b)")
 HIDDEN = {"hide", "default_exp", "your_turn"}
 FOLDED = {"solution": "Solution", "checked": "checked here"}
 
@@ -180,4 +181,18 @@ def shown_code(cell, module):
         metadata["fold"] = fold
     for kind in EXPORTS & set(said):
         metadata["export"] = {"kind": kind, "module": module, "names": names_defined(code)}
-    return {**cell, "source": code, "metadata": {**metadata, "tags": tags, "mystnb": options}}
+    return {
+        **cell,
+        "source": code,
+        "metadata": {**metadata, "tags": tags, "mystnb": options},
+        "outputs": [apart(output) for output in cell["outputs"]],
+    }
+
+
+def apart(output):
+    """An output whose HTML has a space between its blocks, or the search would glue their words."""
+    data = output.get("data", {})
+    if "text/html" not in data:
+        return output
+    html, script, rest = data["text/html"].partition("<script")
+    return {**output, "data": {**data, "text/html": BLOCK.sub(" ", html) + script + rest}}
