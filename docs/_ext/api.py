@@ -252,7 +252,7 @@ class ApiVariable(Listing):
             if group_of(chapter.module) == self.group
         }
         lines = ["| you write | what it gives |", "|---|---|"]
-        for name, (chapter, full) in members.items():
+        for name, (_, full) in members.items():
             if name in OPERATORS:
                 summary = in_a_row(inspect.getdoc(find("dezero.core", f"Variable.{name}")) or "")
                 link = "" if full.startswith(VARIABLE) else f" {{py:obj}}`→ <{full}>`"

@@ -80,7 +80,8 @@ def menu(app):
         heading = STAGE.sub(r"\1. ", section.split("\n")[0].removeprefix("The "))
         listed = [page for page in LISTED.findall(section) if page in left]
         titles = [left.pop(page).numbered_title for page in listed]
-        parts.append((FIRST.sub(lambda letter: letter[0].upper(), heading, count=1), list(zip(titles, listed, strict=True))))
+        caption = FIRST.sub(lambda letter: letter[0].upper(), heading, count=1)
+        parts.append((caption, list(zip(titles, listed, strict=True))))
     rest = [(chapter.numbered_title, page) for page, chapter in left.items()]
     pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
     pages.sort(key=lambda page: api.page_order(app, page))

@@ -111,8 +111,11 @@ def add_examples(chapter, code):
     """
     lines = [line for line in code.splitlines() if len(line) <= LONGEST and is_whole(line)]
     for name in {name for name in chapter.names if name not in chapter.examples}:
-        called = re.compile(rf"(?<![\w.])(\w+\.)*{re.escape(name)}\(" if "." not in name
-                            else rf"\.{name.split('.')[1]}\(")
+        called = re.compile(
+            rf"(?<![\w.])(\w+\.)*{re.escape(name)}\("
+            if "." not in name
+            else rf"\.{name.split('.')[1]}\("
+        )
         found = [line for line in lines if called.search(line)]
         found.sort(key=lambda line: not line.startswith("assert "))
         if found:
@@ -147,8 +150,10 @@ def imported(code):
         return []
     if not all(isinstance(line, ast.Import | ast.ImportFrom) for line in lines):
         return []
-    found = [[line.module] if isinstance(line, ast.ImportFrom) else
-             [each.name for each in line.names] for line in lines]
+    found = [
+        [line.module] if isinstance(line, ast.ImportFrom) else [each.name for each in line.names]
+        for line in lines
+    ]
     return list(dict.fromkeys(name for names in found for name in names if name != "__future__"))
 
 

@@ -76,7 +76,6 @@ class InlineFigures(SphinxPostTransform):
             svg = CHAPTER.sub(self.address_of, svg)
             image.replace_self(nodes.raw("", svg, format="html"))
 
-
     def address_of(self, found):
         """The page of a chapter, seen from the page that is being written."""
         here, there = self.env.docname, found[1]
