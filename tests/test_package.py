@@ -1,19 +1,16 @@
 """The package from outside: what importing it brings along, and its metadata."""
 
-import platform
 import subprocess
 import sys
 from configparser import ConfigParser
 from importlib import import_module
 from importlib.metadata import metadata, requires
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
-from dezero import environment, functions, functions_conv
-from dezero.utils import show_config
+from dezero import functions, functions_conv
 
 
 def python(code, cwd):
@@ -94,40 +91,3 @@ def test_a_function_that_is_still_to_come_says_when(name):
     assert function.__name__ == name and getattr(functions, name, function) is function
     with pytest.raises(NotImplementedError, match=f"^{name} comes with chapter 20"):
         function(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), stride=1)
-
-
-# --- what it runs on ----------------------------------------------------------------------------
-
-
-def test_show_config_says_what_runs_here(capsys):
-    show_config()
-    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert lines["dezero"] == metadata("dezero")["Version"] and lines["NumPy"] == np.__version__
-    assert lines["Python"].startswith(platform.python_version())
-    assert int(lines["cores"]) >= 1 and lines["BLAS"] and lines["GPU"]
-
-
-def test_show_config_says_why_there_is_no_gpu(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    assert environment.gpu().startswith("none: CuPy is not usable (")
-    cupy = ModuleType("cupy")  # installed, and no card
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    assert environment.gpu().startswith("none: CuPy finds no card (")
-    cupy.__version__, cupy.cuda = (
-        "13.0",
-        SimpleNamespace(runtime=SimpleNamespace(getDeviceProperties=lambda i: {"name": b"A card"})),
-    )
-    assert environment.gpu() == "CuPy 13.0 on A card"
-
-
-def test_show_config_names_the_limits_of_threads(monkeypatch):
-    for name in environment.LIMITS:
-        monkeypatch.delenv(name, raising=False)
-    assert environment.threads() == f"not limited, so up to {environment.cores()}, one per core"
-    monkeypatch.setenv("MKL_NUM_THREADS", "3")
-    assert environment.threads() == "MKL_NUM_THREADS=3"
-
-
-def test_show_config_does_without_the_newer_numpy(monkeypatch):
-    monkeypatch.setattr(np, "show_config", lambda: None)  # before 1.25 it had no mode
-    assert environment.blas().startswith("unknown")
