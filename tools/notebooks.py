@@ -272,6 +272,16 @@ def drop_orphans(root: Path = ROOT) -> None:
             made.unlink()
 
 
+def fresh_processes(cells: list) -> None:
+    """For `nbdev-test`, which calls this first (pyproject.toml): one process for each notebook.
+
+    A chapter adds methods to classes of the package. The next chapter must not meet them.
+    """
+    import nbdev.test
+
+    nbdev.test.parallel = functools.partial(nbdev.test.parallel, max_tasks_per_child=1)
+
+
 # --- the command line ---------------------------------------------------------------------------
 
 

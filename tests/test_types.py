@@ -1,0 +1,105 @@
+"""What editors and type checkers see: the stubs, made from the signatures of the modules."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tools import notebooks
+from tools.notebooks import ROOT, directives
+from tools.stubs import stubs
+
+
+def stub_of(**modules):
+    """The stub of `core`, a class `Box` in it, and what some modules add."""
+    core = "class Box:\n    name = None\n    def __init__(self, data): self.data = data\n"
+    texts = {"core.py": core + modules.pop("core", "")}
+    texts |= {f"{name}.py": text for name, text in modules.items()}
+    return stubs(texts)["core.pyi"]
+
+
+def members(stub, name="Box"):
+    """The lines of a class, without its indentation."""
+    (body,) = [n for n in ast.parse(stub).body if isinstance(n, ast.ClassDef) and n.name == name]
+    return [ast.unparse(node).replace("\n    ...", " ...") for node in body.body]
+
+
+FROM_CORE = "from dezero.core import Box, patch\n"
+
+
+def test_a_patched_method_stands_in_its_class():
+    more = FROM_CORE + "@patch\ndef sum(self: Box, axis: int = 0) -> 'Box': return self\n"
+    assert "def sum(self, axis: int=0) -> Box: ..." in members(stub_of(more=more))
+
+
+def test_a_patched_property_and_its_setter():
+    core = "@patch\n@property\ndef half(self: Box) -> float: return 1.0\n"
+    core += "@patch\n@half.setter\ndef half(self: Box, x): pass\n"
+    found = members(stub_of(core=core))
+    assert "@property\ndef half(self) -> float: ..." in found
+    assert "@half.setter\ndef half(self, x) -> None: ..." in found or any(
+        "half.setter" in f for f in found
+    )
+
+
+def test_functions_become_methods_under_other_names():
+    more = FROM_CORE + "def total(x: Box, axis=None) -> Box: return x\n"
+    more += "add_methods(sum=total, T=property(total))\n"
+    found = members(
+        stub_of(
+            more="from dezero.other import add_methods\n"
+            + more.replace("add_methods(", "add_methods(Box, ")
+        )
+    )
+    assert "def sum(self, axis=None) -> Box: ..." in found
+    assert "@property\ndef T(self) -> Box: ..." in found
+
+
+def test_what_a_maker_of_functions_promises():
+    more = FROM_CORE + (
+        "def operator(f) -> Callable[[Any, Any], Box]: ...\nadd = operator(1)\n"
+        "add_methods(Box, __add__=add)\n"
+    )
+    assert "def __add__(self, x1: Any) -> Box: ..." in members(stub_of(more=more))
+
+
+def test_the_imports_that_a_method_needs_come_along():
+    more = FROM_CORE + (
+        "import numpy as np\nfrom collections.abc import Iterator\nclass Log: pass\n"
+        "@patch\ndef log(self: Box, x: np.ndarray) -> Iterator[Log]: return 1\n"
+    )
+    stub = stub_of(more=more)
+    for line in (
+        "import numpy as np",
+        "from collections.abc import Iterator",
+        "from dezero.more import Log",
+    ):
+        assert line in stub.splitlines()
+
+
+def test_attributes_are_found_wherever_a_method_stores_them():
+    more = FROM_CORE + "@patch\ndef fit(self: Box, n: int): self.n, self.last = n, 2\n"
+    assert members(stub_of(more=more))[-3:] == ["data: Any", "n: int", "last: Any"]
+
+
+@pytest.mark.parametrize(
+    "body, returned",
+    [
+        ("self.x = 1", " -> None"),
+        ("yield self.x", " -> Iterator[Any]"),
+        ("return self", " -> _Self"),
+        ("return self.x", ""),
+        ("raise NotImplementedError", ""),
+    ],
+)
+def test_what_a_method_returns_where_its_text_leaves_no_doubt(body, returned):
+    core = f"class Other:\n    def f(self, x): {body}\n@patch\ndef g(self: Box): return 1\n"
+    line = members(stub_of(core=core), "Other")[0]
+    me = "self: _Self" if returned == " -> _Self" else "self"
+    assert line == f"def f({me}, x){returned}: ..."
+
+
+def test_a_module_whose_classes_do_not_grow_needs_no_stub():
+    assert list(stubs({"core.py": "class Box: pass\n"})) == []
