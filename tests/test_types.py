@@ -1,14 +1,12 @@
 """What editors and type checkers see: the stubs, made from the signatures of the modules."""
 
 import ast
+import json
 import re
-import subprocess
-import sys
 
 import pytest
+from commands import call
 
-from tools import notebooks
-from tools.notebooks import ROOT, directives
 from tools.stubs import stubs
 
 
@@ -103,3 +101,70 @@ def test_what_a_method_returns_where_its_text_leaves_no_doubt(body, returned):
 
 def test_a_module_whose_classes_do_not_grow_needs_no_stub():
     assert list(stubs({"core.py": "class Box: pass\n"})) == []
+
+
+# --- an installed wheel, as a program of a reader sees it ----------------------------------------
+
+
+def checked(python, folder, program):
+    """What pyright says of a program, in the environment of this Python."""
+    (folder / "program.py").write_text(program, encoding="utf-8")
+    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "standard"}))
+    status, told = call("pyright", "--pythonpath", str(python), "program.py", cwd=folder)
+    return status, re.sub(r"^.*program.py:(\d+):\d+ - ", r"\1: ", told, flags=re.MULTILINE)
+
+
+def test_pyright_accepts_every_example_of_the_readme(root, alone, tmp_path):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert examples
+    status, told = checked(alone, tmp_path, "\n".join(examples))
+    assert status == 0, told
+
+
+PROGRAM = """
+import numpy as np
+import dezero
+import dezero.functions as F
+import dezero.layers as L
+from dezero import Variable
+from dezero.models import MLP
+
+x = Variable(np.ones((2, 3)))
+y = F.sum(F.exp(x) * 2 + 1)
+y.backward()
+model = MLP((10, 1))
+"""
+VARIABLES = [
+    "x",
+    "y",
+    "x + 1",
+    "1 - x",
+    "x @ x.T",
+    "x[0]",
+    "F.exp(x)",
+    "x.reshape(3, 2)",
+    "x.sum()",
+]
+VARIABLES += ["model(x)", "L.Linear(3)(x)", "x.grad", "F.mean_squared_error(x, x)"]
+
+
+def test_pyright_knows_what_gives_a_variable(alone, tmp_path):
+    asked = "\n".join(f"reveal_type({expression})" for expression in VARIABLES)
+    status, told = checked(alone, tmp_path, PROGRAM + asked + "\nreveal_type(dezero.__version__)")
+    kinds = dict(re.findall(r'information: Type of "(.*)" is "(.*)"', told))
+    assert status == 0, told
+    unknown = [e for e in VARIABLES if not kinds[e].startswith("Variable")]
+    assert not unknown, [(e, kinds[e]) for e in unknown]
+    assert kinds["dezero.__version__"] == "str"
+
+
+@pytest.mark.parametrize("expression", VARIABLES)
+def test_jedi_completes_a_variable(alone, expression):
+    import jedi
+
+    (packages,) = [*alone.parent.parent.glob("[lL]ib/**/site-packages")]
+    project = jedi.Project(packages, sys_path=[str(packages)], smart_sys_path=False)
+    lines = PROGRAM + f"z = {expression}\nz."
+    found = {name.name for name in jedi.Script(lines, project=project).complete()}
+    assert {"backward", "grad", "reshape", "sum", "T", "data", "shape"} <= found
