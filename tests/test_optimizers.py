@@ -8,8 +8,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import dezero.functions as F
 from dezero import Parameter, Variable
@@ -17,7 +15,7 @@ from dezero.files import load_arrays, save_arrays
 from dezero.layers import Layer, Linear
 from dezero.models import MLP
 from dezero.optimizers import (
-    PIECE,
+    CHUNK,
     SGD,
     AdaDelta,
     AdaGrad,
@@ -32,7 +30,6 @@ from dezero.optimizers import (
     StepDecay,
     WarmUp,
     WeightDecay,
-    pieces,
 )
 
 # Each with a rate at which 20 updates go a good way.
@@ -243,7 +240,7 @@ def test_the_sine_network_of_step_46_has_the_losses_of_the_book():
     assert last == pytest.approx(0.0761937449484299, rel=1e-3)
 
 
-# --- in place, and in pieces --------------------------------------------------------------------
+# --- in place, and in chunks --------------------------------------------------------------------
 
 
 @every_optimizer
@@ -271,16 +268,25 @@ def test_an_update_makes_no_large_array(name):
     assert peak < 4e6 / 4  # the parameter has 4 MB
 
 
-@given(st.integers(1, 3), st.sampled_from([1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 150_000]))
-def test_pieces_cover_everything_once(count, size):
-    arrays = [np.zeros(size) for _ in range(count)]
-    for *parts, room in pieces(arrays):
-        assert len({part.shape for part in parts}) == 1 and parts[0].size <= max(PIECE, 1)
-        assert room is None or room.shape == parts[0].shape
-        for i, part in enumerate(parts):
-            part += i + 1
-    for i, array in enumerate(arrays):
-        assert (array == i + 1).all()
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 150_000])
+def test_a_rule_gets_everything_once_in_chunks(size):
+    sizes = []
+
+    class Once(Optimizer):
+        keeps = ("kept",)
+
+        def update_rule(self, p, g, kept, lr):
+            assert p.shape == g.shape == kept.shape and lr.dtype == p.dtype
+            sizes.append(p.size)
+            p += g
+            kept += 1
+
+    param = Parameter(np.zeros(size, "f4"))
+    param.grad = Variable(np.arange(size, dtype="f4"))
+    optimizer = Once().setup(Holder(param))
+    optimizer.update()
+    assert (param.data == param.grad.data).all() and (optimizer.memory(param)[0] == 1).all()
+    assert sum(sizes) == size and max(sizes) <= CHUNK
 
 
 @every_optimizer
@@ -654,6 +660,32 @@ def test_a_subclass_of_ours_may_add_to_the_rule():
     param = parameter([0.05, 0.5], [1.0, 1.0])
     Bounded(0.1).setup(Holder(param)).update()
     assert np.allclose(param.data, [0, 0.4])
+
+
+def test_numbers_are_asked_for_once_in_an_update():
+    asked = []
+
+    class Counted(Adam):
+        def numbers(self):
+            asked.append(self.updates)
+            return super().numbers()
+
+    optimizer = Counted(0.1).setup(Holder(*[parameter([1.0], [1.0]) for _ in range(3)]))
+    optimizer.update()
+    optimizer.update()
+    assert asked == [1, 2]
+
+
+def test_a_rate_for_each_parameter_by_an_update_one_of_its_own():
+    class Slower(SGD):
+        def update_one(self, param):
+            self.lr, before = 0.1 * self.lr if param.name == "slow" else self.lr, self.lr
+            super().update_one(param)
+            self.lr = before
+
+    slow, fast = parameter([1.0], [1.0], "slow"), parameter([1.0], [1.0], "fast")
+    Slower(0.1).setup(Holder(slow, fast)).update()
+    assert slow.data == pytest.approx(0.99) and fast.data == pytest.approx(0.9)
 
 
 def test_hooks_in_the_style_of_the_book_work():
@@ -1044,10 +1076,12 @@ def test_what_an_own_optimizer_keeps_is_saved():
     class Mean(Optimizer):
         keeps = ("mean",)
 
-        def update_one(self, param):
-            for p, g, mean, t in self.parts(param):
-                mean += (g - mean) / self.updates
-                p -= np.multiply(mean, self.lr, t)
+        def numbers(self):
+            return self.lr, self.updates
+
+        def update_rule(self, p, g, mean, lr, updates):
+            mean += (g - mean) / updates
+            p -= lr * mean
 
     model, optimizer = network(Mean(0.1))
     train(model, optimizer, 3)
