@@ -18,7 +18,7 @@ from dezero.context import check_int, kind_of
 from dezero.core import patch
 from dezero.download import is_live
 from dezero.files import file_path, place_of
-from dezero.layers.base import by_name, fill
+from dezero.layers.base import copy_into, params_by_name
 
 # %% ../nbs/60_callbacks.ipynb #callback-list
 MOMENTS = 'begin', 'after_batch', 'after_epoch', 'end'  #: when callbacks are called
@@ -129,7 +129,7 @@ class EarlyStopping:
     def after_epoch(self, trainer):
         *before, last = trainer.history[self.watch]
         if math.isfinite(last) and last not in before and self.better([*before, last]) == last:
-            self.best, params = trainer.epoch, by_name(trainer.model)
+            self.best, params = trainer.epoch, params_by_name(trainer.model)
             if self.restore: self.weights = {name: p.data.copy() for name, p in params.items()}
         self.stop_if_due(trainer)
 
@@ -138,8 +138,8 @@ class EarlyStopping:
 def stop_if_due(self: EarlyStopping, trainer: Any) -> None:
     "Take back the best weights and stop the trainer, if patience is at an end."
     if trainer.epoch - max(self.best, self.since) < max(self.patience, 1): return
-    for name, param in by_name(trainer.model).items():
-        if name in self.weights: fill(param, self.weights[name])
+    for name, param in params_by_name(trainer.model).items():
+        if name in self.weights: copy_into(param, self.weights[name])
     trainer.stop(f'{self.watch} was best after epoch {self.best}')
 
 # %% ../nbs/60_callbacks.ipynb #early-stopping-begin

@@ -10,7 +10,7 @@ from dezero.context import check_int, kind_of
 from dezero.core import patch
 from dezero.download import is_live
 from dezero.files import file_path, place_of
-from dezero.layers.base import by_name, fill
+from dezero.layers.base import copy_into, params_by_name
 MOMENTS: Any
 def callback_list(callbacks: Any, verbose: bool) -> list[Any]: ...
 def check_callback(x: Any) -> None: ...

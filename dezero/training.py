@@ -8,8 +8,6 @@ __all__ = ['History', 'Trainer', 'confusion_matrix']
 # %% ../nbs/17_training.ipynb #imports
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,7 +30,8 @@ from .context import check_int, import_extra
 from .core import Variable, no_grad, patch, test_mode
 from .dataloaders import generator_state, set_generator_state
 from .files import file_path, load_arrays, save_arrays
-from .layers.base import by_name, fill
+from .layers.base import copy_into, params_by_name
+from .models.base import full_names
 from dezero.training_checks import (
     as_scalar,
     check_batch,
@@ -240,18 +239,6 @@ def run_callbacks(self: Trainer, moment: str) -> None:
         if hook: hook(self)
         elif moment == 'after_epoch' and callable(callback): callback(self)
 
-# %% ../nbs/17_training.ipynb #full-names
-@contextmanager
-def full_names(model: Any) -> Iterator[None]:
-    "A block in which the Parameters of a model are called as in `named_params`."
-    params = list(model.named_params())
-    names = [param.name for _, param in params]
-    try:
-        for name, param in params: param.name = name
-        yield
-    finally:
-        for (_, param), name in zip(params, names): param.name = name
-
 # %% ../nbs/17_training.ipynb #fit
 @patch
 def fit(self: Trainer, train: Any, valid: Any = None, epochs: int = 1,
@@ -288,7 +275,7 @@ def run_epochs(self: Trainer) -> None:
 def state(self: Trainer) -> dict[str, np.ndarray]:
     "All that the rest of the training depends on, as a flat dict of arrays."
     check_resumable(self.train, self.batch)
-    weights = {name: p.data for name, p in by_name(self.model).items() if p.data is not None}
+    weights = {name: p.data for name, p in params_by_name(self.model).items() if p.data is not None}
     examples, *sums = self.sums if self.batch else [0]
     parts = {'epoch': self.epoch, 'batch': self.batch, 'examples': examples,
              'model': weights, 'optimizer': self.optimizer.state(), 'random': generator_state(),
@@ -307,8 +294,8 @@ def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
     self.optimizer.load_state(parts['optimizer'])
     for name, part in stateful_parts(self).items():
         if name in parts: part.load_state(parts[name])
-    params = by_name(self.model)
-    for name, array in parts['model'].items(): fill(params[name], array)
+    params = params_by_name(self.model)
+    for name, array in parts['model'].items(): copy_into(params[name], array)
     self.history = History({name: x.tolist() for name, x in parts['history'].items()})
     self.epoch, self.batch = int(parts['epoch']), int(parts['batch'])
     sums = [parts['sums'].get(name, math.nan if self.batch else 0.0) for name in self.names]

@@ -2,8 +2,6 @@
 __all__ = ['History', 'Trainer', 'confusion_matrix']
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 import numpy as np
 from .anomaly import check_finite as check_finite
@@ -17,7 +15,8 @@ from .context import check_int, import_extra
 from .core import Variable, no_grad, patch, test_mode
 from .dataloaders import generator_state, set_generator_state
 from .files import file_path, load_arrays, save_arrays
-from .layers.base import by_name, fill
+from .layers.base import copy_into, params_by_name
+from .models.base import full_names
 from dezero.training_checks import as_scalar, check_batch, check_can_resume, check_gradients, check_loader, check_loss, check_resumable, check_trainable, check_weights, count_examples, metrics_by_name
 class History:
 
@@ -89,6 +88,4 @@ class Trainer:
     failed: Any
 def _weighted(batch: Any, values: list[float]) -> np.ndarray: ...
 def learning_rate(optimizer: Any) -> float: ...
-@contextmanager
-def full_names(model: Any) -> Iterator[None]: ...
 def confusion_matrix(y: Any, t: Any) -> np.ndarray: ...

@@ -13,7 +13,7 @@ import numpy as np
 from dezero.context import check_instance, kind_of
 from dezero.core import Variable
 from dezero.datasets import Dataset
-from dezero.layers.base import by_name, misfit
+from dezero.layers.base import mismatch, params_by_name
 
 # %% ../nbs/63_training_checks.ipynb #check-trainable
 def check_trainable(model: Any, optimizer: Any, loss: Any) -> None:
@@ -101,8 +101,8 @@ def check_gradients(model: Any) -> None:
 # %% ../nbs/63_training_checks.ipynb #check-weights
 def check_weights(model: Any, weights: dict[str, np.ndarray]) -> None:
     "A `ValueError` that lists which of these arrays do not fit the parameters of a model."
-    params = by_name(model)
-    faults = {name: misfit(params.get(name), weights.get(name)) for name in {**params, **weights}
+    params = params_by_name(model)
+    faults = {name: mismatch(params.get(name), weights.get(name)) for name in {**params, **weights}
               if name in weights or params[name].data is not None}
     if lines := [f'\n  {name}: {fault}' for name, fault in faults.items() if fault]:
         raise ValueError(f'the checkpoint is of another {type(model).__name__}:' + ''.join(lines))

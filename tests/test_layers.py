@@ -14,7 +14,7 @@ import dezero.layers as L
 from dezero import Parameter, Variable, no_grad
 from dezero.files import load_arrays, save_arrays
 from dezero.layers import Layer, Linear
-from dezero.layers.base import parts
+from dezero.layers.base import named_parts
 
 
 def names(layer):
@@ -339,11 +339,11 @@ def test_the_book_trains_two_layers():
 @pytest.mark.parametrize(
     "options, message",
     [
-        (dict(out_size=3.0), "out_size is a whole number, how many features there are, not 3.0"),
-        (dict(out_size="3"), "out_size is a whole number, .* not '3'"),
+        (dict(out_size=3.0), "out_size is a whole number, not 3.0"),
+        (dict(out_size="3"), "out_size is a whole number, not '3'"),
         (dict(out_size=(3,)), "out_size is a whole number"),
         (dict(out_size=None), "out_size is a whole number"),
-        (dict(out_size=True), "out_size is a whole number, .* not True"),
+        (dict(out_size=True), "out_size is a whole number, not True"),
         (dict(out_size=3, in_size=2.5), "in_size is a whole number"),
         (dict(out_size=3, dtype=int), "weights are floats, not int64"),
     ],
@@ -355,7 +355,7 @@ def test_sizes_are_numbers_and_weights_are_floats(options, message):
 
 
 def test_a_size_is_not_negative():
-    with pytest.raises(ValueError, match="out_size says how many features there are, not -1"):
+    with pytest.raises(ValueError, match="out_size is at least 0, not -1"):
         Linear(-1)
     with pytest.raises(ValueError, match="in_size"):
         Linear(1, in_size=-2)
@@ -500,5 +500,5 @@ def test_loading_keeps_the_array_unless_it_cannot_be_written(tmp_path):
 
 def test_parts_starts_with_the_layer_itself():
     layer = two()
-    assert parts(layer, deep=False) == [("", layer), ("l0", layer.l0), ("l1", layer.l1)]
-    assert len(parts(layer)) == 7
+    assert named_parts(layer, deep=False) == [("", layer), ("l0", layer.l0), ("l1", layer.l1)]
+    assert len(named_parts(layer)) == 7
