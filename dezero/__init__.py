@@ -11,6 +11,7 @@ from dezero import (
     files,
     functions,
     functions_conv,
+    gradcheck,
     layers,
     models,
     numdiff,
@@ -22,17 +23,8 @@ from dezero import (
     visualize,
 )
 from dezero.backprop import grad
-from dezero.core import (
-    Config,
-    Function,
-    Parameter,
-    Variable,
-    as_array,
-    as_variable,
-    no_grad,
-    test_mode,
-    using_config,
-)
+from dezero.config import Config, no_grad, test_mode, using_config
+from dezero.core import Function, Parameter, Variable, as_array, as_variable
 from dezero.core_simple import is_simple_core
 from dezero.dataloaders import DataLoader, SeqDataLoader
 from dezero.datasets import Dataset

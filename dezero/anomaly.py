@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dezero.backprop import collect, functions_behind, propagate, start, watchers
+from dezero.backprop import backward_pass, collect, functions_behind, seed_gradient, watchers
 from dezero.context import describe
-from dezero.core import Function, Parameter, Variable, no_grad, switches, using_config
+from dezero.config import no_grad, switches, using_config
+from dezero.core import Function, Parameter, Variable
 
 # %% ../nbs/61_anomaly.ipynb #is-finite
 def is_finite(array: Any) -> bool:
@@ -94,10 +95,10 @@ def detect_anomaly() -> Any:
 # %% ../nbs/61_anomaly.ipynb #check-finite
 def check_finite(output: Variable, gy: Any = None) -> None:
     "Look for nan and infinity in `output` and in the gradients; a `FloatingPointError` tells."
-    gy = start(output, gy, create_graph=False)
+    gy = seed_gradient(output, gy, create_graph=False)
     if not is_finite(output.data): raise FloatingPointError(diagnose(output))
     with no_grad():
-        grads = propagate(output, gy, keep=True)
+        grads = backward_pass(output, gy, keep=True)
         if all([is_finite(gx) for s, gx in grads.items() if isinstance(s, Variable)]): return
         for f in functions_behind(output):
             gys = collect(f, grads.get)

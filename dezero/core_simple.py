@@ -10,12 +10,12 @@ __all__ = ['is_simple_core', 'SIGNS', 'add', 'sub', 'mul', 'div', 'neg', 'pow', 
 from functools import wraps
 
 from . import core, operators
-from .backprop import fit
-from .core import Config as Config  # `as Config`: handed on, not used here
+from .backprop import add_gradient, book_pullback, has_several_outputs, operands_of
+from .config import Config as Config
 from .core import Constant, as_data
 from .core import as_array as as_array
-from .core import no_grad as no_grad
-from .core import using_config as using_config
+from .config import no_grad as no_grad
+from .config import using_config as using_config
 from .operators import setup_variable as setup_variable
 
 # %% ../nbs/70_core_simple.ipynb #variable
@@ -68,13 +68,16 @@ class Function(core.Function):
     "A Function whose `backward` computes with arrays. Book steps 2 to 31."
     __call__ = simply(core.Function.__call__)
 
-    def gradients(self, gys, create_graph=False):
-        "Pairs of an input and its gradient, as arrays."
-        if create_graph or not self.has_backward: return super().gradients(gys, create_graph)
-        gxs = self.backward(*gys)
-        pairs = zip(self.inputs, gxs if isinstance(gxs, (tuple, list)) else (gxs,))
-        return [(x, fit(as_data(gx), x, self)) for x, gx in pairs
-                if gx is not None and type(x) is not Constant]
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if cls._pullback is book_pullback: cls._pullback = _array_pullback
+
+def _array_pullback(f, gy, grads, create_graph):
+    "What `book_pullback` does, for a `backward` of arrays."
+    gxs = f.backward(*(gy if has_several_outputs(f) else (gy,)))
+    gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
+    for x, a, gx in zip(f.inputs, operands_of(f), gxs):
+        if gx is not None and type(x) is not Constant: add_gradient(grads, x, a, as_data(gx))
 
 class Add(Function, operators.Add): "`x0 + x1`."
 class Sub(Function, operators.Sub): "`x0 - x1`."

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from dezero.backprop import functions_behind, grad_dtype
-from dezero.core import Constant, Function, Variable, patch, using_config
+from dezero.config import using_config
+from dezero.core import Constant, Function, Variable, patch
 from dezero.functions.reductions import kept_shape
-from dezero.numdiff import array_of
+from dezero.core import unwrap
 from dezero.trace import (
     format_index,
     format_number,
@@ -288,7 +289,7 @@ def _compute(f, operands, options):
         raise TypeError(f'explain needs a Variable, or a function and its operands, not {type(f)}')
     tables = [x for x in operands if isinstance(x, (Variable, np.ndarray))]
     kinds = (Variable, np.ndarray) if tables else (float, int)  # beside a table, 2 is an option
-    xs = [Variable(array_of(x), getattr(x, 'name', None) or name) if isinstance(x, kinds) else x
+    xs = [Variable(unwrap(x), getattr(x, 'name', None) or name) if isinstance(x, kinds) else x
           for x, name in zip(operands, parameter_names(f, len(operands)))]
     with using_config('enable_backprop', True): y = f(*xs, **options)
     if isinstance(y, Variable): return y

@@ -9,9 +9,10 @@ from html import escape
 from typing import Any
 import numpy as np
 from dezero.backprop import functions_behind, grad_dtype
-from dezero.core import Constant, Function, Variable, patch, using_config
+from dezero.config import using_config
+from dezero.core import Constant, Function, Variable, patch
 from dezero.functions.reductions import kept_shape
-from dezero.numdiff import array_of
+from dezero.core import unwrap
 from dezero.trace import format_index, format_number, input_gradients, outputs_of, parameter_names, sum_gradient, trace_gradient, words_for
 def _stretching(small, large, between=None): ...
 def _why_summed(name, small, large): ...

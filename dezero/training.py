@@ -27,7 +27,8 @@ from dezero.callbacks import (
     unflatten_dict,
 )
 from .context import check_int, import_extra
-from .core import Variable, no_grad, patch, test_mode
+from .config import no_grad, test_mode
+from .core import Variable, patch
 from .dataloaders import generator_state, set_generator_state
 from .files import file_path, load_arrays, save_arrays
 from .layers.base import copy_into, params_by_name

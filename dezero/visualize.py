@@ -25,16 +25,18 @@ from textwrap import dedent
 import numpy as np
 
 from dezero.backprop import (
+    backward_pass,
     collect,
     functions_behind,
     operands_of,
-    propagate,
+    seed_gradient,
     slot,
     slots_made,
-    start,
 )
-from .core import Constant, Function, Variable, describe, no_grad, patch
-from .operators import install
+from .config import no_grad
+from .context import describe
+from .core import Constant, Function, Variable, patch
+from .operators import add_methods
 
 # %% ../nbs/04_visualize.ipynb #find
 #: Programs that draw DOT, the one to ask first in front.
@@ -63,8 +65,8 @@ def render(dot, kind='svg'):
     raise RuntimeError(advice(dot, kind, complaints))
 
 def advice(dot, kind, complaints, most=200):
-    "What to say when nothing could be drawn: why, what to install, and the text itself."
-    cure = '`pip install graphviz-pure`' if kind in ('svg', 'png') else 'Graphviz, graphviz.org'
+    "What to say when nothing could be drawn: why, what to add_methods, and the text itself."
+    cure = '`pip add_methods graphviz-pure`' if kind in ('svg', 'png') else 'Graphviz, graphviz.org'
     lines = dot.splitlines()
     rest = [f'... and {len(lines) - most} lines more'] if len(lines) > most else []
     return '\n'.join([f'no program here could draw this graph as {kind}. Install one ({cure}), '
@@ -444,7 +446,7 @@ def backward_lines(f, i, gys, gx):
 def flows(output):
     """Every derivative that flows back along an arrow, in order: its function, the number of the
     input, what came in, and what goes out."""
-    grads, found = propagate(output, start(output, None, False), True, False), []
+    grads, found = backward_pass(output, seed_gradient(output, None, False), True, False), []
     with no_grad():
         for f in functions_behind(output):
             gys = collect(f, grads.get)
@@ -536,7 +538,7 @@ def meeting(name, before, gx, ways):
 # %% ../nbs/04_visualize.ipynb #tell-backward
 def tell_backward(story):
     "The steps in which the derivatives flow back, one arrow after the other."
-    seed, steps = start(story.output, None, False), flows(story.output)
+    seed, steps = seed_gradient(story.output, None, False), flows(story.output)
     one = '1' if seed.ndim == 0 else 'ones'
     say(story, 'Turn', f'Now back. The derivative of {story.names[story.end]} by itself is {one}.',
         nodes=[story.end], grads={story.end: short(seed)})
@@ -811,7 +813,7 @@ _SCRIPT = r'''
   const make = (tag, name, text) =>
     Object.assign(document.createElement(tag), { className: name, textContent: text });
 
-  function start(root) {
+  function seed_gradient(root) {
     const find = (query) => root.querySelector(query);
     const all = (query) => [...root.querySelectorAll(query)];
     const steps = JSON.parse(find("script[type='application/json']").textContent);
@@ -938,7 +940,7 @@ _SCRIPT = r'''
   }
 
   for (const root of document.querySelectorAll("[id='REPLAY']"))
-    if (!root.classList.contains("live")) start(root);
+    if (!root.classList.contains("live")) seed_gradient(root);
 })();
 '''
 
@@ -1003,4 +1005,4 @@ def replay(output, to_file=None):
     if to_file is not None: write_page(result, to_file)
     return result
 
-install(replay=replay)
+add_methods(replay=replay)

@@ -10,9 +10,11 @@ from copy import copy
 from html import escape
 from textwrap import dedent
 import numpy as np
-from dezero.backprop import collect, functions_behind, operands_of, propagate, slot, slots_made, start
-from .core import Constant, Function, Variable, describe, no_grad, patch
-from .operators import install
+from dezero.backprop import backward_pass, collect, functions_behind, operands_of, seed_gradient, slot, slots_made
+from .config import no_grad
+from .context import describe
+from .core import Constant, Function, Variable, patch
+from .operators import add_methods
 RENDERERS: Any
 def find(name): ...
 def render(dot, kind='svg'): ...

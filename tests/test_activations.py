@@ -9,7 +9,7 @@ import pytest
 import dezero.functions as F
 from dezero import Variable, grad
 from dezero.core import Constant
-from dezero.numdiff import gradient_check
+from dezero.gradcheck import gradient_check
 
 ACTIVATIONS = [F.sigmoid, F.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.softplus]
 NAMES = [f.__name__ for f in ACTIVATIONS]

@@ -11,7 +11,8 @@ import dezero.functions as F
 import dezero.layers as L
 from dezero.anomaly import check_finite, detect_anomaly
 from dezero.backprop import grad
-from dezero.core import Config, Function, Variable, no_grad
+from dezero.config import Config, no_grad
+from dezero.core import Function, Variable
 from dezero.dataloaders import DataLoader
 from dezero.datasets import Digits
 from dezero.models import MLP, Model

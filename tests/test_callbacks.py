@@ -22,7 +22,7 @@ from trainers import after, press_ctrl_c, same, spiral, trainer, weights
 import dezero.functions as F
 import dezero.layers as L
 from dezero.callbacks import Checkpoint, EarlyStopping, Progress
-from dezero.core import Config
+from dezero.config import Config
 from dezero.dataloaders import DataLoader
 from dezero.datasets import Digits, Spiral
 from dezero.files import load_arrays

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dezero.functions as F
-from dezero.core import no_grad
+from dezero.config import no_grad
 from dezero.dataloaders import (
     DataLoader,
     SeqDataLoader,

@@ -1,13 +1,10 @@
 """The engine through the package: boxes, the walk back, derivatives of derivatives, bad input."""
 
-import ast
 import asyncio
 import copy
 import gc
-import inspect
 import pickle
 import sys
-import textwrap
 import threading
 import tracemalloc
 import weakref
@@ -29,10 +26,11 @@ from dezero import (
     test_mode,
     using_config,
 )
-from dezero.backprop import boxes_behind, functions_behind
-from dezero.core import Constant
+from dezero.backprop import book_pullback, functions_behind, operands_of, pullback, toposort
+from dezero.core import Constant, unwrap
 from dezero.functions.shapes import is_mask
-from dezero.numdiff import gradient_check, numerical_diff, numerical_grad
+from dezero.gradcheck import gradient_check
+from dezero.numdiff import numerical_diff, numerical_grad
 
 test_mode.__test__ = False  # its name is not that of a test
 
@@ -371,7 +369,7 @@ def test_a_copy_of_a_function_is_unused(way):
     f.factor = 2
     y = f(Variable(np.ones(3)))
     twin = way(f)
-    assert (twin.inputs, twin.birth, twin.outputs, twin.factor) == (None, None, (), 2)
+    assert not hasattr(twin, "inputs") and twin.outputs is None and twin.factor == 2
     z = twin(Variable(np.zeros(2)))
     assert z.creator is twin and y.creator is f and f.inputs[0].shape == (3,)
 
@@ -529,7 +527,9 @@ def test_the_wrong_shape_of_a_gradient_is_told(create_graph):
 
     x = Variable(np.ones(2), name="x")
     for function in (Wrong, WrongBook):
-        message = rf"{function.__name__} gave a gradient of shape \(7,\) .* 'x' \(2,\)"
+        message = (
+            rf"(?s)gradient of shape \(7,\) .* \(2,\).*{function.__name__}\('x' \(2,\) float64\)"
+        )
         with pytest.raises(ValueError, match=message):
             function()(x).backward(create_graph=create_graph)
 
@@ -1065,19 +1065,18 @@ def test_parallel_operations_are_linear_work():
     assert work(512) - work(64) == 8 * (work(64) - work(8))
 
 
-def test_operators_share_their_function_until_someone_asks():
+def test_operators_make_the_record_that_a_call_makes():
     x0, x1 = Variable(2.0), Variable(3.0)
     y, z = x0 * x1, x1 * x1
     w = y * z
-    assert y.note[2] is z.note[2] is w.note[2]
     f, g = y.creator, z.creator
-    assert f is not g and f is y.creator and g is z.creator
+    assert f is not g and f is y.creator and g is z.creator and type(f) is dezero.operators.Mul
     assert f.inputs[0] is x0 and f.inputs[1] is x1 and g.inputs[0] is x1
-    assert f.outputs[0]() is y and g.outputs[0]() is z and f.birth < g.birth
-    assert f.ys[0] is y.data and f.operands == (2.0, 3.0)
+    assert f.outputs[0]() is y and g.outputs[0]() is z
+    assert operands_of(f) == (2.0, 3.0)
     w.backward()
     assert (x0.grad.data, x1.grad.data) == (27.0, 54.0)
-    assert [h.birth for h in functions_behind(w)] == [w.creator.birth, g.birth, f.birth]
+    assert functions_behind(w) == [w.creator, g, f]
     assert (Variable(5.0) * 2.0).creator.inputs[0].data == 5.0
 
 
@@ -1101,7 +1100,7 @@ def test_a_creator_can_be_set_and_taken_away():
     assert x.grad.data == 6.0 and y.creator is f and y.generation == 1
     z = x * 2.0
     z.creator = None
-    assert z.creator is None and z.note is None and z.generation == 0
+    assert z.creator is None and z.generation == 0
     z.backward()
     assert z.grad.data == 1.0 and x.grad.data == 6.0
 
@@ -1113,7 +1112,6 @@ def test_numbers_take_the_short_way_to_the_same_gradients():
             numbers = [Variable(np.array(a)), Variable(np.array(b))]
             arrays = [Variable(np.array([a])), Variable(np.array([b]))]
             y, ys = one_of_each(*numbers), one_of_each(*arrays)
-            assert all(x.note[4] for z in (y, ys) for x in boxes_behind(z))
             for g, gs in zip(grad(y, numbers, create_graph=True), grad(ys, arrays)):
                 assert g.dtype == dtype and g.shape == ()
                 assert np.allclose(g.data, gs.data, rtol=1e-6)
@@ -1121,16 +1119,18 @@ def test_numbers_take_the_short_way_to_the_same_gradients():
                 assert g.dtype == dtype and np.allclose(g.data, gs.data, rtol=1e-6)
 
 
-def test_the_short_way_gives_what_the_functions_give():
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_the_pullback_of_two_gives_what_the_general_one_gives(create_graph):
     x0, x1 = Variable(1.5), Variable(np.array(0.5, np.float32))
     y = one_of_each(x0, x1)
-    grads = {y.creator: np.array(1.0)}
-    for f in functions_behind(y):
-        for x, gx in f.gradients([grads.pop(f)]):
-            key = x if x.creator is None else x.creator
-            grads[key] = grads[key] + gx if key in grads else gx
-    g0, g1 = grad(y, [x0, x1])
-    assert grads[x0] == g0.data and grads[x1] == g1.data
+    seed = Variable(1.0) if create_graph else np.float64(1.0)
+    grads = {y: seed}
+    with using_config("enable_backprop", create_graph):
+        for z in toposort(y):
+            general = book_pullback if type(z.creator)._pullback is book_pullback else pullback
+            general(z.creator, grads.pop(z), grads, create_graph)
+    g0, g1 = grad(y, [x0, x1], create_graph=create_graph)
+    assert unwrap(grads[x0]) == g0.data and unwrap(grads[x1]) == g1.data
     assert (g0.dtype, g1.dtype) == (np.float64, np.float32)
 
 
@@ -1159,11 +1159,12 @@ def test_a_mask_takes_no_element_twice():
 
 def test_operators_hand_out_the_very_box():
     x = Variable(2.0)
-    for y in (x + x, -x, x**2, 1 / x):
+    for compute in (lambda: x + x, lambda: -x, lambda: x**2, lambda: 1 / x):
+        y = compute()
         assert y.creator.outputs[0]() is y
-        f, value = y.creator, y.data
+        f = y.creator
         del y
-        assert f.outputs[0]().data == value
+        assert f.outputs[0]() is None
 
 
 class MultiplyAndAdd(Function):
@@ -1189,7 +1190,7 @@ def test_a_creator_can_be_set_again():
     y.creator = None
     y.creator = f
     y.backward()
-    assert x.grad.data == 12.0 and len(f.ys) == 1
+    assert x.grad.data == 12.0 and len(f.outputs) == 1
     y.unchain()
     y.creator = f
     y.backward()
@@ -1209,7 +1210,7 @@ def test_what_was_computed_under_no_grad_can_be_linked():
 def test_a_link_without_inputs_names_the_function():
     y = Variable(9.0)
     y.creator = BookExp()
-    with pytest.raises(TypeError, match=r"in the derivative of BookExp\(\)"):
+    with pytest.raises(ValueError, match=r"0 inputs.*(?s:.*)in the derivative of BookExp\(\)"):
         y.backward()
 
 
@@ -1304,7 +1305,7 @@ def test_a_backward_may_come_from_a_mixin():
         assert x.grad.data == slope
 
 
-def test_generation_asks_the_notes():
+def test_generation_asks_a_function_that_cannot_be_hashed():
     @dataclass
     class Scale(Function):
         factor: float
@@ -1313,38 +1314,85 @@ def test_generation_asks_the_notes():
             return x * self.factor
 
     y = Scale(2.0)(Variable(1.0)) * 3.0
-    shared = y.note[2]
-    assert y.generation == 2 and y.note[2] is shared
+    assert y.generation == 2 and y.creator.generation == 1
 
 
-# --- promises -----------------------------------------------------------------------------------
+# --- options of a reader's own class --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", [Variable, Function])
-def test_what_is_promised_to_editors_is_there(cls):
-    tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    where = ast.parse(inspect.getsource(dezero.core)).body if cls is Variable else ast.walk(tree)
-    blocks = [n for n in where if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
-    assert len(blocks) == 1
-    body = blocks[0].body[0].body if cls is Variable else blocks[0].body
-    instance = cls(1.0) if cls is Variable else cls()
-    promised = set()
-    for node in body:
-        if isinstance(node, ast.FunctionDef):
-            promised.add(node.name)
-            every = [*node.args.args, node.args.vararg, node.args.kwarg]
-            names = [a.arg for a in every if a]
-            real = list(inspect.signature(getattr(cls, node.name)).parameters)
-            if not node.name.startswith("__"):
-                assert real[1:] == names[1:], node.name
-            else:
-                assert len(real) == len(names), node.name
-        elif isinstance(node, ast.AnnAssign):
-            promised.add(node.target.id)
-            assert hasattr(cls, node.target.id) or node.target.id in vars(instance), node.target.id
-    inside = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-    later = {name for name, value in vars(cls).items()
-             if callable(value) or isinstance(value, property)} - inside - promised
-    hooks = {"__repr__", "_repr_html_", "__getstate__"}
-    hooks |= {"__array__", "__array_ufunc__", "__array_function__"}
-    assert later <= hooks, f"not promised: {sorted(later - hooks)}"
+NAMES = "birth ys refs operands order gradients note slot several results pullback recorded data"
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+@pytest.mark.parametrize("style", ["rules", "book"])
+def test_an_option_of_any_name_stays_an_option(name, style):
+    class Scale(Function):
+        def __init__(self, factor):
+            setattr(self, name, factor)
+
+        def forward(self, x):
+            return x * getattr(self, name)
+
+    if style == "rules":
+
+        class Scaled(Scale):
+            def gx(self, gy, x):
+                return gy * getattr(self, name)
+
+            rules = (gx,)
+
+    else:
+
+        class Scaled(Scale):
+            def backward(self, gy):
+                return gy * getattr(self, name)
+
+    f, x = Scaled(3.0), Variable(2.0)
+    y = f(f(x))
+    y.backward(create_graph=True)
+    assert y.data == 18.0 and x.grad.data == 9.0 and getattr(f, name) == 3.0
+    assert y.creator.inputs[0].creator is f and y.creator.outputs[0]() is y
+
+
+def test_a_class_may_use_every_name_for_something_of_its_own():
+    class Busy(Square):
+        birth, ys, operands, order, several = 1, [2], {}, "F", True
+
+        def gradients(self):
+            return "mine"
+
+    x = Variable(3.0)
+    y = Busy()(x)
+    y.backward()
+    assert x.grad.data == 6.0 and y.creator.gradients() == "mine" and y.creator.order == "F"
+
+
+class BookLoss(Function):
+    "As published losses do it: a gradient for the prediction, none for the labels."
+
+    def forward(self, x, t):
+        return (x[np.arange(len(t)), t] ** 2).sum()
+
+    def backward(self, gy):
+        x, t = self.inputs
+        picked = np.zeros(x.shape)
+        picked[np.arange(len(t)), t.data] = 1.0
+        return gy * 2 * x * picked
+
+
+def test_backward_may_leave_out_labels_and_plain_numbers():
+    x = Variable(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    for labels in (np.array([1, 0]), Variable(np.array([1, 0]))):
+        x.cleargrad()
+        BookLoss()(x, labels).backward()
+        assert x.grad.data.tolist() == [[0.0, 4.0], [6.0, 0.0]]
+
+    class Scale(BookMul):
+        def backward(self, gy):
+            return gy * self.inputs[1].data
+
+    x = Variable(2.0)
+    Scale()(x, 5.0).backward()
+    assert x.grad.data == 5.0
+    with pytest.raises(ValueError, match="returned 1 gradients for 2 inputs"):
+        Scale()(x, Variable(5.0)).backward()

@@ -14,7 +14,7 @@ import dezero.functions as F
 from dezero import Variable, core, grad, no_grad, training
 from dezero.backprop import functions_behind
 from dezero.core import Function
-from dezero.numdiff import gradient_check
+from dezero.gradcheck import gradient_check
 
 CASES = [pytest.param(entry, id=entry.names.split()[0]) for entry in ENTRIES]
 

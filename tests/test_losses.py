@@ -10,7 +10,7 @@ import pytest
 
 import dezero.functions as F
 from dezero import Variable, grad, no_grad
-from dezero.numdiff import gradient_check
+from dezero.gradcheck import gradient_check
 
 
 def numbers(*shape, seed=0, dtype=float):

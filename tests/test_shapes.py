@@ -14,7 +14,7 @@ from registry import tried
 import dezero.functions as F
 from dezero import Variable, grad, no_grad, utils
 from dezero.functions.reductions import kept_shape
-from dezero.numdiff import gradient_check
+from dezero.gradcheck import gradient_check
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(2, 3, 4))

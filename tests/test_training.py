@@ -15,7 +15,8 @@ from trainers import same, spiral, trainer, weights
 import dezero.functions as F
 import dezero.layers as L
 from dezero.callbacks import Checkpoint, EarlyStopping, Progress
-from dezero.core import Config, Function, Variable, no_grad
+from dezero.config import Config, no_grad
+from dezero.core import Function, Variable
 from dezero.dataloaders import DataLoader
 from dezero.datasets import MNIST, ArrayDataset, Digits, Spiral
 from dezero.models import MLP, Model

@@ -164,15 +164,4 @@ from dezero.functions.conv import (
     pooling,
     pooling_simple,
 )
-from dezero.operators import (
-    Abs,
-    Sign,
-    add,
-    div,
-    mul,
-    neg,
-    pow,
-    rdiv,
-    rsub,
-    sub,
-)
+from dezero.operators import Abs, Sign, add, div, mul, neg, pow, rdiv, rsub, sub

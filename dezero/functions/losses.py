@@ -24,7 +24,7 @@ from dezero.functions.activations import (
 )
 from .elementwise import Log, Maximum, Sign, floats, log
 from .reductions import Clip, clip
-from ..numdiff import array_of
+from ..core import unwrap
 
 # %% ../../nbs/11_losses.ipynb #mean-squared-error-simple
 def mean_squared_error_simple(x0, x1) -> Variable:
@@ -114,7 +114,7 @@ def huber(x0, x1, delta: float = 1.0) -> Variable:
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy-simple
 def softmax_cross_entropy_simple(x, t) -> Variable:
     "The cross entropy out of simple functions, with a floor under the logarithm. Book step 47."
-    logs, t = log(clip(softmax_simple(x), 1e-15, 1.0)), array_of(t)
+    logs, t = log(clip(softmax_simple(x), 1e-15, 1.0)), unwrap(t)
     return -logs[np.arange(len(logs)), t].sum() / len(logs)
 
 # %% ../../nbs/11_losses.ipynb #right-classes
@@ -192,7 +192,7 @@ def accuracy(y, t) -> Variable:
 
     Not differentiable. Book step 50.
     """
-    y, t = array_of(_operand(y)), array_of(_operand(t))
+    y, t = unwrap(_operand(y)), unwrap(_operand(t))
     if not y.ndim or y.shape[-1] == 1:
         raise ValueError(f'scores of shape {y.shape}, but accuracy takes one for each class; '
                          'for yes or no there is ((y > 0) == t).mean() with arrays')

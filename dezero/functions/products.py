@@ -15,8 +15,8 @@ from ..backprop import apply
 from ..core import Function, Variable, patch
 from .reductions import as_tuple
 from .shapes import array_module
-from ..numdiff import array_of
-from ..operators import UFUNCS, install, mul
+from ..core import unwrap
+from ..operators import UFUNCS, add_methods, mul
 
 # %% ../../nbs/09_products.ipynb #matmul
 class MatMul(Function):
@@ -52,7 +52,7 @@ def rmatmul(W: Any, x: Any) -> Variable:
     "`x @ W`, asked from the right."
     return MatMul()(x, W)
 
-install(__matmul__=matmul, __rmatmul__=rmatmul, matmul=matmul)
+add_methods(__matmul__=matmul, __rmatmul__=rmatmul, matmul=matmul)
 UFUNCS[np.matmul] = matmul
 
 # %% ../../nbs/09_products.ipynb #einsum
@@ -122,7 +122,7 @@ def einsum(subscripts: str, *xs: Any) -> Variable:
 # %% ../../nbs/09_products.ipynb #tensordot
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     "Products summed over axes of `a` and `b`: the last and first `axes`, or a pair of lists."
-    a_shape, b_shape = np.shape(array_of(a)), np.shape(array_of(b))
+    a_shape, b_shape = np.shape(unwrap(a)), np.shape(unwrap(b))
     if not np.iterable(axes): axes = range(-axes, 0), range(axes)
     left, right = [list(as_tuple(each)) for each in axes]
     _check_pairs(left, a_shape, right, b_shape)
@@ -142,12 +142,12 @@ def _check_pairs(left, a_shape, right, b_shape):
 # %% ../../nbs/09_products.ipynb #dot
 def dot(a: Any, b: Any) -> Variable:
     "`a @ b` for vectors and matrices; beyond, as `np.dot`, over the last and last but one axis."
-    dims = np.ndim(array_of(a)), np.ndim(array_of(b))
+    dims = np.ndim(unwrap(a)), np.ndim(unwrap(b))
     if 0 in dims: return mul(a, b)
     if dims[1] <= 2: return matmul(a, b)
     return tensordot(a, b, (-1, -2))
 
-install(dot=dot)
+add_methods(dot=dot)
 
 # %% ../../nbs/09_products.ipynb #letters
 @patch

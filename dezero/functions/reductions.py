@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, SumTo, apply
-from ..core import Function, Variable, adapt, as_variable
+from ..core import Function, Variable, as_variable, cast_number
 from .elementwise import Exp, Maximum, Minimum, Where, floats
 from .shapes import Flip, Pad, Stack, array_module
-from ..numdiff import array_of
-from ..operators import Pow, Power, install, is_zero
+from ..core import unwrap
+from ..operators import Pow, Power, add_methods, is_zero
 
 # %% ../../nbs/08_reductions.ipynb #keepdims-shape
 def _axes_of(x, axis):
@@ -55,7 +55,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     "The sum of all elements, or along `axis`. Book step 39."
     return Sum(axis, keepdims)(x)
 
-install(sum=sum)
+add_methods(sum=sum)
 
 # %% ../../nbs/08_reductions.ipynb #count
 def _count(x, axis):
@@ -76,7 +76,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     return Mean(axis, keepdims)(x)
 
 average = mean
-install(mean=mean)
+add_methods(mean=mean)
 
 # %% ../../nbs/08_reductions.ipynb #broadcast-to
 def broadcast_to(x: Any, shape: Any) -> Variable:
@@ -93,7 +93,7 @@ class Max(Reduction):
     needs_outputs = True
     def forward(self, x): return x.max(axis=self.axis, keepdims=self.keepdims)
     def gx(self, gy, x, y):
-        chosen = array_of(x) == self.restore_axes(array_of(y), x)
+        chosen = unwrap(x) == self.restore_axes(unwrap(y), x)
         shares = chosen / chosen.sum(axis=self.axis, keepdims=True)
         return self.restore_axes(gy, x) * shares.astype(gy.dtype)
     rules = gx,
@@ -111,7 +111,7 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     "The smallest element, of all or along `axis`; equal ones share the gradient evenly."
     return Min(axis, keepdims)(x)
 
-install(max=max, min=min)
+add_methods(max=max, min=min)
 
 # %% ../../nbs/08_reductions.ipynb #argmax
 def argmax(x: Any, axis: int | None = None) -> Any:
@@ -122,7 +122,7 @@ def argmin(x: Any, axis: int | None = None) -> Any:
     "Where the smallest element stands, as an array of int."
     return array_module(x).asarray(as_variable(x).data.argmin(axis))
 
-install(argmax=argmax, argmin=argmin)
+add_methods(argmax=argmax, argmin=argmin)
 
 # %% ../../nbs/08_reductions.ipynb #clip
 class Clip(Function):
@@ -134,8 +134,8 @@ class Clip(Function):
                             'for Variables there are maximum and minimum')
     def forward(self, x):
         if x.dtype.kind != 'f': return np.clip(x, *self.limits)
-        return np.clip(x, *[adapt(limit, (x.dtype,)) for limit in self.limits])
-    def gx(self, gy, x): return gy * (self.forward(array_of(x)) == array_of(x))
+        return np.clip(x, *[cast_number(limit, (x.dtype,)) for limit in self.limits])
+    def gx(self, gy, x): return gy * (self.forward(unwrap(x)) == unwrap(x))
     rules = gx,
 
 # %% ../../nbs/08_reductions.ipynb #clip-2
@@ -143,7 +143,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Variable:
     "`x` between two limits, of which one may be `None`; beyond them the gradient is 0."
     return Clip(x_min, x_max)(x)
 
-install(clip=clip)
+add_methods(clip=clip)
 
 # %% ../../nbs/08_reductions.ipynb #exclusive-prod
 def _exclusive_prod(x):
@@ -174,7 +174,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     "The product of all elements, or along `axis`."
     return Prod(axis, keepdims)(x)
 
-install(prod=prod)
+add_methods(prod=prod)
 
 # %% ../../nbs/08_reductions.ipynb #cumsum
 class Cumsum(Function):
@@ -190,7 +190,7 @@ def cumsum(x: Any, axis: int | None = None) -> Variable:
     "Running sums along `axis`, or of all elements in a row."
     return Cumsum(axis)(x)
 
-install(cumsum=cumsum)
+add_methods(cumsum=cumsum)
 
 # %% ../../nbs/08_reductions.ipynb #var
 class Var(Reduction):
@@ -210,7 +210,7 @@ def var(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Vari
     "The variance of all elements, or along `axis`; it divides by their number less `ddof`."
     return Var(axis, keepdims, ddof)(x)
 
-install(var=var)
+add_methods(var=var)
 
 # %% ../../nbs/08_reductions.ipynb #std
 class Std(Var):
@@ -229,7 +229,7 @@ def std(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Vari
     "The standard deviation, the root of `var`; where it is 0 the gradient is 0."
     return Std(axis, keepdims, ddof)(x)
 
-install(std=std)
+add_methods(std=std)
 
 # %% ../../nbs/08_reductions.ipynb #norm
 class Norm(Reduction):
@@ -262,7 +262,7 @@ class LogSumExp(Reduction):
             y = np.log(np.exp(x - m).sum(axis=self.axis, keepdims=True)) + m
         return y if self.keepdims else y.squeeze(tuple(_axes_of(x, self.axis)))
     def gx(self, gy, x, y):
-        y = apply(Where(array_of(y) != -np.inf), y, 0.0)
+        y = apply(Where(unwrap(y) != -np.inf), y, 0.0)
         return self.restore_axes(gy, x) * apply(Exp(), x - self.restore_axes(y, x))
     rules = gx,
 

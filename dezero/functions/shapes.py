@@ -17,8 +17,8 @@ import numpy as np
 
 from ..backprop import apply
 from ..core import Function, Variable, as_variable, patch
-from ..numdiff import array_of
-from ..operators import install
+from ..core import unwrap
+from ..operators import add_methods
 
 # %% ../../nbs/07_shapes.ipynb #array-module
 def array_module(x: Any) -> Any:
@@ -42,7 +42,7 @@ def _reshape_method(x, *shape) -> Variable:
     "The method: `x.reshape(2, 3)`, or `x.reshape((2, 3))`. Book step 38."
     return reshape(x, shape[0] if len(shape) == 1 else shape)
 
-install(reshape=_reshape_method)
+add_methods(reshape=_reshape_method)
 
 # %% ../../nbs/07_shapes.ipynb #transpose
 class Transpose(Function):
@@ -63,7 +63,7 @@ def _transpose_method(x, *axes) -> Variable:
     "The method: `x.transpose(1, 0)`, or `x.transpose((1, 0))`, or `x.transpose()`. Book step 38."
     return transpose(x, axes[0] if len(axes) == 1 else axes or None)
 
-install(transpose=_transpose_method, T=property(transpose, doc=transpose.__doc__))
+add_methods(transpose=_transpose_method, T=property(transpose, doc=transpose.__doc__))
 
 # %% ../../nbs/07_shapes.ipynb #swapaxes
 class SwapAxes(Function):
@@ -98,7 +98,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Variable:
     "`x` without the axes of length 1, or without those in `axis`."
     return Squeeze(axis)(x)
 
-install(squeeze=squeeze)
+add_methods(squeeze=squeeze)
 
 # %% ../../nbs/07_shapes.ipynb #flatten
 def flatten(x: Any, start: int = 1) -> Variable:
@@ -110,7 +110,7 @@ def ravel(x: Any) -> Variable:
     "All elements in a row."
     return flatten(x, 0)
 
-install(ravel=ravel, flatten=ravel)
+add_methods(ravel=ravel, flatten=ravel)
 
 # %% ../../nbs/07_shapes.ipynb #getitem
 class GetItem(Function):
@@ -122,10 +122,10 @@ class GetItem(Function):
 
 def get_item(x: Any, index: Any) -> Variable:
     "`x[index]`; an index may be a Variable, too. Book step 47."
-    if isinstance(index, tuple): return GetItem(tuple([array_of(i) for i in index]))(x)
-    return GetItem(array_of(index))(x)
+    if isinstance(index, tuple): return GetItem(tuple([unwrap(i) for i in index]))(x)
+    return GetItem(unwrap(index))(x)
 
-install(__getitem__=get_item)
+add_methods(__getitem__=get_item)
 
 # %% ../../nbs/07_shapes.ipynb #is-basic
 def is_basic(index: Any) -> bool:

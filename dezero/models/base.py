@@ -12,10 +12,11 @@ from html import escape
 from typing import Any, NamedTuple
 
 from ..context import check_instance
-from ..core import Parameter, Variable, no_grad, patch, test_mode, using_config
+from ..config import no_grad, test_mode, using_config
+from ..core import Parameter, Variable, patch
 from ..functions.activations import sigmoid
 from ..layers.base import Layer, Linear, named_parts
-from ..numdiff import array_of
+from ..core import unwrap
 from ..visualize import plot_dot_graph
 
 # %% ../../nbs/13_models.ipynb #model
@@ -161,7 +162,7 @@ def _arrays_of(y):
     "The arrays in the output of a layer: a Variable, or a list, tuple or dict of them."
     if isinstance(y, dict): y = list(y.values())
     if isinstance(y, (tuple, list)): return [array for part in y for array in _arrays_of(part)]
-    data = array_of(y)
+    data = unwrap(y)
     return [data] if hasattr(data, 'nbytes') else []
 
 def _param_arrays(layer):

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any, NamedTuple
 from ..context import check_instance
-from ..core import Parameter, Variable, no_grad, patch, test_mode, using_config
+from ..config import no_grad, test_mode, using_config
+from ..core import Parameter, Variable, patch
 from ..functions.activations import sigmoid
 from ..layers.base import Layer, Linear, named_parts
-from ..numdiff import array_of
+from ..core import unwrap
 from ..visualize import plot_dot_graph
 class Model(Layer):
 

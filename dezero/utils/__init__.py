@@ -6,5 +6,6 @@ from dezero.functions.reductions import kept_shape as max_backward_shape
 from dezero.functions.reductions import logsumexp_array as logsumexp
 from dezero.functions.reductions import reshape_sum_backward
 from dezero.functions.reductions import sum_array_to as sum_to
-from dezero.numdiff import array_allclose, array_equal, gradient_check, numerical_grad
+from dezero.gradcheck import gradient_check
+from dezero.numdiff import array_allclose, array_equal, numerical_grad
 from dezero.visualize import get_dot_graph, plot_dot_graph
