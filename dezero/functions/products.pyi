@@ -1,13 +1,11 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['MatMul', 'matmul', 'rmatmul', 'Einsum', 'einsum', 'tensordot', 'dot']
+__all__ = ['MatMul', 'matmul', 'Einsum', 'einsum', 'tensordot', 'dot']
 from functools import partial
 from typing import Any
 import numpy as np
 from ..backprop import apply
-from ..core import Function, Variable, patch
+from ..core import Function, Variable, array_module, patch, unwrap
 from .reductions import as_tuple
-from .shapes import array_module
-from ..core import unwrap
 from ..operators import UFUNCS, add_methods, mul
 class MatMul(Function):
 
@@ -21,7 +19,7 @@ class MatMul(Function):
     def letters(self, *xs): ...
 def _why_no_product(left, right): ...
 def matmul(x: Any, W: Any) -> Variable: ...
-def rmatmul(W: Any, x: Any) -> Variable: ...
+def _rmatmul(W, x) -> Variable: ...
 class Einsum(Function):
 
     def __init__(self, subscripts) -> None: ...

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, SumTo, apply
-from ..core import Function, Variable, as_variable, cast_number
+from ..core import Function, Variable, array_module, as_variable, cast_number, unwrap
 from .elementwise import Exp, Maximum, Minimum, Where, floats
-from .shapes import Flip, Pad, Stack, array_module
-from ..core import unwrap
+from .shapes import Flip, Pad, Stack
 from ..operators import Pow, Power, add_methods, is_zero
 
 # %% ../../nbs/08_reductions.ipynb #keepdims-shape
@@ -114,13 +113,15 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
 add_methods(max=max, min=min)
 
 # %% ../../nbs/08_reductions.ipynb #argmax
-def argmax(x: Any, axis: int | None = None) -> Any:
+def argmax(x: Any, axis: int | None = None) -> np.ndarray:
     "Where the largest element stands, as an array of int: there is nothing to differentiate."
-    return array_module(x).asarray(as_variable(x).data.argmax(axis))
+    data = as_variable(x).data
+    return array_module(data).asarray(data.argmax(axis))
 
-def argmin(x: Any, axis: int | None = None) -> Any:
+def argmin(x: Any, axis: int | None = None) -> np.ndarray:
     "Where the smallest element stands, as an array of int."
-    return array_module(x).asarray(as_variable(x).data.argmin(axis))
+    data = as_variable(x).data
+    return array_module(data).asarray(data.argmin(axis))
 
 add_methods(argmax=argmax, argmin=argmin)
 
@@ -149,7 +150,7 @@ add_methods(clip=clip)
 def _exclusive_prod(x):
     "For each element the product of all the others along the last axis, zeros among them or not."
     n = x.shape[-1]
-    if n < 2: return array_module(x).ones(x.shape, x.dtype)
+    if n < 2: return array_module(unwrap(x)).ones(x.shape, x.dtype)
     if n % 2: x = apply(Pad([(0, 0)] * (x.ndim - 1) + [(0, 1)], 1), x)  # a partner for the last
     left, right = x[..., ::2], x[..., 1::2]
     rest = _exclusive_prod(left * right)

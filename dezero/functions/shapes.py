@@ -16,14 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..backprop import apply
-from ..core import Function, Variable, as_variable, patch
-from ..core import unwrap
+from ..core import Function, Variable, array_module, as_variable, patch, unwrap
 from ..operators import add_methods
-
-# %% ../../nbs/07_shapes.ipynb #array-module
-def array_module(x: Any) -> Any:
-    "The module that makes arrays like `x`: numpy."
-    return np
 
 # %% ../../nbs/07_shapes.ipynb #reshape
 class Reshape(Function):
