@@ -29,7 +29,7 @@ from dezero.callbacks import (
 from .context import check_int, import_extra
 from .config import no_grad, test_mode
 from .core import Variable, patch
-from .dataloaders import generator_state, set_generator_state
+from .dataloaders import get_rng_state, set_rng_state
 from .files import file_path, load_arrays, save_arrays
 from .layers.base import copy_into, params_by_name
 from .models.base import full_names
@@ -279,7 +279,7 @@ def state(self: Trainer) -> dict[str, np.ndarray]:
     weights = {name: p.data for name, p in params_by_name(self.model).items() if p.data is not None}
     examples, *sums = self.sums if self.batch else [0]
     parts = {'epoch': self.epoch, 'batch': self.batch, 'examples': examples,
-             'model': weights, 'optimizer': self.optimizer.state(), 'random': generator_state(),
+             'model': weights, 'optimizer': self.optimizer.state(), 'random': get_rng_state(),
              'history': self.history.columns, 'sums': dict(zip(self.names, sums))}
     parts |= {name: part.state() for name, part in stateful_parts(self).items()}
     return {name: np.asarray(x) for name, x in flatten_dict(parts).items()}
@@ -301,7 +301,7 @@ def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
     self.epoch, self.batch = int(parts['epoch']), int(parts['batch'])
     sums = [parts['sums'].get(name, math.nan if self.batch else 0.0) for name in self.names]
     self.sums = np.array([parts['examples'], *sums], dtype=float)
-    set_generator_state(parts['random'])
+    set_rng_state(parts['random'])
 
 # %% ../nbs/17_training.ipynb #save
 @patch

@@ -14,7 +14,7 @@ from dezero.callbacks import callback_list, flatten_dict, format_metric, statefu
 from .context import check_int, import_extra
 from .config import no_grad, test_mode
 from .core import Variable, patch
-from .dataloaders import generator_state, set_generator_state
+from .dataloaders import get_rng_state, set_rng_state
 from .files import file_path, load_arrays, save_arrays
 from .layers.base import copy_into, params_by_name
 from .models.base import full_names

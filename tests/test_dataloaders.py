@@ -14,10 +14,10 @@ from dezero.config import no_grad
 from dezero.dataloaders import (
     DataLoader,
     SeqDataLoader,
-    batch_of,
-    gathers,
-    generator_state,
-    set_generator_state,
+    fetch_batch,
+    get_rng_state,
+    set_rng_state,
+    supports_gather,
 )
 from dezero.datasets import ArrayDataset, Dataset, Digits, SinCurve, Spiral
 from dezero.files import load_arrays, save_arrays
@@ -212,10 +212,12 @@ def test_which_datasets_gather():
         def __len__(self):
             return 10
 
-    assert all(gathers(d) for d in (Spiral(), Labelled(), Finer(), ArrayDataset(np.zeros(2))))
-    assert not any(gathers(d) for d in (Squares(), Finest(), Bare(), [1], np.zeros(2)))
+    assert all(
+        supports_gather(d) for d in (Spiral(), Labelled(), Finer(), ArrayDataset(np.zeros(2)))
+    )
+    assert not any(supports_gather(d) for d in (Squares(), Finest(), Bare(), [1], np.zeros(2)))
     some = np.array([2, 1])
-    assert [batch_of(d, some)[1].tolist() for d in (Squares(), Finer(), Finest())] == [
+    assert [fetch_batch(d, some)[1].tolist() for d in (Squares(), Finer(), Finest())] == [
         [4, 1], [4, 1], [-2, -1],
     ]  # fmt: skip
 
@@ -375,12 +377,12 @@ def test_examples_with_and_without_fields_do_not_mix():
 def test_generator_states():
     np.random.seed(4)
     np.random.randn()  # now half of a pair of normal numbers is kept
-    state = generator_state()
+    state = get_rng_state()
     wanted = np.random.randn(5)
-    set_generator_state(state)
+    set_rng_state(state)
     assert np.array_equal(np.random.randn(5), wanted)
     own = np.random.RandomState(0)
-    set_generator_state(state, own)
+    set_rng_state(state, own)
     assert np.array_equal(own.randn(5), wanted)
 
 
