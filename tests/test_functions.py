@@ -44,7 +44,7 @@ def test_every_exported_function_is_in_the_registry():
     listed = [name for entry in ENTRIES for name in entry.names.split()]
     assert len(listed) == len(set(listed))
     assert not set(listed) & HELPERS
-    assert set(listed) | HELPERS == found
+    assert found - set(listed) <= HELPERS and set(listed) <= found
 
 
 def test_a_function_that_is_forgotten_is_found():

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['Reshape', 'reshape', 'Transpose', 'transpose', 'ExpandDims', 'expand_dims', 'Squeeze', 'squeeze', 'flatten', 'ravel',
-           'GetItem', 'get_item', 'PutItem', 'Concat', 'concat', 'Split', 'split', 'Stack', 'stack', 'Pad', 'pad',
-           'Flip', 'flip']
+           'GetItem', 'get_item', 'Concat', 'concat', 'Split', 'split', 'Stack', 'stack', 'Pad', 'pad', 'Flip', 'flip']
 
 # %% ../../nbs/07_shapes.ipynb #code-import-math
 import math
@@ -32,7 +31,7 @@ def reshape(x: Any, shape: Any) -> Variable:
     return Reshape(shape)(x)
 
 # %% ../../nbs/07_shapes.ipynb #reshape-method
-def _reshape_method(x, *shape) -> Variable:
+def _reshape_method(x, *shape: Any) -> Variable:
     "The method: `x.reshape(2, 3)`, or `x.reshape((2, 3))`. Book step 38."
     return reshape(x, shape[0] if len(shape) == 1 else shape)
 
@@ -53,7 +52,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Variable:
     "`x` with its axes in the order `axes`, or reversed. Book step 38."
     return Transpose(axes)(x)
 
-def _transpose_method(x, *axes) -> Variable:
+def _transpose_method(x, *axes: Any) -> Variable:
     "The method: `x.transpose(1, 0)`, or `x.transpose((1, 0))`, or `x.transpose()`. Book step 38."
     return transpose(x, axes[0] if len(axes) == 1 else axes or None)
 
