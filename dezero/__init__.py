@@ -1,7 +1,9 @@
 """A deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
 from dezero import (
+    anomaly,
     backprop,
+    callbacks,
     core,
     core_simple,
     dataloaders,

@@ -11,9 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from dezero.backprop import backward_pass, collect, functions_behind, seed_gradient, watchers
-from dezero.context import describe
+from dezero.backprop import (
+    backward_pass,
+    functions_behind,
+    has_several_outputs,
+    output_gradients,
+    seed_gradient,
+    watchers,
+)
 from dezero.config import no_grad, switches, using_config
+from dezero.context import describe
 from dezero.core import Function, Parameter, Variable
 
 # %% ../nbs/61_anomaly.ipynb #is-finite
@@ -99,16 +106,18 @@ def check_finite(output: Variable, gy: Any = None) -> None:
     if not is_finite(output.data): raise FloatingPointError(diagnose(output))
     with no_grad():
         grads = backward_pass(output, gy, keep=True)
-        if all([is_finite(gx) for s, gx in grads.items() if isinstance(s, Variable)]): return
-        for f in functions_behind(output):
-            gys = collect(f, grads.get)
-            if gys and all(map(is_finite, gys)): check_rules(f, gys)
+        if all([is_finite(gx) for x, gx in grads.items() if x.creator is None]): return
+        for f in functions_behind(output): check_derivative(f, grads)
     raise FloatingPointError('the gradients of a Variable add up to more than its dtype holds')
 
-# %% ../nbs/61_anomaly.ipynb #check-rules
-def check_rules(f: Any, gys: Any) -> None:
-    "A `FloatingPointError` if a derivative of `f` is not finite, for gradients of its outputs."
-    for x, gx in f.gradients(gys):
+# %% ../nbs/61_anomaly.ipynb #check-derivative
+def check_derivative(f: Any, grads: dict) -> None:
+    "A `FloatingPointError` if `f` makes something else of finite gradients in `grads`."
+    several = has_several_outputs(f)
+    gy = output_gradients(f, grads.get) if several else grads.get(f.outputs[0]())
+    if gy is None or not all(map(is_finite, gy if several else [gy])): return
+    f._pullback(gy, found := {}, create_graph=False)
+    for x, gx in found.items():
         if not is_finite(gx):
             raise FloatingPointError(f'the derivative of {_describe_call(f)} gave '
                                      f'{_describe_nonfinite(gx)} as the gradient of {describe(x)}')

@@ -26,14 +26,7 @@ from dezero.callbacks import (
     stop_on_interrupt,
     unflatten_dict,
 )
-from .context import check_int, import_extra
-from .config import no_grad, test_mode
-from .core import Variable, patch
-from .dataloaders import get_rng_state, set_rng_state
-from .files import file_path, load_arrays, save_arrays
-from .layers.base import copy_into, params_by_name
-from .models.base import full_names
-from dezero.training_checks import (
+from dezero.checks import (
     as_scalar,
     check_batch,
     check_can_resume,
@@ -46,6 +39,13 @@ from dezero.training_checks import (
     count_examples,
     metrics_by_name,
 )
+from .config import no_grad, test_mode
+from .context import check_int, import_extra
+from .core import Variable, patch, unwrap
+from .dataloaders import get_rng_state, set_rng_state
+from .files import file_path, load_arrays, save_arrays
+from .layers.base import copy_into, params_by_name
+from .models.base import full_names
 
 # %% ../nbs/17_training.ipynb #history
 class History:
@@ -276,7 +276,8 @@ def run_epochs(self: Trainer) -> None:
 def state(self: Trainer) -> dict[str, np.ndarray]:
     "All that the rest of the training depends on, as a flat dict of arrays."
     check_resumable(self.train, self.batch)
-    weights = {name: p.data for name, p in params_by_name(self.model).items() if p.data is not None}
+    weights = {name: param.data for name, param in params_by_name(self.model).items()
+               if param.data is not None}
     examples, *sums = self.sums if self.batch else [0]
     parts = {'epoch': self.epoch, 'batch': self.batch, 'examples': examples,
              'model': weights, 'optimizer': self.optimizer.state(), 'random': get_rng_state(),
@@ -317,7 +318,7 @@ def load(self: Trainer, path: Any) -> None:
 # %% ../nbs/17_training.ipynb #confusion-matrix
 def confusion_matrix(y: Any, t: Any) -> np.ndarray:
     "How often label `i` was read as `j`, by scores `y` with the classes along the last axis."
-    y, t = [x.data if isinstance(x, Variable) else np.asarray(x) for x in (y, t)]
+    y, t = [np.asarray(unwrap(x)) for x in (y, t)]
     n, read = y.shape[-1], y.argmax(-1).ravel()
     labels = t.ravel().astype(int, casting='same_kind')
     if labels.shape != read.shape or not set(labels.tolist()) <= set(range(n)):

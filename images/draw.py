@@ -1321,7 +1321,7 @@ STAGES = (
 )
 WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 56 transforms, "
             "57 progress, 58 download, 59 formats, 60 callbacks, 61 anomaly, 62 environment, "
-            "70 core simple, 71 published")
+            "63 checks, 70 core simple, 71 published")
 WRITTEN = 18  # how many chapters of the stages the book has
 
 

@@ -446,7 +446,7 @@ PROGRAM = """
 import sys
 import numpy as np
 import dezero.functions as F
-from dezero.core import Config
+from dezero.config import Config
 from dezero.dataloaders import DataLoader
 from dezero.datasets import Digits
 from dezero.models import MLP
