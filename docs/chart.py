@@ -17,7 +17,7 @@ CASES = (
     "Digits to 97%",
     "DataLoader, 60,000 vectors",
 )
-LEFT, RIGHT, STEP = 40, 468, 46
+LEFT, RIGHT, STEP = 40, 468, 48
 FROM, TO = 1 / 8, 64
 
 
@@ -64,9 +64,9 @@ def chart(results):
         fig.text(place(times), bottom + 12, label, "accent" if times == 1 else "soft", 14)
     for row, (case, peers) in enumerate(known.items()):
         y = 92 + STEP * row
-        fig.text(LEFT, y - 17, case, "soft", 14, "start")
+        fig.text(LEFT, y - 20, case, "soft", 14, "start")
         fig.path(f"M{LEFT} {y}H{RIGHT}", "line", 0.75)
-        fig.path(f"M{draw.num(place(1))} {y - 9}v18", "accent", 2.5)
+        fig.path(f"M{draw.num(place(1))} {y - 8}v16", "accent", 2.5)
         for peer, colour in PEERS.items():
             if FROM < 1 / peers.get(peer, math.inf) < TO:
                 fig.add("circle", cx=place(1 / peers[peer]), cy=y, r=7, cls=dot(colour))

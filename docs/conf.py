@@ -44,7 +44,7 @@ autoclass_content = "both"
 autodoc_inherit_docstrings = False
 autodoc_preserve_defaults = True
 python_display_short_literal_types = True
-python_maximum_signature_line_length = 76
+python_maximum_signature_line_length = 100
 toc_object_entries_show_parents = "hide"
 
 # Nothing is fetched from elsewhere: MathJax is the one file of the wheel.

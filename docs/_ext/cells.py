@@ -32,9 +32,15 @@ FOLDED = {"solution": "Solution", "checked": "checked here"}
 
 
 def names_defined(code):
-    """The public names a cell adds to its module; a patched method is `Class.method`."""
-    names = [name for node in ast.parse(code).body for name in names_in(node)]
-    return [name for name in names if not is_private(name)]
+    """The names a cell adds to its module, without the private ones; a patched method is
+    `Class.method`, but what else is set on a class has no entry of its own."""
+    body = ast.parse(code).body
+    return [
+        name
+        for node in body
+        for name in names_in(node)
+        if not is_private(name) and ("." not in name or isinstance(node, ast.FunctionDef))
+    ]
 
 
 def is_private(name):
