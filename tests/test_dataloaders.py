@@ -212,10 +212,9 @@ def test_which_datasets_gather():
         def __len__(self):
             return 10
 
-    assert all(
-        supports_gather(d) for d in (Spiral(), Labelled(), Finer(), ArrayDataset(np.zeros(2)))
-    )
-    assert not any(supports_gather(d) for d in (Squares(), Finest(), Bare(), [1], np.zeros(2)))
+    yes = Spiral(), Labelled(), Finer(), ArrayDataset(np.zeros(2))
+    no = Squares(), Finest(), Bare(), [1], np.zeros(2)
+    assert all(map(supports_gather, yes)) and not any(map(supports_gather, no))
     some = np.array([2, 1])
     assert [fetch_batch(d, some)[1].tolist() for d in (Squares(), Finer(), Finest())] == [
         [4, 1], [4, 1], [-2, -1],
