@@ -119,10 +119,11 @@ class Linear(Layer):
     def __init__(self, out_size: int, nobias: bool = False, dtype: Any = np.float32,
                  in_size: int | None = None):
         _check_linear(out_size, nobias, dtype, in_size)
-        self.in_size, self.out_size, self.dtype = in_size, out_size, dtype
-        self.W = uninitialized_parameter('W', (in_size, out_size), dtype)
+        self.in_size: Any = in_size
+        self.out_size, self.dtype = out_size, dtype
+        self.W: Parameter = uninitialized_parameter('W', (in_size, out_size), dtype)
         if in_size is not None: self._init_W()
-        self.b = None if nobias else Parameter(np.zeros(out_size, dtype), 'b')
+        self.b: Parameter | None = None if nobias else Parameter(np.zeros(out_size, dtype), 'b')
 
     def _init_W(self, xp=np):
         "Make the weights, now that their number of rows is known."
