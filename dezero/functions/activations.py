@@ -44,10 +44,7 @@ class Linear(Function):
 # %% ../../nbs/10_activations.ipynb #linear-3
 def linear(x, W, b=None) -> Variable:
     "`x @ W + b`; `x` is (..., I), `W` is (I, O) and `b` is (O,). Book step 43."
-    if b is not None: return Linear()(x, W, b)
-    f = Linear()
-    f.rules = f.rules[:2]  # two operands, two rules
-    return f(x, W)
+    return Linear()(x, W) if b is None else Linear()(x, W, b)
 
 # %% ../../nbs/10_activations.ipynb #sigmoid-simple
 def sigmoid_simple(x) -> Variable:

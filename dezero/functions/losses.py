@@ -14,7 +14,7 @@ import numpy as np
 
 from ..backprop import Cast, apply, grad_dtype
 from ..context import check_number, check_positive
-from ..core import Function, Variable, as_data, as_variable
+from ..core import Function, Variable, array_module, as_data, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
     Softmax,
@@ -24,7 +24,6 @@ from dezero.functions.activations import (
 )
 from .elementwise import Log, Maximum, Sign, floats, log
 from .reductions import Clip, clip
-from ..core import unwrap
 
 # %% ../../nbs/11_losses.ipynb #mean-squared-error-simple
 def mean_squared_error_simple(x0, x1) -> Variable:
@@ -126,7 +125,8 @@ def _right_classes(t, x, ignore_index):
     if t.dtype.kind not in 'iu' or t.shape != rows:
         raise ValueError(f'scores of shape {x.shape} need integer labels of shape {rows} '
                          f'or probabilities of shape {x.shape}')
-    right = t[..., None] == np.arange(classes)
+    numbers = array_module(t).arange(classes)
+    right = t[..., None] == numbers
     if np.count_nonzero(right) == t.size and not 0 <= ignore_index < classes:
         return right, 1 / max(t.size, 1)
     counts = t != ignore_index
@@ -135,7 +135,7 @@ def _right_classes(t, x, ignore_index):
                          'if it marks what does not count, pass it as ignore_index')
     weight = counts.astype(grad_dtype(x)) / max(int(counts.sum()), 1)
     t = np.where(counts, t, x.argmax(-1))  # those that do not count get the likeliest class
-    return t[..., None] == np.arange(classes), weight[..., None]
+    return t[..., None] == numbers, weight[..., None]
 
 # %% ../../nbs/11_losses.ipynb #softmaxcrossentropy
 class SoftmaxCrossEntropy(Function):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..context import EXPLAINED, check_int, with_context
-from ..core import Parameter, Variable, as_variable, patch
+from ..core import Parameter, Variable, array_module, as_variable, patch, unwrap
 from ..files import load_arrays, save_arrays
 from ..functions.activations import linear
 
@@ -148,7 +148,7 @@ def forward(self: Linear, x) -> Variable:
         shape = as_variable(x).shape
         if not shape: raise ValueError('Linear takes examples with features, not a number')
         self.in_size = shape[-1]
-        self._init_W()
+        self._init_W(array_module(unwrap(x)))
     return linear(x, self.W, self.b)
 
 # %% ../../nbs/12_layers.ipynb #repr

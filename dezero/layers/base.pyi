@@ -7,7 +7,7 @@ from reprlib import recursive_repr
 from typing import Any
 import numpy as np
 from ..context import EXPLAINED, check_int, with_context
-from ..core import Parameter, Variable, as_variable, patch
+from ..core import Parameter, Variable, array_module, as_variable, patch, unwrap
 from ..files import load_arrays, save_arrays
 from ..functions.activations import linear
 class Layer:

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from typing import Any, NamedTuple
-from ..context import check_instance
 from ..config import no_grad, test_mode, using_config
-from ..core import Parameter, Variable, patch
+from ..context import check_instance
+from ..core import Parameter, Variable, patch, unwrap
 from ..functions.activations import sigmoid
 from ..layers.base import Layer, Linear, named_parts
-from ..core import unwrap
 from ..visualize import plot_dot_graph
 class Model(Layer):
 
