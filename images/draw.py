@@ -1312,7 +1312,7 @@ def max_back(fig):
 
 
 STAGES = (
-    ("automatic derivatives", "00 core, 01 numdiff, 02 backprop"),
+    ("automatic derivatives", "00 core, 01 numdiff, 02 backprop, 02b gradcheck"),
     ("natural expressions", "03 operators"),
     ("higher-order derivatives", "04 visualize, 05 elementwise, 06 higher order"),
     ("neural networks", "07 shapes, 08 reductions, 09 products, 10 activations, 11 losses, "
