@@ -1,5 +1,6 @@
 """A deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
+<<<<<<< HEAD
 from dezero import (
     anomaly,
     backprop,
@@ -24,12 +25,56 @@ from dezero import (
     utils,
     visualize,
 )
+=======
+from typing import TYPE_CHECKING
+
+from dezero import backprop, config, core, functions, lazy, numdiff, operators, visualize
+from dezero._version import __version__
+>>>>>>> 27e2c61 (import dezero loads what every program needs, and the rest when it is asked for; dezero.__version__; facades hand on all public names)
 from dezero.backprop import grad
 from dezero.config import Config, no_grad, test_mode, using_config
 from dezero.core import Function, Parameter, Variable, as_array, as_variable
-from dezero.core_simple import is_simple_core
-from dezero.dataloaders import DataLoader, SeqDataLoader
-from dezero.datasets import Dataset
-from dezero.layers import Layer
-from dezero.models import Model
 from dezero.operators import setup_variable
+
+# What a program may never use loads when it is first asked for (chapter 63).
+if TYPE_CHECKING:
+    from dezero import (
+        core_simple,
+        dataloaders,
+        datasets,
+        download,
+        environment,
+        files,
+        functions_conv,
+        gradcheck,
+        layers,
+        models,
+        optimizers,
+        training,
+        transforms,
+        utils,
+    )
+    from dezero.core_simple import is_simple_core
+    from dezero.dataloaders import DataLoader, SeqDataLoader
+    from dezero.datasets import Dataset
+    from dezero.layers import Layer
+    from dezero.models import Model
+else:
+    __getattr__, __dir__ = lazy.import_later(__name__, {
+        "dezero": "core_simple dataloaders datasets download environment files functions_conv"
+                  " gradcheck layers models optimizers training transforms utils",
+        "dezero.core_simple": "is_simple_core",
+        "dezero.dataloaders": "DataLoader SeqDataLoader",
+        "dezero.datasets": "Dataset",
+        "dezero.layers": "Layer",
+        "dezero.models": "Model",
+    })  # fmt: skip
+
+__all__ = [
+    "Config", "DataLoader", "Dataset", "Function", "Layer", "Model", "Parameter", "SeqDataLoader",
+    "Variable", "__version__", "as_array", "as_variable", "backprop", "config", "core",
+    "core_simple", "dataloaders", "datasets", "download", "environment", "files", "functions",
+    "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy", "models", "no_grad", "numdiff",
+    "operators", "optimizers", "setup_variable", "test_mode", "training", "transforms",
+    "using_config", "utils", "visualize",
+]  # fmt: skip

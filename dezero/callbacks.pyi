@@ -1,16 +1,9 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['Progress', 'EarlyStopping', 'Checkpoint']
-import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 import numpy as np
-from dezero.context import check_int, kind_of
-from dezero.core import patch
-from dezero.download import is_live
-from dezero.files import file_path, place_of
-from dezero.layers.base import copy_into, params_by_name
+__all__ = ['Progress', 'EarlyStopping', 'Checkpoint']
 MOMENTS: Any
 def callback_list(callbacks: Any, verbose: bool) -> list[Any]: ...
 def check_callback(x: Any) -> None: ...

@@ -1,15 +1,9 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
+from typing import Any
+import numpy as np
 from collections.abc import Iterator
 from collections.abc import Sequence
 __all__ = ['as_array', 'Box', 'Variable', 'as_variable', 'Parameter', 'Node', 'Function']
-import copy
-import itertools
-import sys
-import weakref
-from typing import Any
-import numpy as np
-from .config import recording
-from .context import EXPLAINED, with_context
 def as_array(x, array_module=...): ...
 CURES: Any
 def as_data(x: Any) -> Any: ...

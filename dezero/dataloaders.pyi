@@ -1,11 +1,8 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['DataLoader', 'SeqDataLoader']
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 import numpy as np
-from .core import patch
-from .datasets import stacked
+__all__ = ['DataLoader', 'SeqDataLoader']
 class DataLoader:
 
     def __init__(self, dataset: Any, batch_size: int, shuffle: bool=True, gpu: bool=False, drop_last: bool=False, seed: int | None=None, collate: Callable[[list], Any] | None=None) -> None: ...

@@ -1,13 +1,6 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
+from typing import Any
 __all__ = ['DIGIT_VECTOR', 'MNIST_FILES', 'UNIT_VECTOR', 'FASHION_FILES', 'RAW', 'SYMMETRIC', 'FINE', 'COARSE', 'Shakespear', 'is_train', 'get_spiral', 'same', 'Dataset', 'Spiral', 'rows', 'stacked', 'ArrayDataset', 'SinCurve', 'ImageDataset', 'mosaic', 'Digits', 'MNIST', 'FashionMNIST', 'CIFAR10', 'CIFAR100', 'ImageNet', 'number_letters', 'Shakespeare', 'cache_file', 'save_cache_npz', 'load_cache_npz']
-import operator
-import os
-from typing import TYPE_CHECKING, Any
-import numpy as np
-from .core import patch
-from dezero.download import cached_path, get_file, name_in, read_idx, read_pickled_arrays, read_tar
-from .files import load_arrays, save_arrays
-from .transforms import Compose, Flatten, Normalize, usable
 def is_train(train): ...
 def get_spiral(train=True): ...
 def same(x): ...

@@ -1,19 +1,8 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['explain']
-import inspect
-import itertools
-import math
-import re
 from collections.abc import Callable
-from html import escape
 from typing import Any
-import numpy as np
-from dezero.backprop import functions_behind, grad_dtype
-from dezero.config import using_config
-from dezero.core import Constant, Function, Variable, patch
-from dezero.functions.reductions import kept_shape
-from dezero.core import unwrap
-from dezero.trace import format_index, format_number, input_gradients, outputs_of, parameter_names, sum_gradient, trace_gradient, words_for
+from dezero.core import Variable
+__all__ = ['explain']
 def _stretching(small, large, between=None): ...
 def _why_summed(name, small, large): ...
 def _stretched_shapes(f, shapes, y): ...

@@ -1,11 +1,9 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['Optimizer', 'SGD', 'MomentumSGD', 'AdaGrad', 'RMSprop', 'AdaDelta', 'Adam', 'AdamW', 'WeightDecay', 'FreezeParam', 'ClipGrad', 'StepDecay', 'CosineDecay', 'WarmUp']
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 import numpy as np
-from dezero.context import check_fraction, check_instance, check_not_negative, check_positive, describe
-from .core import Parameter, Variable, as_variable, patch
+from .core import Parameter
+__all__ = ['Optimizer', 'SGD', 'MomentumSGD', 'AdaGrad', 'RMSprop', 'AdaDelta', 'Adam', 'AdamW', 'WeightDecay', 'FreezeParam', 'ClipGrad', 'StepDecay', 'CosineDecay', 'WarmUp']
 class Optimizer:
     keeps: tuple[str, ...] = ...
 

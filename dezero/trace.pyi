@@ -1,12 +1,8 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = []
-import builtins
-import inspect
-from copy import copy
 from typing import Any, NamedTuple
 import numpy as np
-from dezero.backprop import SumTo, grad_dtype
-from dezero.core import Function, Variable, as_variable, patch
+from dezero.core import Function, Variable
+__all__ = []
 class Term(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, value, text, binding=9) -> None: ...

@@ -1,24 +1,13 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['History', 'Trainer', 'confusion_matrix']
-import math
-import os
 from typing import Any
 import numpy as np
 from .anomaly import check_finite as check_finite
 from .anomaly import detect_anomaly as detect_anomaly
-from .anomaly import diagnose, locate_error
 from .callbacks import Checkpoint as Checkpoint
 from .callbacks import EarlyStopping as EarlyStopping
 from .callbacks import Progress as Progress
-from dezero.callbacks import callback_list, flatten_dict, format_metric, stateful_parts, stop_on_interrupt, unflatten_dict
-from dezero.checks import as_scalar, check_batch, check_can_resume, check_gradients, check_loader, check_loss, check_resumable, check_trainable, check_weights, count_examples, metrics_by_name
-from .config import no_grad, test_mode
-from .context import check_int, import_extra
-from .core import Variable, patch, unwrap
-from .dataloaders import get_rng_state, set_rng_state
-from .files import file_path, load_arrays, save_arrays
-from .layers.base import copy_into, params_by_name
-from .models.base import full_names
+from .core import Variable
+__all__ = ['History', 'Trainer', 'confusion_matrix']
 class History:
 
     def __init__(self, columns: dict[str, Any] | None=None) -> None: ...

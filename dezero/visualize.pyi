@@ -1,20 +1,7 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
+import numpy as np
 from typing import Any
 __all__ = ['RENDERERS', 'LIMIT', 'SHOWN', 'replays', 'find', 'render', 'advice', 'Picture', 'Numbers', 'printable', 'cut', 'escaped', 'boxes_of', 'number', 'label', 'dot_text', 'functions_of', 'get_dot_graph', 'write', 'plot_dot_graph', 'Term', 'written', 'within', 'literal', 'as_term', 'index_text', 'asked', 'returned', 'as_said', 'is_formula', 'is_ours', 'short', 'few', 'equation', 'parameters', 'in_terms', 'with_names', 'forward_lines', 'rule_text', 'worded', 'backward_lines', 'flows', 'Story', 'say', 'around', 'tell_forward', 'tell_flow', 'meeting', 'tell_backward', 'layers_of', 'crossings', 'arrange', 'spread', 'settle', 'layout', 'columns', 'words_in', 'grads_in', 'sizes_of', 'span', 'draw_node', 'curve', 'ports', 'draw_arrow', 'draw', 'page', 'Replay', 'write_page', 'replay']
-import ast
-import inspect
-import itertools
-import re
-from collections import Counter, defaultdict
-from copy import copy
-from html import escape
-from textwrap import dedent
-import numpy as np
-from dezero.backprop import backward_pass, collect, functions_behind, operands_of, seed_gradient, slot, slots_made
-from .config import no_grad
-from .context import describe
-from .core import Constant, Function, Variable, patch
-from .operators import add_methods
 RENDERERS: Any
 def find(name): ...
 def render(dot, kind='svg'): ...

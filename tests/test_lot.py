@@ -111,6 +111,23 @@ def change(root, name, number, **fields):
     notebooks.write(root / name, notebooks.text(nb))
 
 
+LATER = """from typing import TYPE_CHECKING
+
+from dezero.lazy import import_later
+
+if TYPE_CHECKING:
+    from dezero import next
+    from dezero.next import twice
+else:
+    __getattr__, __dir__ = import_later(__name__, {{"dezero": "next", {}}})
+"""
+
+
+def test_a_facade_may_import_later(small):
+    edit(small, "dezero/__init__.py", LATER.format("'dezero.next': 'twice'"))
+    assert checks.upward_imports(small) == []
+
+
 def spoil_notebook_metadata(root):
     nb = notebooks.read(root / CORE)
     nb["metadata"]["language_info"] = {"version": "3.11"}
@@ -207,6 +224,10 @@ FAULTS = [
         "dezero/next.py imports dezero.old, which is for old programs.",
     ),
     (lambda r: edit(r, "dezero/__init__.py", "x = 1\n"), "is a facade: it may import"),
+    (
+        lambda r: edit(r, "dezero/__init__.py", LATER.format("'dezero.next': 'twice more'")),
+        "is a facade: it may import",
+    ),
     # README
     (lambda r: change(r, INDEX, 0, source="# New"), "README.md differs from what index.ipynb"),
     (lambda r: edit(r, "README.md", "# Fronts", "# Front"), "README.md differs"),

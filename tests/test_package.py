@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dezero
 from dezero import functions, functions_conv
 
 
@@ -43,6 +44,53 @@ def test_importing_dezero_is_quick_because_it_imports_little(root):
     assert set(python(code, root).split()) <= light
 
 
+EAGER = "backprop config context core functions lazy numdiff operators visualize _version".split()
+
+
+def test_what_a_program_may_never_use_loads_when_it_is_asked_for(root):
+    code = """if True:
+        import sys, dezero
+        print(*[m for m in sys.modules if m.startswith('dezero.')], sep='\\n')
+        """
+    loaded = {name.split(".")[1] for name in python(code, root).split()}
+    assert loaded <= {*EAGER}
+    code = """if True:
+        import sys, dezero
+        assert 'training' in dir(dezero) and 'dezero.training' not in sys.modules
+        print(dezero.training.Trainer.__name__, dezero.Dataset is dezero.datasets.Dataset)
+        from dezero import *
+        print(DataLoader.__name__, is_simple_core)
+        """
+    assert python(code, root).split() == ["Trainer", "True", "DataLoader", "False"]
+
+
+def test_a_missing_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'dezero' has no attribute 'Trainer'"):
+        _ = dezero.Trainer  # pyright: ignore
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        from dezero.functions import nothing  # pyright: ignore  # noqa: F401
+
+
+def test_what_loads_late_adds_methods_to_no_class_that_is_there_from_the_start(root):
+    code = """if True:
+        import importlib, pkgutil, sys, dezero
+        modules = [m for name, m in sorted(sys.modules.items()) if name.startswith('dezero.')]
+        classes = {c for m in modules for c in vars(m).values() if isinstance(c, type)}
+        before = {c: set(vars(c)) for c in classes if c.__module__.startswith('dezero.')}
+        for info in pkgutil.walk_packages(dezero.__path__, 'dezero.'):
+            importlib.import_module(info.name)
+        for cls, had in before.items():
+            print(*[f'{cls.__name__}.{name}' for name in set(vars(cls)) - had])
+        """
+    assert python(code, root).split() == []
+
+
+def test_the_version_is_that_of_settings_ini(root):
+    settings = ConfigParser(delimiters=["="], interpolation=None)
+    settings.read(root / "settings.ini", encoding="utf-8")
+    assert dezero.__version__ == settings["metadata"]["version"]
+
+
 def test_dezero_is_typed(root):
     init = Path(python("import dezero; print(dezero.__file__)", root).strip())
     assert init.with_name("py.typed").is_file()
@@ -64,7 +112,7 @@ def test_the_installed_metadata_is_that_of_settings_ini(root):
 
 FACADES = {
     "dezero": "Variable Parameter Function using_config no_grad test_mode as_array as_variable"
-    " setup_variable Config Layer Model Dataset DataLoader SeqDataLoader is_simple_core grad"
+    " __version__ setup_variable Config Layer Model Dataset DataLoader SeqDataLoader is_simple_core grad"
     " core core_simple functions functions_conv layers models optimizers datasets dataloaders"
     " transforms utils",
     "dezero.functions": "conv2d_simple conv2d deconv2d im2col col2im pooling_simple pooling"
@@ -81,8 +129,8 @@ FACADES = {
 
 @pytest.mark.parametrize("module", FACADES)
 def test_the_names_people_import(module):
-    there = vars(import_module(module))
-    assert [name for name in FACADES[module].split() if name not in there] == []
+    facade = import_module(module)
+    assert [name for name in FACADES[module].split() if not hasattr(facade, name)] == []
 
 
 @pytest.mark.parametrize("name", FACADES["dezero.functions_conv"].split())

@@ -161,7 +161,7 @@ def module_clashes(root: Path = ROOT) -> list[str]:
             found.append(f"{notebook} and {homes[home]} both export to {home}.")
         homes[home] = notebook
         for name in names_defined("\n".join(exported(nb))) if home not in TWINS else ():
-            if re.match(r"_[a-z]", name):
+            if re.match(r"_(?!_)", name):
                 continue  # internal: no other module sees it
             # A layer may have the name of the function that it calls: L.Linear and F.Linear.
             key = f"L.{name}" if home.startswith("layers.") and name[0].isupper() else name
@@ -188,7 +188,7 @@ def upward_imports(root: Path = ROOT) -> list[str]:
         graph[name] = {known(target, ranks, root) for target in targets} - {None, name}
         if is_facade:
             if not all(is_plain(node) for node in tree.body):
-                found.append(f"{where} is a facade: it may import, and nothing else.")
+                found.append(f"{where} is a facade: it may import, now or later, and nothing else.")
             continue
         for target in sorted(graph[name]):
             if fault := forbidden(ranks.get(name, 0), ranks.get(target)):
@@ -259,11 +259,33 @@ def known(target: str, ranks: dict[str, int], root: Path) -> str | None:
 
 
 def is_plain(node: ast.stmt) -> bool:
-    """May stand in a facade: a docstring, an import, `__all__`."""
+    """May stand in a facade: a docstring, an import, `__all__`, imports for later."""
     if isinstance(node, ast.Assign):
         return [ast.unparse(t) for t in node.targets] == ["__all__"]
     doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return doc or isinstance(node, (ast.Import, ast.ImportFrom))
+    return doc or isinstance(node, (ast.Import, ast.ImportFrom)) or later(node) is not None
+
+
+def later(node: ast.stmt) -> dict[str, set[str]] | None:
+    """What a facade imports when it is asked for: the names, by the module that has them.
+
+    None unless the statement has the one form for it (chapter 63), in which `if TYPE_CHECKING:`
+    says the same as the table for `import_later`.
+    """
+    if not isinstance(node, ast.If) or ast.unparse(node.test) != "TYPE_CHECKING":
+        return None
+    promised: dict[str, set[str]] = {}
+    for line in node.body:
+        names = line.names if isinstance(line, ast.ImportFrom) else []
+        if not names or any(a.asname not in (None, a.name) for a in names):
+            return None
+        promised.setdefault(line.module, set()).update(a.name for a in names)
+    match = re.fullmatch(
+        r"__getattr__, __dir__ = (?:lazy\.)?import_later\(__name__, (\{.*\})\)",
+        "\n".join(map(ast.unparse, node.orelse)),
+    )
+    kept = ast.literal_eval(match[1]) if match else {}
+    return promised if promised == {home: set(n.split()) for home, n in kept.items()} else None
 
 
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -404,6 +426,9 @@ def second_homes(root: Path = ROOT) -> list[str]:
     return found
 
 
+MADE = {"results.md", "_version.py"}
+
+
 def written_by_people(root: Path) -> Iterator[Path]:
     """The files that could repeat a fact. The changelog may, and so may results.md: they name
     versions of the past, and of what was measured."""
@@ -413,7 +438,7 @@ def written_by_people(root: Path) -> Iterator[Path]:
             continue
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             kinds = (".py", ".toml", ".cfg", ".in", ".yml", ".cff", ".md", ".ipynb", "")
-            if path.is_file() and path.suffix in kinds and path.name != "results.md":
+            if path.is_file() and path.suffix in kinds and path.name not in MADE:
                 yield path
 
 

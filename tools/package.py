@@ -1,4 +1,4 @@
-"""From the notebooks to dezero/: which names a cell defines, the modules, and their stubs.
+"""From the notebooks to dezero/: the names a cell defines, the modules, their stubs, the version.
 
 nbdev writes each module into an empty folder first. Only what differs is copied into dezero/, so a
 second export changes nothing, and a check can compare without writing.
@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 from tools.notebooks import ROOT, Notebook, body, directives, module, notebooks, read, write
@@ -87,7 +88,15 @@ def fresh(root: Path = ROOT) -> dict[str, str]:
             path.relative_to(copy / "dezero").as_posix(): path.read_text(encoding="utf-8")
             for path in sorted((copy / "dezero").rglob("*.py"))
         }
-    return made | stubs(made)
+    return made | stubs(made) | {"_version.py": version_module(root)}
+
+
+def version_module(root: Path) -> str:
+    """The version that settings.ini says, where the package can read it without being installed."""
+    settings = ConfigParser(delimiters=["="], interpolation=None)
+    settings.read(root / "settings.ini", encoding="utf-8")
+    text = '"""Made by `make export` from settings.ini."""\n\n__version__ = {!r}\n'
+    return text.format(settings["metadata"]["version"]).replace("'", '"')
 
 
 def export(root: Path = ROOT, say=print) -> list[str]:

@@ -92,8 +92,15 @@ class Stub:
 
     def text(self) -> str:
         body = [line for node in self.module.tree.body for line in self.lines(node)]
+        used = {n.id for n in ast.walk(ast.parse("\n".join(body))) if isinstance(n, ast.Name)}
         known = self.module.imported
-        imports = [line for name, line in sorted(self.extra.items()) if name not in known]
+        imports = [
+            line
+            for node in ast.walk(self.module.tree)
+            if isinstance(node, ast.ImportFrom | ast.Import)
+            for line in needed(node, used)
+        ]
+        imports += [line for name, line in sorted(self.extra.items()) if name not in known]
         me = ['_Self = TypeVar("_Self")'] if "TypeVar" in self.extra else []
         text = "\n".join([HEADER, *imports, *me, *body]) + "\n"
         return re.sub(r":\n +\.\.\.$", ": ...", text, flags=re.MULTILINE)
@@ -102,8 +109,6 @@ class Stub:
         """A statement of the module, as a stub has it."""
         if isinstance(node, ast.FunctionDef) and any(is_patch(d) for d in node.decorator_list):
             return []
-        if isinstance(node, ast.ImportFrom | ast.Import):
-            return [ast.unparse(node)]
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             return [line for inner in node.body for line in self.lines(inner)]
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign):
@@ -116,7 +121,8 @@ class Stub:
         elif isinstance(node, ast.FunctionDef):
             yield self.signature(node)
         elif isinstance(node, ast.AnnAssign):
-            yield ast.AnnAssign(node.target, node.annotation, node.value and dots(), node.simple)
+            kind = unquoted(node.annotation) or self.any()
+            yield ast.AnnAssign(node.target, kind, node.value and dots(), node.simple)
         elif isinstance(node, ast.Assign):
             yield from self.values(node, module)
 
@@ -316,6 +322,17 @@ class Stub:
 
 
 # --- pieces of a stub ---------------------------------------------------------------------------
+
+
+def needed(node: ast.ImportFrom | ast.Import, used: set[str]) -> list[str]:
+    """An import, without the names that a stub does not use; `as` the same name hands it on."""
+    names = [a for a in node.names if a.name == a.asname or (a.asname or a.name) in used]
+    if not names:
+        return []
+    made = ast.Import(names)
+    if isinstance(node, ast.ImportFrom):
+        made = ast.ImportFrom(node.module, names, node.level)
+    return [ast.unparse(made)]
 
 
 def expression(text: str) -> ast.expr:

@@ -1,167 +1,30 @@
 """Functions of Variables: `import dezero.functions as F`, then `F.exp(x)`."""
 
-from dezero.functions.elementwise import (
-    Arccos,
-    Arcsin,
-    Arctan,
-    Arctan2,
-    Cos,
-    Cosh,
-    Erf,
-    Exp,
-    Expm1,
-    Log,
-    Log1p,
-    Log2,
-    Log10,
-    Maximum,
-    Minimum,
-    Sin,
-    Sinh,
-    Sqrt,
-    Square,
-    Tan,
-    Tanh,
-    Where,
-    abs,
-    arccos,
-    arcsin,
-    arctan,
-    arctan2,
-    cos,
-    cosh,
-    erf,
-    exp,
-    expm1,
-    log,
-    log1p,
-    log2,
-    log10,
-    maximum,
-    minimum,
-    sign,
-    sin,
-    sinh,
-    sqrt,
-    square,
-    tan,
-    tanh,
-    where,
-)
-from dezero.functions.shapes import (
-    Concat,
-    ExpandDims,
-    Flip,
-    GetItem,
-    Pad,
-    Reshape,
-    Split,
-    Squeeze,
-    Stack,
-    Transpose,
-    concat,
-    expand_dims,
-    flatten,
-    flip,
-    get_item,
-    pad,
-    ravel,
-    reshape,
-    split,
-    squeeze,
-    stack,
-    transpose,
-)
-from dezero.functions.reductions import (
-    Clip,
-    Cumsum,
-    LogSumExp,
-    Max,
-    Mean,
-    Min,
-    Norm,
-    Prod,
-    Std,
-    Sum,
-    Var,
-    argmax,
-    argmin,
-    average,
-    broadcast_to,
-    clip,
-    cumsum,
-    logsumexp,
-    max,
-    mean,
-    min,
-    norm,
-    prod,
-    std,
-    sum,
-    sum_to,
-    var,
-)
-from dezero.functions.products import (
-    Einsum,
-    MatMul,
-    dot,
-    einsum,
-    matmul,
-    tensordot,
-)
-from dezero.backprop import BroadcastTo, SumTo
-from dezero.explain import explain
+from typing import TYPE_CHECKING
+
+from dezero.backprop import BroadcastTo as BroadcastTo
+from dezero.backprop import SumTo as SumTo
+from dezero.functions.activations import *
+from dezero.functions.conv import *
+from dezero.functions.elementwise import *
+from dezero.functions.losses import *
+from dezero.functions.products import *
+from dezero.functions.reductions import *
+from dezero.functions.shapes import *
 from dezero.functions.shapes import PutItem as GetItemGrad
-from dezero.functions.activations import (
-    ELU,
-    GELU,
-    LeakyReLU,
-    Linear,
-    LogSoftmax,
-    ReLU,
-    SiLU,
-    Sigmoid,
-    Softmax,
-    Softplus,
-    elu,
-    gelu,
-    leaky_relu,
-    linear,
-    linear_simple,
-    log_softmax,
-    relu,
-    sigmoid,
-    sigmoid_simple,
-    silu,
-    softmax,
-    softmax_simple,
-    softplus,
-)
-from dezero.functions.losses import (
-    BinaryCrossEntropy,
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
-    accuracy,
-    binary_cross_entropy,
-    huber,
-    mean_absolute_error,
-    mean_squared_error,
-    mean_squared_error_simple,
-    sigmoid_cross_entropy,
-    softmax_cross_entropy,
-    softmax_cross_entropy_simple,
-)
-from dezero.functions.conv import (
-    average_pooling,
-    col2im,
-    conv2d,
-    conv2d_simple,
-    deconv2d,
-    im2col,
-    pooling,
-    pooling_simple,
-)
-from dezero.operators import Abs, Sign, add, div, mul, neg, pow, rdiv, rsub, sub
+from dezero.lazy import import_later
+from dezero.operators import Abs as Abs
+from dezero.operators import Sign as Sign
+from dezero.operators import add as add
+from dezero.operators import div as div
+from dezero.operators import mul as mul
+from dezero.operators import neg as neg
+from dezero.operators import pow as pow
+from dezero.operators import rdiv as rdiv
+from dezero.operators import rsub as rsub
+from dezero.operators import sub as sub
+
+if TYPE_CHECKING:
+    from dezero.explain import explain as explain
+else:
+    __getattr__, __dir__ = import_later(__name__, {"dezero.explain": "explain"})

@@ -1,12 +1,7 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['MatMul', 'matmul', 'Einsum', 'einsum', 'tensordot', 'dot']
-from functools import partial
 from typing import Any
-import numpy as np
-from ..backprop import apply
-from ..core import Function, Variable, array_module, patch, unwrap
-from .reductions import as_tuple
-from ..operators import UFUNCS, add_methods, mul
+from ..core import Function, Variable
+__all__ = ['MatMul', 'matmul', 'Einsum', 'einsum', 'tensordot', 'dot']
 class MatMul(Function):
 
     def forward(self, x0, x1): ...

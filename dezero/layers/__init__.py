@@ -1,3 +1,3 @@
 """Layers, functions that keep parameters: `import dezero.layers as L`, then `L.Linear(10)`."""
 
-from dezero.layers.base import Layer, Linear
+from dezero.layers.base import *

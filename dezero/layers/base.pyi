@@ -1,15 +1,8 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['Layer', 'Linear']
-import math
-import os
 from collections.abc import Iterator
-from reprlib import recursive_repr
 from typing import Any
-import numpy as np
-from ..context import EXPLAINED, check_int, with_context
-from ..core import Parameter, Variable, array_module, as_variable, patch, unwrap
-from ..files import load_arrays, save_arrays
-from ..functions.activations import linear
+from ..core import Parameter, Variable
+__all__ = ['Layer', 'Linear']
 class Layer:
 
     def __call__(self, *inputs) -> Variable: ...

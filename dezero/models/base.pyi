@@ -1,15 +1,10 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
-__all__ = ['Model', 'full_names', 'Sequential', 'MLP', 'Row', 'summary', 'Summary']
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html import escape
 from typing import Any, NamedTuple
-from ..config import no_grad, test_mode, using_config
-from ..context import check_instance
-from ..core import Parameter, Variable, patch, unwrap
-from ..functions.activations import sigmoid
-from ..layers.base import Layer, Linear, named_parts
-from ..visualize import plot_dot_graph
+from ..core import Variable
+from ..layers.base import Layer
+__all__ = ['Model', 'full_names', 'Sequential', 'MLP', 'Row', 'summary', 'Summary']
 class Model(Layer):
 
     def plot(self, *inputs, to_file: str | None='model.png') -> Any: ...
