@@ -69,9 +69,12 @@ class History:
         for name in {**self.columns, **row}:
             self.columns.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))
 
-    def __repr__(self) -> str:
-        last = [f', {name} {format_metric(column[-1])}' for name, column in self.columns.items()]
-        return f'<History of {len(self)} epochs{"".join(last)}>'
+# %% ../nbs/17_training.ipynb #history-repr
+@patch
+def __repr__(self: History) -> str:
+    "How many epochs, and the numbers of the last one."
+    last = [f', {name} {format_metric(column[-1])}' for name, column in self.columns.items()]
+    return f'<History of {len(self)} epochs{"".join(last)}>'
 
 # %% ../nbs/17_training.ipynb #plot
 @patch
