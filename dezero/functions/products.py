@@ -56,6 +56,7 @@ UFUNCS[np.matmul] = matmul
 # %% ../../nbs/09_products.ipynb #einsum
 class Einsum(Function):
     "Products, summed over the letters that the result does not have."
+    words = 'einsum of {gy} with the other operands', ''  # for the replay
     def __init__(self, subscripts):
         if not isinstance(subscripts, str):
             raise TypeError("the subscripts are a text and come first: einsum('ij,jk->ik', x, W)")
@@ -161,5 +162,3 @@ def letters(self: MatMul, *xs):
 def letters(self: Einsum, *xs):
     "Letters for the axes of each operand, and of the result."
     return _parse_subscripts(self.subscripts, xs)
-
-Einsum.words = 'einsum of {gy} with the other operands', ''

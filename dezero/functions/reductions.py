@@ -277,23 +277,25 @@ _COUNTED = 'each element is counted once, so it gets the gradient of its sum'
 def _words_of_power(f):
     if f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
 
-Sum.words = SumTo.words = '{gy} stretched', _COUNTED
-Mean.words = '{gy} / {n} stretched', 'each element is one of {n} that are averaged'
-Max.words = '{gy} where {x} is largest, 0 elsewhere', 'only the largest moves the result'
-Min.words = '{gy} where {x} is smallest, 0 elsewhere', 'only the smallest moves the result'
-Clip.words = '{gy} inside the limits, 0 beyond', 'beyond a limit nothing moves'
-Prod.words = '{gy} * the product of the others', 'the others are the factor of an element'
-Cumsum.words = '{gy} summed up from the end', 'an element counts in all sums from its place on'
-Var.words = '2 * {gy} * ({x} - mean) / {n}', 'how it moves the mean cancels out'
-Std.words = '{gy} * ({x} - mean) / ({n} * {y})', 'the variance, and the derivative of the root'
-Norm.words = '{gy} * {x} / {y}', 'squares, and the derivative of the root'
-LogSumExp.words = '{gy} * exp({x} - {y})', 'the share that an element has in the sum'
-Where.words = '{gy} where {x} was chosen, 0 elsewhere', 'the rest of {x} does not count'
-Maximum.words = '{gy} where {x} is larger, 0 elsewhere', 'of equal ones each gets half'
-Minimum.words = '{gy} where {x} is smaller, 0 elsewhere', 'of equal ones each gets half'
-Pow.words = property(_words_of_power)
-Power.words = [('{gy} * {1} * {0} ** ({1} - 1)', 'a power of {0}'),
-               ('{gy} * {y} * log({0})', 'an exponential of {1}')]
+for _cls, _words in {
+    Sum: ('{gy} stretched', _COUNTED), SumTo: ('{gy} stretched', _COUNTED),
+    Mean: ('{gy} / {n} stretched', 'each element is one of {n} that are averaged'),
+    Max: ('{gy} where {x} is largest, 0 elsewhere', 'only the largest moves the result'),
+    Min: ('{gy} where {x} is smallest, 0 elsewhere', 'only the smallest moves the result'),
+    Clip: ('{gy} inside the limits, 0 beyond', 'beyond a limit nothing moves'),
+    Prod: ('{gy} * the product of the others', 'the others are the factor of an element'),
+    Cumsum: ('{gy} summed up from the end', 'an element counts in all sums from its place on'),
+    Var: ('2 * {gy} * ({x} - mean) / {n}', 'how it moves the mean cancels out'),
+    Std: ('{gy} * ({x} - mean) / ({n} * {y})', 'the variance, and the derivative of the root'),
+    Norm: ('{gy} * {x} / {y}', 'squares, and the derivative of the root'),
+    LogSumExp: ('{gy} * exp({x} - {y})', 'the share that an element has in the sum'),
+    Where: ('{gy} where {x} was chosen, 0 elsewhere', 'the rest of {x} does not count'),
+    Maximum: ('{gy} where {x} is larger, 0 elsewhere', 'of equal ones each gets half'),
+    Minimum: ('{gy} where {x} is smaller, 0 elsewhere', 'of equal ones each gets half'),
+    Pow: property(_words_of_power),
+    Power: [('{gy} * {1} * {0} ** ({1} - 1)', 'a power of {0}'),
+            ('{gy} * {y} * log({0})', 'an exponential of {1}')],
+}.items(): _cls.words = _words
 
 # %% ../../nbs/08_reductions.ipynb #sum-array-to
 def sum_array_to(x, shape):

@@ -226,13 +226,12 @@ def _words_of_index(f):
         return 'zeros, {gy} put in at the index', 'what was not taken does not count'
     return 'zeros, {gy} added at the index', 'what was taken twice gets two gradients'
 
-GetItem.words = property(_words_of_index)
-PutItem.words = '{gy}[index]', 'everything else is 0, whatever {x} is'
-for _cls in (Reshape, ExpandDims, Squeeze): _cls.words = '{gy}.reshape({shape})', _MOVED
-Transpose.words = '{gy} with its axes put back', _MOVED
-SwapAxes.words = '{gy} with its axes swapped back', _MOVED
-Flip.words = '{gy} flipped back', _MOVED
-Concat.words = 'the part of {gy} that {x} became', _MOVED
-Split.words = '{gy} joined', _MOVED
-Stack.words = 'the slice of {gy} that {x} became', _MOVED
-Pad.words = '{gy} without the border', 'the border does not depend on {x}'
+for _cls, _words in {
+    Reshape: ('{gy}.reshape({shape})', _MOVED), ExpandDims: ('{gy}.reshape({shape})', _MOVED),
+    Squeeze: ('{gy}.reshape({shape})', _MOVED), Transpose: ('{gy} with its axes put back', _MOVED),
+    SwapAxes: ('{gy} with its axes swapped back', _MOVED), Flip: ('{gy} flipped back', _MOVED),
+    Concat: ('the part of {gy} that {x} became', _MOVED), Split: ('{gy} joined', _MOVED),
+    Stack: ('the slice of {gy} that {x} became', _MOVED), GetItem: property(_words_of_index),
+    PutItem: ('{gy}[index]', 'everything else is 0, whatever {x} is'),
+    Pad: ('{gy} without the border', 'the border does not depend on {x}'),
+}.items(): _cls.words = _words
