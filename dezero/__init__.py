@@ -1,44 +1,19 @@
 """A deep-learning framework that grows, one small idea at a time, in a book of notebooks."""
 
-<<<<<<< HEAD
-from dezero import (
-    anomaly,
-    backprop,
-    callbacks,
-    core,
-    core_simple,
-    dataloaders,
-    datasets,
-    download,
-    environment,
-    files,
-    functions,
-    functions_conv,
-    gradcheck,
-    layers,
-    models,
-    numdiff,
-    operators,
-    optimizers,
-    training,
-    transforms,
-    utils,
-    visualize,
-)
-=======
 from typing import TYPE_CHECKING
 
 from dezero import backprop, config, core, functions, lazy, numdiff, operators, visualize
 from dezero._version import __version__
->>>>>>> 27e2c61 (import dezero loads what every program needs, and the rest when it is asked for; dezero.__version__; facades hand on all public names)
 from dezero.backprop import grad
 from dezero.config import Config, no_grad, test_mode, using_config
 from dezero.core import Function, Parameter, Variable, as_array, as_variable
 from dezero.operators import setup_variable
 
-# What a program may never use loads when it is first asked for (chapter 63).
+# What a program may never use loads when it is first asked for (chapter 64).
 if TYPE_CHECKING:
     from dezero import (
+        anomaly,
+        callbacks,
         core_simple,
         dataloaders,
         datasets,
@@ -61,8 +36,8 @@ if TYPE_CHECKING:
     from dezero.models import Model
 else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
-        "dezero": "core_simple dataloaders datasets download environment files functions_conv"
-                  " gradcheck layers models optimizers training transforms utils",
+        "dezero": "anomaly callbacks core_simple dataloaders datasets download environment files"
+                  " functions_conv gradcheck layers models optimizers training transforms utils",
         "dezero.core_simple": "is_simple_core",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
@@ -72,9 +47,9 @@ else:
 
 __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "Layer", "Model", "Parameter", "SeqDataLoader",
-    "Variable", "__version__", "as_array", "as_variable", "backprop", "config", "core",
-    "core_simple", "dataloaders", "datasets", "download", "environment", "files", "functions",
-    "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy", "models", "no_grad", "numdiff",
-    "operators", "optimizers", "setup_variable", "test_mode", "training", "transforms",
-    "using_config", "utils", "visualize",
+    "Variable", "__version__", "anomaly", "as_array", "as_variable", "backprop", "callbacks",
+    "config", "core", "core_simple", "dataloaders", "datasets", "download", "environment", "files",
+    "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy",
+    "models", "no_grad", "numdiff", "operators", "optimizers", "setup_variable", "test_mode",
+    "training", "transforms", "using_config", "utils", "visualize",
 ]  # fmt: skip
