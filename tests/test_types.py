@@ -42,6 +42,13 @@ def test_a_patched_property_and_its_setter():
     )
 
 
+def test_a_setter_that_is_added_by_hand():
+    core = "@patch\n@property\ndef half(self: Box) -> float: return 1.0\n"
+    core += "def set_half(box: Box, x: float): box.x = x\nBox.half = Box.half.setter(set_half)\n"
+    found = members(stub_of(core=core))
+    assert "@half.setter\ndef half(self, x: float) -> None: ..." in found
+
+
 def test_functions_become_methods_under_other_names():
     more = FROM_CORE + "def total(x: Box, axis=None) -> Box: return x\n"
     more += "add_methods(sum=total, T=property(total))\n"

@@ -171,12 +171,12 @@ def module_clashes(root: Path = ROOT) -> list[str]:
     return found
 
 
-WORKSHOP, OLD = 50, 70  # chapters from 50 on are the workshop; from 70 on they serve old programs
+WORKSHOP, OLD = "50", "70"  # where the workshop begins, and what serves old programs
 
 
 def upward_imports(root: Path = ROOT) -> list[str]:
     """The main line imports what stands before it, and the workshop; nothing imports a facade."""
-    ranks = {f"dezero.{home}": number for number, home in numbered(root)}
+    ranks = {f"dezero.{home}": number for number, home in numbered(root)}  # 02 < 02b < 03
     found, graph = [], {}
     for path in python_files(root):
         if path.suffix != ".py":
@@ -191,7 +191,7 @@ def upward_imports(root: Path = ROOT) -> list[str]:
                 found.append(f"{where} is a facade: it may import, now or later, and nothing else.")
             continue
         for target in sorted(graph[name]):
-            if fault := forbidden(ranks.get(name, 0), ranks.get(target)):
+            if fault := forbidden(ranks.get(name, ""), ranks.get(target)):
                 found.append(f"{where} imports {target}, {fault}.")
         for target in targets:
             if re.search(r"\._(?!_)\w+$", target) and known(target, ranks, root) != name:
@@ -201,14 +201,15 @@ def upward_imports(root: Path = ROOT) -> list[str]:
     return found + [f"import cycle: {' -> '.join(c)}" for c in cycles(graph)]
 
 
-def numbered(root: Path) -> Iterator[tuple[int, str]]:
+def numbered(root: Path) -> Iterator[tuple[str, str]]:
     """The number of each chapter that has a module, and the module."""
     for path in notebooks(root):
-        if (home := module(read(path))) and path.name[:2].isdigit():
-            yield int(path.name[:2]), home
+        number = re.match(r"\d\d[a-z]?", path.name)
+        if number and (home := module(read(path))):
+            yield number[0], home
 
 
-def forbidden(own: int, other: int | None) -> str | None:
+def forbidden(own: str, other: str | None) -> str | None:
     """Why a chapter may not import from another, by their numbers; None if it may."""
     if other is None:
         return "which is a facade: import from the module itself"
@@ -248,7 +249,7 @@ def is_ours(target: str) -> bool:
     return target.split(".")[0] == "dezero"
 
 
-def known(target: str, ranks: dict[str, int], root: Path) -> str | None:
+def known(target: str, ranks: dict[str, str], root: Path) -> str | None:
     """The module that an import of `target` reaches: itself, or the one that holds the name."""
     while target:
         place = root.joinpath(*target.split("."))
@@ -269,17 +270,18 @@ def is_plain(node: ast.stmt) -> bool:
 def later(node: ast.stmt) -> dict[str, set[str]] | None:
     """What a facade imports when it is asked for: the names, by the module that has them.
 
-    None unless the statement has the one form for it (chapter 63), in which `if TYPE_CHECKING:`
+    None unless the statement has the one form for it (chapter 64), in which `if TYPE_CHECKING:`
     says the same as the table for `import_later`.
     """
     if not isinstance(node, ast.If) or ast.unparse(node.test) != "TYPE_CHECKING":
         return None
     promised: dict[str, set[str]] = {}
     for line in node.body:
-        names = line.names if isinstance(line, ast.ImportFrom) else []
-        if not names or any(a.asname not in (None, a.name) for a in names):
+        if not isinstance(line, ast.ImportFrom) or not line.module:
             return None
-        promised.setdefault(line.module, set()).update(a.name for a in names)
+        if any(a.asname not in (None, a.name) for a in line.names):
+            return None
+        promised.setdefault(line.module, set()).update(a.name for a in line.names)
     match = re.fullmatch(
         r"__getattr__, __dir__ = (?:lazy\.)?import_later\(__name__, (\{.*\})\)",
         "\n".join(map(ast.unparse, node.orelse)),

@@ -43,8 +43,15 @@ def names_in(node: ast.stmt) -> list[str]:
     targets = node.targets if isinstance(node, ast.Assign) else []
     if isinstance(node, ast.AnnAssign):
         targets = [node.target]
+    if isinstance(node, ast.Assign) and is_setter(node.value):
+        return []
     parts = [part for target in targets for part in getattr(target, "elts", [target])]
     return [ast.unparse(part) for part in parts if isinstance(part, (ast.Name, ast.Attribute))]
+
+
+def is_setter(value: ast.expr) -> bool:
+    """Is it the right side of `Box.size = Box.size.setter(…)`?"""
+    return isinstance(value, ast.Call) and ast.unparse(value.func).endswith(".setter")
 
 
 def patched_class(node: ast.FunctionDef | ast.ClassDef) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tools.package import is_patch, names_in
+from tools.package import is_patch, is_setter, names_in
 
 HEADER = '"""Made by `make export` from the notebooks, for editors and type checkers."""'
 Definition = ast.FunctionDef | ast.AnnAssign | ast.Assign | ast.ClassDef
@@ -32,6 +32,8 @@ class Module:
     def __post_init__(self):
         for node in self.tree.body:
             self.defined |= {name: node for name in names_in(node) if "." not in name}
+            if isinstance(node, ast.FunctionDef):
+                self.defined.setdefault(node.name, node)
             if isinstance(node, ast.ImportFrom):
                 home = absolute(node, self.name)
                 self.imported |= {a.asname or a.name: (home, a.name) for a in node.names}
@@ -63,7 +65,7 @@ def stubs(texts: dict[str, str]) -> dict[str, str]:
 
 
 def additions(module: Module) -> Iterator[tuple[str, ast.FunctionDef | ast.keyword]]:
-    """The methods a module adds to classes: the class, and the method or `name=function`."""
+    """What a module adds to classes, and to which: a method, or `name=value`."""
     for node in module.tree.body:
         if isinstance(node, ast.FunctionDef) and any(is_patch(d) for d in node.decorator_list):
             owner = node.args.args[0].annotation
@@ -73,6 +75,9 @@ def additions(module: Module) -> Iterator[tuple[str, ast.FunctionDef | ast.keywo
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "add_methods":
             owner = ast.unparse(call.args[0]) if call.args else "Variable"
             yield from ((owner, keyword) for keyword in call.keywords)
+        if isinstance(node, ast.Assign) and is_setter(node.value):  # Box.size = Box.size.setter(…)
+            owner, name = ast.unparse(node.targets[0]).rsplit(".", 1)
+            yield owner, ast.keyword(name, node.value)
 
 
 def origin(name: str, module: Module, modules: dict[str, Module]) -> tuple[str, str]:
@@ -254,15 +259,17 @@ class Stub:
         kept = [d for d in node.decorator_list if is_kept(d)]
         return ast.ClassDef(node.name, node.bases, node.keywords, body or [ast.Expr(dots())], kept)
 
-    def add(self, members: dict[str, list[ast.stmt]], method: ast.FunctionDef) -> None:
+    def add(self, members: dict[str, list[ast.stmt]], method: ast.stmt) -> None:
         """A method takes the place of an older one; a setter and an overload stand beside it."""
-        beside = {f"{method.name}.setter", f"{method.name}.deleter", "overload"}
-        if beside & {ast.unparse(d) for d in method.decorator_list}:
-            members.setdefault(method.name, []).append(method)
+        decorators = method.decorator_list if isinstance(method, ast.FunctionDef) else []
+        name = method.name if isinstance(method, ast.FunctionDef) else names_in(method)[0]
+        beside = {f"{name}.setter", f"{name}.deleter", "overload"}
+        if beside & {ast.unparse(d) for d in decorators}:
+            members.setdefault(name, []).append(method)
         else:
-            members[method.name] = [method]
+            members[name] = [method]
 
-    def foreign(self, method: ast.FunctionDef | ast.keyword, module: Module) -> ast.FunctionDef:
+    def foreign(self, method: ast.FunctionDef | ast.keyword, module: Module) -> ast.stmt:
         """A method that a module adds, and the imports that its annotations need here."""
         if isinstance(method, ast.keyword):
             made = self.bound(method, module)
@@ -273,11 +280,13 @@ class Stub:
             self.borrow(made, module)
         return made
 
-    def bound(self, keyword: ast.keyword, module: Module) -> ast.FunctionDef:
-        """The method that `add_methods(name=function)` makes."""
+    def bound(self, keyword: ast.keyword, module: Module) -> ast.stmt:
+        """The member that `add_methods(name=value)` or `Class.name = value` makes."""
         name, value, decorators = keyword.arg or "", keyword.value, []
         if isinstance(value, ast.Call) and ast.unparse(value.func) == "property":
             value, decorators = value.args[0], [expression("property")]
+        elif isinstance(value, ast.Call) and is_setter(value):
+            value, decorators = value.args[0], [expression(f"{name}.setter")]
         node, home = None, module
         if isinstance(value, ast.Name):
             where, known = origin(value.id, module, self.modules)
@@ -290,6 +299,8 @@ class Stub:
             made = self.made_function(node.value, home)
         else:
             made = self.made_function(value, module)
+        if made is None and not name.startswith("__"):
+            return annotated(name, self.kind(value))
         if made is None:
             every = ast.arg("args", self.any()), ast.arg("kwargs", self.any())
             args = ast.arguments([], [ast.arg("self")], every[0], [], [], every[1], [])
@@ -297,7 +308,7 @@ class Stub:
         first = (made.args.posonlyargs + made.args.args)[:1]
         for arg in first:
             arg.arg, arg.annotation = "self", None
-        if decorators:
+        if [ast.unparse(d) for d in decorators] == ["property"]:
             made.args = ast.arguments([], [ast.arg("self")], None, [], [], None, [])
         return function(name, made.args, made.returns, decorators)
 
