@@ -2,7 +2,9 @@
 from typing import Any
 import numpy as np
 from collections.abc import Iterator
+from dezero.replay import Replay
 from collections.abc import Sequence
+import os
 __all__ = ['as_array', 'Box', 'Variable', 'as_variable', 'Parameter', 'Node', 'Function']
 def as_array(x, array_module=...): ...
 CURES: Any
@@ -154,7 +156,7 @@ class Variable(Box):
 
     def __abs__(self) -> Variable: ...
 
-    def replay(self, to_file=None): ...
+    def replay(self, to_file: str | os.PathLike | None=None) -> Replay: ...
     data: Any
     _creator: Any
     _detached: Any

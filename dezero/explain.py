@@ -16,18 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from dezero.backprop import functions_behind, grad_dtype
+from dezero.backprop import functions_behind, grad_dtype, outputs_of, unbroadcast
 from dezero.config import using_config
-from dezero.core import Constant, Function, Variable, patch
+from dezero.core import Constant, Function, Variable, patch, unwrap
 from dezero.functions.reductions import kept_shape
-from dezero.core import unwrap
 from dezero.trace import (
     format_index,
     format_number,
     input_gradients,
-    outputs_of,
     parameter_names,
-    sum_gradient,
     trace_gradient,
     words_for,
 )
@@ -89,13 +86,13 @@ def _operand(value):
     return f'({format_number(value)})' if value < 0 else format_number(value)
 
 # %% ../nbs/53_explain.ipynb #format-call
-#: signs for functions of two operands
-_SIGNS = {'Add': '+', 'Sub': '-', 'Mul': '*', 'Div': '/', 'Power': '**', 'MatMul': '@'}
+#: how functions of two operands are written
+_CALL_SIGNS = {'Add': '+', 'Sub': '-', 'Mul': '*', 'Div': '/', 'Power': '**', 'MatMul': '@'}
 
 def _format_call(f, operands):
     "A function as one writes it, with texts for its operands."
     name = type(f).__name__
-    if name in _SIGNS: return f' {_SIGNS[name]} '.join(operands)
+    if name in _CALL_SIGNS: return f' {_CALL_SIGNS[name]} '.join(operands)
     if name == 'Neg': return f'-{operands[0]}'
     if name == 'Pow': return f'{operands[0]} ** {_operand(f.c)}'
     if name == 'Einsum': return f'einsum({", ".join([repr(f.subscripts), *operands])})'
@@ -133,7 +130,7 @@ def _forward_row(f, graph):
     for name, shape, to in zip(names, shapes, _stretched_shapes(f, shapes, results[0])):
         if shape != to and name[0].isalpha():
             notes.append(f'{name} is stretched: {_stretching(shape, to)}')
-    signs = type(f).__name__ in _SIGNS
+    signs = type(f).__name__ in _CALL_SIGNS
     given = _format_call(f, list(map(str, shapes))) if signs else _list_shapes(shapes)
     return f'{", ".join(made)} = {graph.call(f)}', f'{given} -> {_list_shapes(results)}', notes
 
@@ -151,7 +148,7 @@ def _backward_rows(f, graph, grads):
     for i, (x, gx) in enumerate(zip(f.inputs, input_gradients(f, gys))):
         if type(x) is Constant or gx is None: continue
         rows.append(_backward_row(f, i, graph, texts, gys, gx, x in grads))
-        gx = sum_gradient(gx, x)
+        gx = unbroadcast(np.asarray(gx), x.data)
         grads[x] = grads[x] + gx if x in grads else gx
     return rows
 
@@ -276,7 +273,7 @@ def explain(expression: Variable | Callable, *operands: Any, **options: Any) -> 
     if not isinstance(y, Variable): y = _compute(expression, operands, options)
     elif operands or options: raise TypeError('a Variable is explained alone: explain(y)')
     if y.creator is None:
-        raise ValueError('there is no graph to explain: ' + (y.unlinked or 'nothing was computed'))
+        raise ValueError('there is no graph to explain: ' + (y._detached or 'nothing was computed'))
     if (count := len(functions_behind(y))) > 100:
         raise ValueError(f'{count} functions are too many to read about: '
                          'explain a part of the expression')

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dezero.backprop import SumTo, grad_dtype
-from dezero.core import Function, Variable, as_variable, patch
+from dezero.backprop import book_pullback, operands_of, outputs_of, unbroadcast
+from dezero.core import Function, Variable, as_variable, patch, unwrap
 
 # %% ../nbs/52_trace.ipynb #term
 class Term(np.lib.mixins.NDArrayOperatorsMixin):
@@ -137,14 +137,6 @@ def _with_names(f, inputs=(), outputs=()):
     me.__class__ = type(type(f).__name__, (type(f),), links)
     return me
 
-def operands_of(f: Function) -> list:
-    "The arrays that a rule of `f` computes with: the inputs, and the outputs if it needs them."
-    return list(f.operands or [x.data for x in f.inputs])
-
-def outputs_of(f: Function) -> list[Variable]:
-    "The Variables that `f` has made."
-    return [y() for y in f.outputs]
-
 # %% ../nbs/52_trace.ipynb #trace
 class Trace(NamedTuple):
     "What was computed: in names, in numbers (if all operands were numbers), and the result."
@@ -186,8 +178,7 @@ def _numbered(name, count):
 # %% ../nbs/52_trace.ipynb #has-own-backward
 def has_own_backward(f: Function) -> bool:
     "Does the class of `f` write its derivative as a method `backward`, as in the book?"
-    own = next(c for c in type(f).__mro__ if 'backward' in vars(c) or 'rules' in vars(c))
-    return own is not Function and 'backward' in vars(own)
+    return type(f)._pullback is book_pullback
 
 def gradient_names(f: Function, i: int, gys: int) -> list[str]:
     "Names for what the gradient of input `i` is computed from: gradients, inputs, outputs."
@@ -248,9 +239,8 @@ def trace_gradient(f: Function, i: int, names: list[str], gys: list, gx: Any) ->
 
 def _agree(value, gx):
     "Is a gradient the traced value, summed over the axes that were stretched?"
-    try: summed = SumTo(np.shape(gx)).forward(np.asarray(value))
+    try: return np.allclose(unbroadcast(np.asarray(value), np.asarray(gx)), gx, equal_nan=True)
     except ValueError: return False
-    return np.allclose(summed, gx, equal_nan=True)
 
 # %% ../nbs/52_trace.ipynb #input-gradients
 def input_gradients(f: Function, gys: list) -> list:
@@ -259,12 +249,7 @@ def input_gradients(f: Function, gys: list) -> list:
     else:  # each rule gets gradients of its own, since it may write into them
         gxs = [rule(f, *[np.copy(gy)[()] for gy in gys], *operands_of(f)) for rule in f.rules]
     gxs = gxs if isinstance(gxs, (tuple, list)) else [gxs]
-    return [gx.data if isinstance(gx, Variable) else gx for gx in gxs]
-
-# %% ../nbs/52_trace.ipynb #sum-gradient
-def sum_gradient(gx: Any, x: Variable) -> np.ndarray:
-    "The gradient of `x`, in its shape and dtype, from what its rule has computed."
-    return np.asarray(SumTo(x.shape).forward(np.asarray(gx)), grad_dtype(x))
+    return [unwrap(gx) for gx in gxs]
 
 # %% ../nbs/52_trace.ipynb #is-repeatable
 def _is_repeatable(forward, f):

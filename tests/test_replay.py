@@ -9,7 +9,7 @@ from colours import contrast, luminance
 
 from dezero import Variable, visualize
 from dezero.utils import plot_dot_graph
-from dezero.visualize import replay
+from dezero.replay import replay
 
 PHONE, DESK = 360, 1000
 PAGE = """<!doctype html><html lang="en"{}><meta charset="utf-8">
@@ -329,7 +329,8 @@ COLOURS = """() => {
         if (e.textContent) found.push([e.textContent, own(e, "color"), paper]);
     for (const e of document.querySelectorAll("button:enabled"))
         found.push([e.textContent, own(e, "color"), own(e, "backgroundColor")]);
-    found.push(["tag", own(document.querySelector(".tag"), "fill"), paper]);
+    found.push(["tag", own(document.querySelector(".tag text"), "fill"),
+                own(document.querySelector(".tag rect"), "fill")]);
     return { paper, found };
 }"""
 

@@ -1,4 +1,4 @@
-"""The graph as DOT text, the programs that draw it, and the story that a replay tells."""
+"""The graph as DOT text, the programs that draw it, the text of rules, the story of a replay."""
 
 import importlib.metadata
 import itertools
@@ -18,9 +18,11 @@ from registry import ENTRIES, tried
 import dezero
 import dezero.functions as F
 from dezero import Function, Variable, no_grad, visualize
-from dezero.backprop import SumTo, functions_behind
+from dezero import replay as replaying
+from dezero.backprop import SumTo, functions_behind, outputs_of
+from dezero.replay import Story, _flows, replay
+from dezero.trace import Term, format_index
 from dezero.utils import get_dot_graph, plot_dot_graph
-from dezero.visualize import Story, Term, flows, replay, tell_backward, tell_forward
 
 
 def goldstein(x, y):
@@ -65,7 +67,7 @@ class Book(Function):
 
 NODE = re.compile(r'^([vf]\d+) \[label="((?:[^"\\]|\\.)*)", (.*)\]$', re.M)
 ARROW = re.compile(r"^([vf]\d+) -> ([vf]\d+)$", re.M)
-ORANGE, BLUE = "color=orange, style=filled", "color=lightblue, style=filled, shape=box"
+ORANGE, BLUE = visualize._ORANGE, visualize._BLUE
 
 
 def parts(dot):
@@ -225,10 +227,23 @@ def tools(tmp_path, monkeypatch):
     return install
 
 
-def test_without_programs_the_error_says_what_to_install_and_gives_the_text(tools, tmp_path):
+def test_without_programs_a_picture_is_drawn_all_the_same(tools):
+    picture = plot_dot_graph(small()[2])
+    assert repr(picture) == "<Graph of y with 2 functions>"
+    assert "pip install graphviz-pure" in picture.svg
+    svg = ET.fromstring(picture.svg)
+    nodes = svg.findall("{*}g[@data-node]")
+    assert len(nodes) == 6 and len(svg.findall("{*}g[@data-arrow]")) == 6
+    y = x = Variable(1.0, name="x")
+    for _ in range(1000):
+        y = y * x
+    assert "985 more functions" in plot_dot_graph(y).svg
+
+
+def test_without_programs_a_file_is_refused_with_the_text_and_what_to_install(tools, tmp_path):
     _, _, y = small()
     with pytest.raises(RuntimeError) as caught:
-        plot_dot_graph(y)
+        plot_dot_graph(y, to_file=tmp_path / "y.svg")
     said = str(caught.value)
     assert "pip install graphviz-pure" in said and get_dot_graph(y) in said
     assert "dot is not installed" in said
@@ -242,7 +257,7 @@ def test_the_text_in_an_error_is_not_endless(tools):
     for _ in range(3000):
         y = -y
     with pytest.raises(RuntimeError) as caught:
-        visualize.render(get_dot_graph(y))
+        visualize.render_dot(get_dot_graph(y))
     assert len(str(caught.value).splitlines()) < 220
     assert "lines more" in str(caught.value)
 
@@ -270,7 +285,7 @@ def test_a_program_that_hangs_is_stopped(tools, monkeypatch):
     tools("dot", FAKE)
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(RuntimeError, match="timed out after 60 seconds"):
-        plot_dot_graph(small()[2])
+        visualize.render_dot(get_dot_graph(small()[2]))
 
 
 def test_no_shell_no_trace_and_any_path(tools, tmp_path, monkeypatch):
@@ -349,8 +364,8 @@ def test_terms_refuse_what_has_no_name():
 
 def told(output):
     story = Story(output)
-    tell_forward(story)
-    tell_backward(story)
+    replaying._tell_forward(story)
+    replaying._tell_backward(story)
     return story
 
 
@@ -370,7 +385,7 @@ def test_the_lines_of_the_steps():
     ]
     assert lines(Book()(x)) == ["y = x ** 2;   = (-2) ** 2;   = 4", "gx = 2 * x * gy;    = -4"]
     assert lines(x - 1.0)[1] == "gx0 = gy;     = 1"
-    assert lines(sum(Twins()(x)))[:1] == ["y0, y1 = x + 1, x * 2;        = -1;        = -4"]
+    assert lines(sum(Twins()(x)))[:1] == ["y0, y1 = Twins(x);        = -1;        = -4"]
 
 
 def test_rules_with_branches_tell_the_branch_that_was_taken():
@@ -398,11 +413,11 @@ class Odd(Function):
     rules = (gx,)
 
 
-def test_what_cannot_be_told_in_terms_is_told_from_the_source():
+def test_what_cannot_be_traced_is_told_by_its_name_and_call():
     y = Odd()(Variable(1.0, name="x"))
     assert lines(y) == [
         "y = Odd(x);   = 0.84147",
-        "gx = gy * cos(array(values)).reshape(shape(x));    = 0.5403",
+        "gx = gx(gy, x);    = 0.5403",
     ]
     assert Odd.calls == 1
 
@@ -447,20 +462,7 @@ def test_a_forward_that_draws_runs_once(kind):
     said = lines(y)
     assert (Noise.calls, np.random.get_state()[2]) == (calls, state)
     assert said[0].endswith(f"   = {y.data:.5g}")
-    assert said[0].startswith(("y = x * self.draw();", "y = x * random.rand();", "y = shifted(x);"))
-
-
-class Quiet(Function):
-    "A forward without a return."
-
-    def forward(self, x):
-        raise ValueError(x)
-
-
-def test_the_code_inside_a_try_counts_and_a_forward_may_return_nowhere():
-    x = Variable(np.ones(2), name="x")
-    assert lines(x @ x)[0] == "y = x0 @ x1;   = 2"
-    assert visualize.returned(Quiet.forward) == ([], False)
+    assert said[0].startswith(f"y = {kind.__name__}(x);")
 
 
 class Kept(Function):
@@ -500,10 +502,9 @@ SPACE = {
     " logical_not broadcast_to einsum invert stack inf".split()
 } | {"sigmoid": lambda x: 1 / (1 + np.exp(-x))}
 
-# Rules that are told from their code, or in the words of their class.
+# Rules that are told in the words of their class, or by their name.
 NOT_FOLLOWED = set(
-    "GetItem PutItem Concat Split Stack Where Prod Einsum"
-    " GELU SoftmaxCrossEntropy".split()
+    "GetItem PutItem Concat Split Stack Where Prod Einsum GELU SoftmaxCrossEntropy".split()
 )
 
 
@@ -516,21 +517,21 @@ def backward_steps(entry, shapes, options):
         assert replay(y).html.count("<svg") == 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for f, i, gys, gx in flows(y) if y.creator is not None else ():
-            yield f, gys, gx, *visualize.backward_lines(f, i, gys, gx)
+        for f, i, gys, gx in _flows(Story(y)) if y.creator is not None else ():
+            lines = replaying._backward_lines(f, i, gys, gx, outputs_of(f))
+            yield f, [*gys, *[x.data for x in (*f.inputs, *outputs_of(f))]], gx, *lines
 
 
 @pytest.mark.parametrize("entry", [pytest.param(e, id=e.names.split()[0]) for e in ENTRIES])
 @tried(4)
 @given(data=st.data())
 def test_every_function_can_be_replayed_and_its_formulas_are_true(entry, data):
-    for f, gys, gx, said, used in backward_steps(entry, *data.draw(entry.drawn())):
+    for f, values, gx, said, used in backward_steps(entry, *data.draw(entry.drawn())):
         assert used, (said, "speaks of no number")
-        values = [*gys, *([] if f.has_backward else visualize.operands_of(f))]
         known = {name: np.asarray(values[k]) for name, k in used}
         formula = said[0].partition(" = ")[2]
         assert "self." not in formula and "apply(" not in formula
-        count, = np.shape(f.inputs[0].data)[:1] or (1,)
+        (count,) = np.shape(f.inputs[0].data)[:1] or (1,)
         formula = formula.replace("the number of examples", str(max(count, 1)))
         try:
             found = eval(formula, SPACE | known)
@@ -542,9 +543,9 @@ def test_every_function_can_be_replayed_and_its_formulas_are_true(entry, data):
 
 
 def test_an_empty_array_as_an_index_has_no_text_that_one_could_type():
-    assert visualize.index_text(np.zeros((0, 1), bool)) == "mask"
-    assert visualize.index_text(([], slice(2))) == "indices, :2"
-    assert visualize.index_text(np.array([True, False])) == "[True, False]"
+    assert format_index(np.zeros((0, 1), bool)) == "mask"
+    assert format_index(([], slice(2))) == "indices, :2"
+    assert format_index(np.array([True, False])) == "[True, False]"
 
 
 def test_rules_that_only_self_knows_are_told_in_the_words_of_their_class():
@@ -566,19 +567,23 @@ def test_rules_that_only_self_knows_are_told_in_the_words_of_their_class():
     x = Variable(np.arange(6.0).reshape(2, 3))
     assert lines(Kept()(x))[1].startswith("gx = gy * what was kept of x;    = (2, 3) 0 2 4 6")
     assert lines(Unsaid()(x))[1].startswith("gx = gy * self.kept;")
-    assert lines(x[1])[1].startswith("gx = zeros, gy added at the index;")
+    assert lines(x[1])[1].startswith("gx = zeros, gy put in at the index;")
+    assert lines(x[[1, 1]])[1].startswith("gx = zeros, gy added at the index;")
     assert lines(F.silu(x))[1].startswith("gx = gy * (sigmoid(x) + y * (1 - sigmoid(x)));")
     assert lines(F.einsum("ij->i", x))[1].startswith("gx = einsum of gy with the other operands;")
 
 
-def test_functions_without_source_are_named():
+def test_functions_without_source_are_traced_too():
     space = {"Function": Function}
     code = """class Hidden(Function):
         def forward(self, x): return x + 1
         gx = lambda self, gy, x: gy
         rules = gx,"""
     exec(dedent(code), space)
-    assert lines(space["Hidden"]()(Variable(1.0))) == ["y = Hidden(x);   = 2", "gx = gy;    = 1"]
+    assert lines(space["Hidden"]()(Variable(1.0))) == [
+        "y = x + 1;   = 1 + 1;   = 2",
+        "gx = gy;    = 1",
+    ]
 
 
 # --- the story -----------------------------------------------------------------------------------
@@ -639,20 +644,20 @@ def test_each_derivative_flows_once_and_meets_the_others():
 def test_constants_get_no_gradient_and_arrays_are_summed():
     b = Variable(np.array([0.25]), name="b")
     y = Variable(np.ones((3, 1)), name="x") + b
-    found = flows(y)
+    found = _flows(Story(y))
     assert [np.shape(gx) for *_, gx in found] == [(3, 1), (1,)]
     step = [step for step in told(y).steps if step["back"]][1]
     assert step["lines"] == ["gx1 = gy", "    = (3, 1) 1 1 1", "summed to (1,) 3"]
-    assert len(flows(2.0 * Variable(1.0) + 1.0)) == 2
+    assert len(_flows(Story(2.0 * Variable(1.0) + 1.0))) == 2
 
 
 def test_a_replay_changes_nothing():
     x, b, y = small()
     x.grad = kept = Variable(9.0)
-    births = [f.birth for f in functions_behind(y)]
+    before = functions_behind(y)
     y.replay()
     assert x.grad is kept and b.grad is None and y.grad is None
-    assert [f.birth for f in functions_behind(y)] == births
+    assert functions_behind(y) == before
     y = Book()(Book()(x))
     replay(y)
     assert y.creator.inputs[0].grad is None
@@ -695,7 +700,7 @@ def test_any_name_is_legal_in_a_replay(name):
     html = replay(Variable(1.0, name=name) * 2.0).html
     html.encode("utf-8")
     svg = ET.fromstring(re.search("<svg.*</svg>", html, re.S)[0])
-    assert len(svg.findall("g")) == 7
+    assert len(svg.findall("g[@data-node]") + svg.findall("g[@data-arrow]")) == 7
     assert html.count("<script") == html.count("</script>") == 2
 
 
