@@ -1322,11 +1322,11 @@ STAGES = (
 WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 56 transforms, "
             "57 progress, 58 download, 59 formats, 60 callbacks, 61 anomaly, 62 environment, "
             "63 checks, 70 core simple, 71 published")
-WRITTEN = 18  # how many chapters of the stages the book has
+WRITTEN = 18  # the number of the first chapter that the book lacks
 
 
-@figure(508, 926, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
-    backprop. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4, neural
+@figure(508, 1006, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
+    backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4, neural
     networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71. Filled
     chapters are written, outlined ones are planned. Each written one is a link.""")
 def map(fig):
@@ -1352,8 +1352,8 @@ def map(fig):
     for stage, (title, chapters) in enumerate(STAGES, 1):
         y = rows(y, f"{stage}  {title}", chapters, "fun")
     rows(y, "the workshop: what a package needs besides", WORKSHOP, "var")
-    chip(296, 896, 90, "written", True)
-    chip(394, 896, 90, "planned", False)
+    chip(296, 976, 90, "written", True)
+    chip(394, 976, 90, "planned", False)
 
 
 @figure(64, 64, "A box with an arrow that leaves it and turns back into it.", card=False)
