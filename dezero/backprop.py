@@ -66,9 +66,11 @@ Function.needs_outputs = False  # do the rules ask for the outputs, too?
 
 def pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "Add to `grads` what each input of `f` gets from the gradient `gy` of its output, by its rule."
-    gys = gy if has_several_outputs(f) else (gy,)
-    arguments = operands_of(f, create_graph)
-    for x, a, rule in zip(f.inputs, operands_of(f), rules_of(f)):
+    gys = gy if f._several else (gy,)
+    operands = operands_of(f)
+    arguments = operands_of(f, create_graph) if create_graph else operands
+    check_rules(f)
+    for x, a, rule in zip(f.inputs, operands, f.rules):
         gx = None if x.__class__ is Constant else rule(f, *gys, *arguments)
         if gx is not None: add_gradient(grads, x, a, gx)
 
@@ -77,42 +79,43 @@ def operands_of(f: Function, create_graph: bool = False) -> Any:
     "What the rules of `f` compute with: inputs, then outputs if needed; arrays, or Variables."
     if create_graph: return (*f.inputs, *outputs_of(f)) if f.needs_outputs else f.inputs
     operands = f._operands or [x.data for x in f.inputs]  # linked by hand: nothing was recorded
-    return (*operands, *results_of(f)) if f.needs_outputs else operands
+    return (*operands, *f._results) if f.needs_outputs else operands
 
 def results_of(f: Function) -> tuple:
     "The arrays that came out of `f`."
-    return f._results if has_several_outputs(f) else (f._results,)
+    return f._results
 
 def has_several_outputs(f: Function) -> bool:
-    "Did `forward` return a tuple?"
-    return f._results.__class__ is tuple
+    "Did `forward` return a tuple? Then several gradients come in."
+    return f._several
 
 # %% ../nbs/02_backprop.ipynb #outputs-of
 def outputs_of(f: Function) -> list[Variable]:
     "The outputs of `f`; one that is gone is made again from its array."
     ys = [ref() for ref in f.outputs]
-    for i, result in enumerate(results_of(f)):
+    for i, result in enumerate(f._results if None in ys else ()):
         if ys[i] is None:
-            ys[i] = as_output(result)
+            ys[i] = as_output(f, result)
             ys[i].creator = f
             f.outputs = (*f.outputs[:i], f.outputs[-1], *f.outputs[i + 1:-1])
     return ys
 
-def rules_of(f: Function) -> Any:
-    "The rules of `f`; if there is not one for each input, an error says what to define."
-    if len(f.rules) >= len(f.inputs): return f.rules
+def check_rules(f: Function) -> None:
+    "An error that says what to define, if `f` has not a rule for each input."
+    if len(f.rules) >= len(f.inputs): return
     raise NotImplementedError(f'{type(f).__name__} has {len(f.rules)} rules for {len(f.inputs)} '
                               'inputs: define one for each, or a method backward(self, gy)')
 
 # %% ../nbs/02_backprop.ipynb #backward
 def book_pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "The same for a class with a `backward` as in the book: Variables in, Variables out."
-    gxs = f.backward(*map(as_variable, gy if has_several_outputs(f) else (gy,)))
+    gxs = f.backward(*map(as_variable, gy if f._several else (gy,)))
     gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
-    check_count(f, gxs)
+    if len(gxs) != len(f.inputs): check_count(f, gxs)
     for x, a, gx in zip(f.inputs, operands_of(f), gxs):
         if gx is None or x.__class__ is Constant: continue
-        add_gradient(grads, x, a, as_variable(gx) if create_graph else unwrap(as_variable(gx)))
+        gx = as_variable(gx)
+        add_gradient(grads, x, a, gx if create_graph else gx.data)
 
 # %% ../nbs/02_backprop.ipynb #check-count
 def check_count(f: Function, gxs: Any) -> None:
@@ -132,10 +135,11 @@ def choose_pullback(cls: type[Function], **options: Any) -> None:
     if rules:
         cls.rules = tuple([vars(cls).get(getattr(rule, '__name__', ''), rule) for rule in rules])
     by_hand = own is not Function and 'backward' in vars(own)
-    cls._pullback = book_pullback if by_hand else PULLBACKS.get(len(rules), pullback)
+    quick = PULLBACKS.get((len(rules), cls.needs_outputs), pullback)
+    cls._pullback = book_pullback if by_hand else quick
 
 Function.__init_subclass__ = classmethod(choose_pullback)
-PULLBACKS = {}  #: quicker pullbacks, by the number of rules
+PULLBACKS = {}  #: quicker pullbacks, by how many rules there are, and if they need the outputs
 
 # %% ../nbs/02_backprop.ipynb #function-backward
 @patch
@@ -144,8 +148,9 @@ def backward(self: Function, *gys: Variable) -> Any:
 
     Override it to write a derivative the book's way.
     """
+    check_rules(self)
     operands = operands_of(self, create_graph=True)
-    gxs = tuple([rule(self, *gys, *operands) for rule in rules_of(self)[:len(self.inputs)]])
+    gxs = tuple([rule(self, *gys, *operands) for _, rule in zip(self.inputs, self.rules)])
     return gxs[0] if len(gxs) == 1 else gxs
 
 # %% ../nbs/02_backprop.ipynb #apply
@@ -194,7 +199,7 @@ SCALARS = {np.float64, np.float32, np.float16}  #: numbers need no second look: 
 
 def unbroadcast(gx: Any, a: Any) -> Any:
     "The gradient `gx` in the shape and dtype of the operand `a`: summed over what was stretched."
-    g = unwrap(gx)
+    g = gx.data if isinstance(gx, Variable) else gx
     if g.shape == a.shape and g.dtype == a.dtype: return gx
     if g.shape != a.shape:
         try: gx = apply(SumTo(a.shape), gx)
@@ -220,7 +225,7 @@ def backward_pass(output: Variable, gy: Any, create_graph: bool = False, keep: b
     try:
         for y in toposort(output):
             f = y._creator
-            gy = output_gradients(f, take) if has_several_outputs(f) else take(y, None)
+            gy = output_gradients(f, take) if f._several else take(y, None)
             if gy is not None: f._pullback(gy, grads, create_graph)
     except EXPLAINED as error:
         place = f'the derivative of {type(f).__name__}'
@@ -236,20 +241,30 @@ def output_gradients(f: Function, take: Any) -> list | None:
             for gy, y in zip(gys, f._results)]
 
 # %% ../nbs/02_backprop.ipynb #pullback-of-two
+def pullback_of_one(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
+    "What `pullback` does, written out for one output and one operand."
+    if create_graph or f._several: return pullback(f, gy, grads, create_graph)
+    (x,), (a,), (rule,) = f.inputs, f._operands, f.rules
+    if x.__class__ is Constant: return
+    a = a[()]  # numbers are quicker than 0-d arrays
+    gx = rule(f, gy, a, *f._results) if f.needs_outputs else rule(f, gy, a)
+    if gx is None: return
+    if not gx.__class__ is a.__class__ in SCALARS: gx = unbroadcast(gx, a)
+    grads[x] = grads[x] + gx if x in grads else gx
+
 def pullback_of_two(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
-    "What `pullback` does, written out for one output and two operands."
-    operands = f._operands
-    if create_graph or f.needs_outputs or len(operands) != 2 or f._results.__class__ is tuple:
-        return pullback(f, gy, grads, create_graph)
-    (x0, x1), (a0, a1), (rule0, rule1) = f.inputs, operands, f.rules
-    if x0.__class__ is not Constant and (gx := rule0(f, gy, a0, a1)) is not None:
+    "The same for two operands."
+    if f._several or len(f.inputs) != 2: return pullback(f, gy, grads, create_graph)
+    (x0, x1), (a0, a1), (rule0, rule1) = f.inputs, f._operands, f.rules
+    b0, b1 = f.inputs if create_graph else f._operands
+    if x0.__class__ is not Constant and (gx := rule0(f, gy, b0, b1)) is not None:
         if not gx.__class__ is a0.__class__ in SCALARS: gx = unbroadcast(gx, a0)
         grads[x0] = grads[x0] + gx if x0 in grads else gx
-    if x1.__class__ is not Constant and (gx := rule1(f, gy, a0, a1)) is not None:
+    if x1.__class__ is not Constant and (gx := rule1(f, gy, b0, b1)) is not None:
         if not gx.__class__ is a1.__class__ in SCALARS: gx = unbroadcast(gx, a1)
         grads[x1] = grads[x1] + gx if x1 in grads else gx
 
-PULLBACKS[2] = pullback_of_two
+PULLBACKS |= {(1, False): pullback_of_one, (1, True): pullback_of_one, (2, False): pullback_of_two}
 
 # %% ../nbs/02_backprop.ipynb #seed-gradient
 watchers = []  #: functions of an output and its gradient, called before every walk
@@ -370,18 +385,18 @@ def unchain_backward(self: Variable) -> None:
 def slot(x): return x
 def slots_made(f): return outputs_of(f)
 def collect(f, take):
-    if has_several_outputs(f): return output_gradients(f, take)
+    if f._several: return output_gradients(f, take)
     gy = take(f.outputs[0](), None)
     return None if gy is None else [gy]
 def pairs_of(f, gys, create_graph=False):
     for i, x in enumerate(f.inputs):
         grads = {}
-        gy = list(gys) if has_several_outputs(f) else gys[0]
+        gy = list(gys) if f._several else gys[0]
         one = as_variable(0.0)
         f._pullback(gy, grads, create_graph)
         if x in grads: yield x, grads[x]
 Function.gradients = pairs_of
 Function.birth = property(lambda f: f._order)
-Function.ys = property(lambda f: results_of(f))
+Function.ys = property(lambda f: f._results)
 Function.has_backward = property(lambda f: type(f)._pullback is book_pullback)
 Variable.unlinked = property(lambda x: x._detached)

@@ -33,9 +33,10 @@ CURES[tuple] = CURES[list]
 
 def as_data(x: Any) -> Any:
     "`x` as an array of bool, int or float (NumPy's kinds b, i, u, f), or a `TypeError` with a cure."
-    if type(x) is np.ndarray and x.dtype.kind in 'biuf': return x  # the usual case first
-    array = np.asarray(x) if isinstance(x, np.generic) else as_array(x)
-    if isinstance(array, array_module(array).ndarray) and array.dtype.kind in 'biuf': return array
+    if isinstance(x, np.generic): x = np.asarray(x)
+    array = x if isinstance(x, np.ndarray) else as_array(x)
+    if isinstance(array, np.ndarray) and array.dtype.kind in 'biuf': return array
+    if array_module(array) is not np: return array
     cure = 'it is a Variable already' if isinstance(x, Variable) else CURES.get(
         type(x), 'a box holds a number or a NumPy array of numbers')
     raise TypeError(f'{type(x)} is not supported: {cure.format(dtype=getattr(x, "dtype", ""))}')
@@ -168,13 +169,19 @@ class Function(Node):
     """A step of a computation: subclasses define `forward` on arrays, and calling one turns
     Variables into Variables. Book step 2."""
     outputs: Any = None  # weak references to what came out; None says: not called yet
-    _results: Any = None # what forward returned: an array, or a tuple of arrays
+    _results: Any = ()   # the arrays that came out
+    _several = False     # were they more than one?
 
     def __call__(self, *inputs: Any) -> Any:
         if self.outputs is not None: return copy.copy(self)(*inputs)  # one object, one call
-        inputs = as_operands(self, inputs)
-        xs = [x.data for x in inputs]
-        return record(self, inputs, xs, run_forward(self, inputs, xs))
+        xs = []
+        for x in inputs:
+            if not isinstance(x, Variable): return self(*as_operands(self, inputs))
+            xs.append(x.data)
+        try: ys = self.forward(*xs)
+        except EXPLAINED as error:
+            raise with_context(error, type(self).__name__, inputs) from error.__cause__
+        return record(self, inputs, xs, ys)
 
     def forward(self, *xs: Any) -> Any:
         "Arrays in, an array (or a tuple of arrays) out."
@@ -186,34 +193,25 @@ counter = itertools.count()  #: numbers the calls
 
 def record(f: Function, inputs: Any, operands: Any, ys: Any) -> Any:
     "Box what `forward` returned, and note in `f` how it came to be. Book steps 7 and 16."
-    outputs = as_outputs(f, ys)
+    several = isinstance(ys, tuple)
+    outputs = [as_output(f, y) for y in ys] if several else [as_output(f, ys)]
     if recording.get():
         f.inputs, f._operands, f._order = inputs, operands, next(counter)
-        f.outputs, f._results = tuple(map(weakref.ref, outputs)), ys
+        f.outputs, f._results = tuple(map(weakref.ref, outputs)), ys if several else (ys,)
+        if several: f._several = True
         for y in outputs: y._creator = f
     else:
         for y in outputs: y._detached = 'it was computed under no_grad()'
     return outputs[0] if len(outputs) == 1 else outputs
 
-def as_outputs(f: Function, ys: Any) -> list[Variable]:
-    "The boxes of what `f.forward` returned; a `TypeError` if that is not made of arrays."
-    try: return [as_output(y) for y in ys] if isinstance(ys, tuple) else [as_output(ys)]
+def as_output(f: Function, y: Any) -> Variable:
+    "The box of a result of `f`; unlike `Variable(y)` it never stays empty."
+    x = object.__new__(Variable)  # without its __init__
+    try: x.data, x._creator, x._detached = as_data(y), None, None
     except TypeError as error:
         raise TypeError(f'{type(f).__name__}.forward must return an array, '
                         f'or a tuple of arrays. {error}') from None
-
-def as_output(y: Any) -> Variable:
-    "The box of a result; unlike `Variable(y)` it never stays empty."
-    x = object.__new__(Variable)  # without its __init__
-    x.data, x._creator, x._detached = as_data(y), None, None
     return x
-
-# %% ../nbs/00_core.ipynb #run-forward
-def run_forward(f: Function, inputs: Any, operands: Any) -> Any:
-    "What `forward` makes of the operands; an error names the function and its inputs."
-    try: return f.forward(*operands)
-    except EXPLAINED as error:
-        raise with_context(error, type(f).__name__, inputs) from error.__cause__
 
 # %% ../nbs/00_core.ipynb #creator
 @patch
@@ -235,6 +233,7 @@ def set_creator(self: Variable, func: Function | None) -> None:
         if not hasattr(func, 'inputs'): func.inputs = ()
     if not any([ref() is self for ref in func.outputs]):
         func.outputs = (*func.outputs, weakref.ref(self))
+        func._results, func._several = (*func._results, self.data), True
 
 Variable.creator = Variable.creator.setter(set_creator)
 
@@ -242,7 +241,7 @@ Variable.creator = Variable.creator.setter(set_creator)
 @patch
 def __getstate__(self: Function) -> dict:
     "The options of a function, without the record of its call."
-    record = 'outputs', '_results'
+    record = 'outputs', '_results', '_several'
     return {name: value for name, value in vars(self).items() if name not in record}
 
 # %% ../nbs/00_core.ipynb #getstate

@@ -10,7 +10,7 @@ __all__ = ['is_simple_core', 'SIGNS', 'add', 'sub', 'mul', 'div', 'neg', 'pow', 
 from functools import wraps
 
 from . import core, operators
-from .backprop import add_gradient, book_pullback, has_several_outputs, operands_of
+from .backprop import add_gradient, book_pullback, operands_of
 from .config import Config as Config
 from .core import Constant, as_data
 from .core import as_array as as_array
@@ -74,7 +74,7 @@ class Function(core.Function):
 
 def _array_pullback(f, gy, grads, create_graph):
     "What `book_pullback` does, for a `backward` of arrays."
-    gxs = f.backward(*(gy if has_several_outputs(f) else (gy,)))
+    gxs = f.backward(*(gy if f._several else (gy,)))
     gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
     for x, a, gx in zip(f.inputs, operands_of(f), gxs):
         if gx is not None and type(x) is not Constant: add_gradient(grads, x, a, as_data(gx))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import asarray, generic
 
 from .backprop import apply, grad_dtype
 from .config import recording
@@ -91,6 +92,8 @@ def is_zero(x: Any) -> Any:
     return unwrap(x) == 0
 
 # %% ../nbs/03_operators.ipynb #binary-operator
+new = object.__new__  #: makes a Variable without its `__init__`
+
 def binary_operator(function: type[Function], compute: Callable) -> Callable[[Any, Any], Variable]:
     "What `function()` does for two operands, in one Python frame: box, compute, record."
     def operate(x0: Any, x1: Any) -> Variable:
@@ -99,10 +102,10 @@ def binary_operator(function: type[Function], compute: Callable) -> Callable[[An
             a0, a1 = x0.data[()], x1.data[()]  # numbers are quicker than 0-d arrays
             data = compute(a0, a1)
         except Exception: return function()(x0, x1)  # which says what is wrong
-        y = object.__new__(Variable)
-        y.data = np.asarray(data) if isinstance(data, np.generic) else data
+        y = new(Variable)
+        y.data, y._detached = asarray(data) if isinstance(data, generic) else data, None
         if recording.get():
-            y._creator, y._detached = f, _ = function(), None
+            y._creator = f = function()
             f.inputs, f._operands, f._order = (x0, x1), (a0, a1), next(counter)
         else: y._creator, y._detached = None, 'it was computed under no_grad()'
         return y
@@ -110,13 +113,13 @@ def binary_operator(function: type[Function], compute: Callable) -> Callable[[An
     return operate
 
 # %% ../nbs/03_operators.ipynb #constant
-NUMBERS = {float, int}  #: what Python calls a number
+NUMBERS = {float, int, np.float64, np.float32}  #: what adapts to the dtype that it meets
 FLOATS = {np.dtype(kind) for kind in ('f2', 'f4', 'f8')}  #: to these dtypes a number adapts
 
 def as_constant(number: float, dtype: np.dtype) -> Constant:
     "The box of a Python number that meets floats of this dtype."
-    c = object.__new__(Constant)
-    c.data, c._creator, c._detached = np.asarray(number, dtype), None, None
+    c = new(Constant)
+    c.data, c._creator, c._detached = asarray(number, dtype), None, None
     return c
 
 def as_pair(function: type[Function], x0: Any, x1: Any) -> tuple:
