@@ -205,7 +205,7 @@ def _tell_flow(story, f, i, gys, gx, **more):
              *[story.names[key] for key in ins + outs]]
     story.add(text=f'{type(f).__name__} sends a derivative to {story.names[ins[i]]}.', lines=lines,
               rows=[[name, format_value(values[k]), whose[k]] for name, k in used],
-              back=format_elements(gx), nodes=[*outs, story.key(f), ins[i]],
+              back=format_elements(gx, 1), nodes=[*outs, story.key(f), ins[i]],
               flow=[before[i], *after], **more)
 
 def _meeting(name, before, gx, ways):
@@ -224,14 +224,14 @@ def _tell_backward(story):
     steps, seed = _flows(story), seed_gradient(story.output, None, False)
     one = '1' if seed.ndim == 0 else 'ones'
     story.add('Turn', f'Now back. The derivative of {story.names[story.end]} by itself is {one}.',
-              nodes=[story.end], grads={story.end: format_elements(seed)})
+              nodes=[story.end], grads={story.end: _elements(seed)})
     ways, came = Counter([story.key(f.inputs[i]) for f, i, _, _ in steps]), Counter()
     sums = {story.end: seed}
     for n, (f, i, gys, gx) in enumerate(steps, 1):
         key = story.key(f.inputs[i])
         before, came[key] = sums.get(key), came[key] + 1
         sums[key] = gx if before is None else before + gx
-        grad = format_elements(sums[key]) + (' + …' if came[key] < ways[key] else '')
+        grad = _elements(sums[key]) + (' + …' if came[key] < ways[key] else '')
         note = _meeting(story.names[key], before, gx, ways[key])
         _tell_flow(story, f, i, gys, gx, title=f'Back, {n} of {len(steps)}', note=note,
                    grads={key: grad})
@@ -313,10 +313,15 @@ def _layout(sizes, arrows):
     width = {n: sizes.get(n, (8, 0))[0] for n in layer}
     x = _place_rows(_reduce_crossings(rows, near), near, width)
     tall = [max([sizes[n][1] for n in row if n in sizes]) for row in rows]
-    y = tall[0] / 2 + np.cumsum([0, *[(a + b) / 2 + 36 for a, b in zip(tall, tall[1:])]])
+    y = tall[0] / 2 + np.cumsum([0, *[(a + b) / 2 + 42 for a, b in zip(tall, tall[1:])]])
     return {n: (x[n], float(y[k])) for n, k in layer.items()}, ways
 
 # %% ../nbs/54_replay.ipynb #node-text
+def _elements(value, columns=14):
+    "As many of the first three elements as fit into so many columns."
+    texts = [format_elements(value, most) for most in (3, 2, 1)]
+    return next((text for text in texts if len(text) <= columns), texts[-1])
+
 def _columns(text):
     "How many columns of a fixed-width font a text takes."
     return sum([2 if east_asian_width(sign) in 'WF' else 1 for sign in text])
@@ -327,7 +332,7 @@ def _node_text(diagram, key):
     if isinstance(x, Function): return short_name(type(x).__name__), '', ''
     name = diagram.names[key]
     if x.data is None: return name, '', ''
-    if x.ndim: return name, f' {x.shape}', format_elements(x.data)
+    if x.ndim: return name, f' {x.shape}', _elements(x.data)
     value = format_number(x.data)
     return (name, '', '') if name == value else (name, f' = {value}', '')
 

@@ -1,15 +1,22 @@
 """Pictures and replays as a reader meets them: drawn by a real program, stepped through in a
 browser, in light and dark, on a desk and on a phone."""
 
+import inspect
+import json
+import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
 from colours import contrast, luminance
 
+import dezero
 from dezero import Variable, visualize
+from dezero.replay import read_asset, replay
 from dezero.utils import plot_dot_graph
-from dezero.replay import replay
 
 PHONE, DESK = 360, 1000
 PAGE = """<!doctype html><html lang="en"{}><meta charset="utf-8">
@@ -300,6 +307,56 @@ def test_no_page_scrolls_sideways_and_what_happens_is_in_view(show, make, width)
         assert hidden == 0, at
     small_buttons = [b.bounding_box()["height"] < 24 for b in tab.get_by_role("button").all()]
     assert small_buttons == [False] * 3
+
+
+@pytest.mark.parametrize("make", [small, layer])
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_a_label_covers_no_node_and_no_other_arrow(show, make, width):
+    tab = show(replay(make()[-1]), width=width, reduced_motion="reduce")
+    seen = 0
+    for at in range(shown(tab)["last"] + 1):
+        tab.get_by_role("slider").fill(str(at))
+        found = tab.evaluate(
+            """() => {
+            const tag = document.querySelector(".tag");
+            if (getComputedStyle(tag).visibility !== "visible") return null;
+            const box = tag.querySelector("rect").getBoundingClientRect();
+            const words = tag.querySelector("text").getBoundingClientRect();
+            const hit = (b) => b.left < box.right && b.right > box.left
+                && b.top < box.bottom && b.bottom > box.top;
+            const crossed = [...document.querySelectorAll("[data-arrow]:not(.now) .line")]
+                .filter((line) => { const m = line.getScreenCTM(), n = line.getTotalLength();
+                    for (let d = 0; d <= n; d += 3) {
+                        const p = line.getPointAtLength(d).matrixTransform(m);
+                        if (hit({left: p.x, right: p.x, top: p.y, bottom: p.y})) return true;
+                    } });
+            const nodes = [...document.querySelectorAll("[data-node] rect")];
+            return [crossed.length,
+                nodes.filter((e) => hit(e.getBoundingClientRect())).length,
+                words.left >= box.left && words.right <= box.right]; }"""
+        )
+        if found:
+            seen += 1
+            assert found == [0, 0, True], at
+    assert seen == sum(step["back"] != "" for step in told(make()[-1]))
+
+
+def told(output):
+    html = replay(output).html
+    return json.loads(re.search('<script type="application/json">(.*?)</script>', html)[1])
+
+
+def test_looks_and_script_are_files_that_are_sound():
+    style = read_asset("drawing.css") + read_asset("replay.css")
+    assert style.count("{") == style.count("}") > 40
+    names = set(re.findall(r"\.([a-z]+)[ :.,)]", style)) - {"jp", "vscode"}
+    page = read_asset("replay.html") + read_asset("replay.js") + inspect.getsource(dezero.replay)
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", page)] == []
+    used = set(re.findall(r"var\((--[a-z-]+)\)", style))
+    assert used - {"--wide"} <= set(re.findall(r"(--[a-z-]+):", style))
+    node = shutil.which("node") or pytest.skip("no node")
+    script = Path(dezero.__file__).parent / "data" / "replay.js"
+    subprocess.run([node, "--check", script], check=True)
 
 
 def test_reduced_motion_moves_nothing(show):

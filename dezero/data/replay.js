@@ -98,18 +98,15 @@
       const wide = text.getComputedTextLength() + 10, tall = 20;
       const view = line.ownerSVGElement.viewBox.baseVal;
       let best = null;
+      const clamp = (x) => Math.max(view.x + 2, Math.min(view.x + view.width - wide - 2, x));
+      const shifts = [[1, 0], [-1, 0], [0, 1], [0, -1], [0, 0]];
       for (const part of [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82])
-        for (const side of [1, -1, 0]) {
+        for (const [across, down] of shifts) {
           const point = line.getPointAtLength(long * part);
-          const box = { x: point.x - wide / 2 + side * (wide / 2 + 7), y: point.y - tall / 2 };
-          const inside = (p) => p.x > box.x - 3 && p.x < box.x + wide + 3
-            && p.y > box.y - 3 && p.y < box.y + tall + 3;
-          const over = (r) => r.x < box.x + wide && r.x + r.width > box.x
-            && r.y < box.y + tall && r.y + r.height > box.y;
-          const out = box.x < view.x || box.x + wide > view.x + view.width;
-          box.covers = out + places.filter(over).length;
-          for (const [other, points] of ways)
-            if (other !== arrow && points.some(inside)) box.covers += 1;
+          const x = clamp(point.x - wide / 2 + across * (wide / 2 + 6));
+          const y = point.y - tall / 2 + down * (tall / 2 + 5);
+          const box = { x, y, width: wide, height: tall };
+          box.covers = covered(box, arrow);
           if (!best || box.covers < best.covers) best = box;
         }
       rect.setAttribute("width", wide);
@@ -118,6 +115,15 @@
       text.setAttribute("y", 14.5);
       tag.setAttribute("transform", `translate(${best.x} ${best.y})`);
       tag.style.visibility = "visible";
+    }
+
+    function covered(box, arrow) {
+      const inside = (p) => p.x > box.x - 2 && p.x < box.x + box.width + 2
+        && p.y > box.y - 2 && p.y < box.y + box.height + 2;
+      const over = (r) => r.x < box.x + box.width && r.x + r.width > box.x
+        && r.y < box.y + box.height && r.y + r.height > box.y;
+      const others = [...ways].filter(([other, points]) => other !== arrow && points.some(inside));
+      return others.length + places.filter(over).length;
     }
 
     function look(step) {  // keep what happens inside the stage's window
