@@ -12,7 +12,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 READY := $(VENV)/ready-$(EXTRAS)$(NUMPY)
 BOOK_TESTS := $(wildcard tests/test_lot.py tests/test_notebooks.py tests/test_figures.py tests/test_site.py \
-                         tests/test_replay.py)
+                         tests/test_replay.py tests/test_types.py tests/test_nbdev.py)
 UNIT_TESTS := $(filter-out $(BOOK_TESTS),$(wildcard tests/test_*.py))
 
 .PHONY: help book test unit lab serve env export execute refresh site figures tidy lint types bench hooks clean
@@ -24,7 +24,7 @@ book: site  ## build the book: package, executed notebooks, site in _build/html
 	@echo "The book is ready: open _build/html/index.html"
 
 # The checks come first: building the book would mend a stale package or README.
-test: env  ## run all tests (builds the book first; needs chromium)
+test: env  ## run all tests (builds the book first; sees to a browser)
 	@$(PY) -m tools.browser > /dev/null
 	@$(PY) -m tools.checks
 	@$(MAKE) --no-print-directory book
@@ -89,5 +89,5 @@ $(READY): settings.ini setup.py
 	@echo "Making the environment $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install -qq --upgrade pip
-	@$(PY) -m pip install -qq --no-compile --editable ".[$(EXTRAS)]" $(if $(NUMPY),numpy==$(NUMPY))
+	@$(PY) -m pip install -qq --no-compile --config-settings editable_mode=compat --editable ".[$(EXTRAS)]" $(if $(NUMPY),numpy==$(NUMPY))
 	@touch $@
