@@ -21,13 +21,15 @@ class MatMul(Function):
     "`x0 @ x1` for vectors, matrices and stacks of matrices. Book step 41."
     def forward(self, x0, x1):
         try: return x0 @ x1
-        except ValueError: raise ValueError(_why_no_product(x0.shape, x1.shape)) from None
+        except ValueError:
+            raise ValueError(_why_no_product(x0.shape, x1.shape)) from None
     def gx0(self, gy, x0, x1):
         if x1.ndim == 1: return gy[..., None] * x1
         if x0.ndim == 1: return (gy[..., None, :] @ x1.swapaxes(-1, -2))[..., 0, :]
         return gy @ x1.swapaxes(-1, -2)
     def gx1(self, gy, x0, x1):
-        if x0.ndim == 1: return x0[:, None] * gy[..., None, :] if x1.ndim > 1 else x0 * gy
+        if x0.ndim == x1.ndim == 1: return x0 * gy
+        if x0.ndim == 1: return x0[:, None] * gy[..., None, :]
         if x1.ndim == 1: return (x0.swapaxes(-1, -2) @ gy[..., None])[..., 0]
         return x0.swapaxes(-1, -2) @ gy
     rules = gx0, gx1
@@ -35,7 +37,8 @@ class MatMul(Function):
 # %% ../../nbs/09_products.ipynb #why-no-product
 def _why_no_product(left, right):
     "Why arrays of these two shapes cannot be multiplied by `@`."
-    if not (left and right): return '@ takes vectors and matrices: a number is multiplied by *'
+    if not (left and right):
+        return '@ takes vectors and matrices: a number is multiplied by *'
     if left[-1] == right[-2:][0]: return 'the axes before the matrices do not broadcast'
     place = 'last but one' if len(right) > 1 else 'only'
     return (f'the last axis of the left operand has length {left[-1]}, '
@@ -59,9 +62,10 @@ class Einsum(Function):
     words = 'einsum of {gy} with the other operands', ''  # for the replay
     def __init__(self, subscripts):
         if not isinstance(subscripts, str):
-            raise TypeError("the subscripts are a text and come first: einsum('ij,jk->ik', x, W)")
-        self.subscripts = subscripts
-        self.rules = tuple([partial(Einsum.gx, i=i) for i in range(subscripts.count(',') + 1)])
+            raise TypeError('the subscripts are a text and come first: '
+                            "einsum('ij,jk->ik', x, W)")
+        self.subscripts, count = subscripts, subscripts.count(',') + 1
+        self.rules = tuple([partial(Einsum.gx, i=i) for i in range(count)])
     def forward(self, *xs):
         terms, result = _parse_subscripts(self.subscripts, xs)
         return np.einsum(_joined(terms, result), *xs, optimize=len(xs) > 1)
@@ -72,12 +76,12 @@ class Einsum(Function):
         wanted, more, arrays = _filled(own, xs[i].shape, terms, operands)
         return apply(Einsum(_joined(terms + more, wanted)), *operands, *arrays)
 
+# %% ../../nbs/09_products.ipynb #filled
 def _joined(terms, result): return ','.join(terms) + '->' + result
 
-# %% ../../nbs/09_products.ipynb #filled
 def _filled(own, shape, terms, operands):
-    """How to get an array with the letters `own` out of `einsum`: each letter once, and terms and
-    arrays to multiply by, for letters that nobody has or that stand twice."""
+    """How to get an array with the letters `own` out of `einsum`: each letter once, and
+    terms and arrays to multiply by, for letters that nobody has or that stand twice."""
     known = {pair for term, x in zip(terms, operands) for pair in zip(term, x.shape)}
     free, wanted, more, arrays = _free_letters(*terms, own), '', [], []
     xp, dtype = array_module(unwrap(operands[0])), operands[0].dtype
@@ -85,7 +89,7 @@ def _filled(own, shape, terms, operands):
         if c in wanted:  # a diagonal: beside it the gradient is 0
             more.append(c + free[0]); arrays.append(xp.eye(n, dtype=dtype))
             c = free.pop(0)
-        elif (c, n) not in known:  # it was summed over: all its elements share one gradient
+        elif (c, n) not in known:  # it was summed over: the gradient is stretched
             more.append(c); arrays.append(xp.ones(n, dtype=dtype))
         wanted += c
     return wanted, more, arrays
@@ -100,27 +104,27 @@ def _parse_subscripts(subscripts, xs):
     "A term of letters for each of `xs`, and one for the result; no dots are left."
     given, arrow, result = subscripts.replace(' ', '').partition('->')
     terms = given.split(',')
-    if len(terms) != len(xs):
-        raise ValueError(f'{subscripts!r} speaks of {len(terms)} operands, not of {len(xs)}')
-    hidden = [x.ndim + 3 - len(term) if '...' in term else 0 for x, term in zip(xs, terms)]
+    if (n := len(terms)) != len(xs):
+        raise ValueError(f'{subscripts!r} speaks of {n} operands, not of {len(xs)}')
+    hidden = [x.ndim + 3 - len(t) if '...' in t else 0 for x, t in zip(xs, terms)]
     dots = ''.join(_free_letters(given, result)[:max([0, *hidden])])
-    terms = [term.replace('...', dots[len(dots) - n:]) for term, n in zip(terms, hidden)]
+    terms = [t.replace('...', dots[len(dots) - n:]) for t, n in zip(terms, hidden)]
     plain = given.replace('.', '').replace(',', '')
     once = dots + ''.join(sorted([c for c in plain if plain.count(c) == 1]))
     return terms, result.replace('...', dots) if arrow else once
 
 # %% ../../nbs/09_products.ipynb #einsum-2
 def einsum(subscripts: str, *xs: Any) -> Variable:
-    """Einstein's notation: `'ij,jk->ik'` is the matrix product, the letters name the axes.
+    """Einstein's notation: letters name the axes, `'ij,jk->ik'` is the matrix product.
 
-    A letter that the result lacks is summed over, `...` stands for any axes, and a letter twice in
-    one term takes the diagonal.
+    A letter that the result lacks is summed over, `...` stands for any axes, and a
+    letter twice in one term takes the diagonal.
     """
     return Einsum(subscripts)(*xs)
 
 # %% ../../nbs/09_products.ipynb #tensordot
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
-    "Products summed over axes of `a` and `b`: the last and first `axes`, or a pair of lists."
+    "Products summed over axes: the last of `a` and first of `b`, or a pair of lists."
     a_shape, b_shape = np.shape(unwrap(a)), np.shape(unwrap(b))
     if not np.iterable(axes): axes = range(-axes, 0), range(axes)
     left, right = [list(as_tuple(each)) for each in axes]
@@ -130,17 +134,18 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     result = [c for c in first + second if (first + second).count(c) == 1]
     return Einsum(_joined([''.join(first), ''.join(second)], ''.join(result)))(a, b)
 
+# %% ../../nbs/09_products.ipynb #check-pairs
 def _check_pairs(left, a_shape, right, b_shape):
-    "A `ValueError` if not every axis on the left has a partner of its length on the right."
+    "A `ValueError` if an axis on the left has no partner of its length on the right."
     try: fits = [a_shape[i] for i in left] == [b_shape[j] for j in right]
     except IndexError: fits = False
     if fits and len(set(left)) == len(left) and len(set(right)) == len(right): return
-    raise ValueError(f'axes {left} of shape {a_shape} and axes {right} of shape {b_shape} '
-                     'do not fit: each needs a partner of the same length')
+    raise ValueError(f'axes {left} of shape {a_shape} and axes {right} of shape '
+                     f'{b_shape} do not fit: each needs a partner of the same length')
 
 # %% ../../nbs/09_products.ipynb #dot
 def dot(a: Any, b: Any) -> Variable:
-    "`a @ b` for vectors and matrices; beyond, as `np.dot`, over the last and last but one axis."
+    "`a @ b` for vectors and matrices; beyond two axes as `np.dot` does it."
     dims = np.ndim(unwrap(a)), np.ndim(unwrap(b))
     if 0 in dims: return mul(a, b)
     if dims[1] <= 2: return matmul(a, b)

@@ -14,14 +14,21 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, SumTo, apply
-from ..core import Function, Variable, array_module, as_variable, cast_number, unwrap
+from dezero.core import (
+    Function,
+    Variable,
+    array_module,
+    as_variable,
+    cast_number,
+    unwrap,
+)
 from .elementwise import Exp, Maximum, Minimum, Where, floats
 from .shapes import Flip, Pad, Stack
 from ..operators import Pow, Power, add_methods, is_zero
 
 # %% ../../nbs/08_reductions.ipynb #keepdims-shape
 def _axes_of(x, axis):
-    "The axes that `axis` means, counted from the front: a number, a tuple, or `None` for all."
+    "The axes that `axis` means (a number, a tuple, or `None` for all), from the front."
     axes = range(x.ndim) if axis is None else as_tuple(axis)
     return [a % x.ndim for a in axes if x.ndim]
 
@@ -30,14 +37,15 @@ def as_tuple(shape: Any) -> tuple[int, ...]:
     return tuple(shape) if np.iterable(shape) else (shape,)
 
 def kept_shape(x: Any, axis: Any = None) -> tuple[int, ...]:
-    "The shape of `x` with length 1 along `axis`: what a sum over `axis` leaves with `keepdims`."
+    "The shape that a sum of `x` over `axis` leaves with `keepdims`: length 1 there."
     axes = _axes_of(x, axis)
     return tuple([1 if i in axes else n for i, n in enumerate(x.shape)])
 
 # %% ../../nbs/08_reductions.ipynb #reduction
 class Reduction(Function):
     "What sums, means, maxima … share: an axis (a number, a tuple, or `None` for all)."
-    def __init__(self, axis=None, keepdims=False): self.axis, self.keepdims = axis, keepdims
+    def __init__(self, axis=None, keepdims=False):
+        self.axis, self.keepdims = axis, keepdims
     def restore_axes(self, gy, x):
         "`gy` with the axes that went away put back, of length 1."
         shape = kept_shape(x, self.axis)
@@ -50,6 +58,7 @@ class Sum(Reduction):
     def gx(self, gy, x): return apply(BroadcastTo(x.shape), self.restore_axes(gy, x))
     rules = gx,
 
+# %% ../../nbs/08_reductions.ipynb #sum-function
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     "The sum of all elements, or along `axis`. Book step 39."
     return Sum(axis, keepdims)(x)
@@ -70,6 +79,7 @@ class Mean(Reduction):
         return apply(BroadcastTo(x.shape), self.restore_axes(gy, x) / n)
     rules = gx,
 
+# %% ../../nbs/08_reductions.ipynb #mean-function
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     "The mean of all elements, or along `axis`."
     return Mean(axis, keepdims)(x)
@@ -83,7 +93,7 @@ def broadcast_to(x: Any, shape: Any) -> Variable:
     return BroadcastTo(as_tuple(shape))(x)
 
 def sum_to(x: Any, shape: Any) -> Variable:
-    "`x` summed over the axes along which `shape` would be stretched to it. Book step 40."
+    "`x` summed over the axes along which `shape` would be stretched. Book step 40."
     return SumTo(as_tuple(shape))(x)
 
 # %% ../../nbs/08_reductions.ipynb #max
@@ -103,18 +113,18 @@ class Min(Max):
 
 # %% ../../nbs/08_reductions.ipynb #max-2
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    "The largest element, of all or along `axis`; equal ones share the gradient evenly."
+    "The largest element, of all or along `axis`; equal ones share the gradient."
     return Max(axis, keepdims)(x)
 
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    "The smallest element, of all or along `axis`; equal ones share the gradient evenly."
+    "The smallest element, of all or along `axis`; equal ones share the gradient."
     return Min(axis, keepdims)(x)
 
 add_methods(max=max, min=min)
 
 # %% ../../nbs/08_reductions.ipynb #argmax
 def argmax(x: Any, axis: int | None = None) -> np.ndarray:
-    "Where the largest element stands, as an array of int: there is nothing to differentiate."
+    "Where the largest element stands, as an array of int."
     data = as_variable(x).data
     return array_module(data).asarray(data.argmax(axis))
 
@@ -127,12 +137,13 @@ add_methods(argmax=argmax, argmin=argmin)
 
 # %% ../../nbs/08_reductions.ipynb #clip
 class Clip(Function):
-    "`x` with what is below `x_min` or above `x_max` moved to the limit; no gradient there."
+    "What is below `x_min` or above `x_max` is moved to the limit; no gradient there."
     def __init__(self, x_min, x_max):
         self.limits = x_min, x_max
         if any([isinstance(limit, Variable) for limit in self.limits]):
-            raise TypeError('the limits of clip get no gradient, so they are numbers or arrays: '
-                            'for Variables there are maximum and minimum')
+            raise TypeError(
+                'the limits of clip get no gradient, so they are numbers or arrays: '
+                'for Variables there are maximum and minimum')
     def forward(self, x):
         if x.dtype.kind != 'f': return np.clip(x, *self.limits)
         return np.clip(x, *[cast_number(limit, (x.dtype,)) for limit in self.limits])
@@ -148,10 +159,11 @@ add_methods(clip=clip)
 
 # %% ../../nbs/08_reductions.ipynb #exclusive-prod
 def _exclusive_prod(x):
-    "For each element the product of all the others along the last axis, zeros among them or not."
+    "For each element the product of all the others along the last axis."
     n = x.shape[-1]
     if n < 2: return array_module(unwrap(x)).ones(x.shape, x.dtype)
-    if n % 2: x = apply(Pad([(0, 0)] * (x.ndim - 1) + [(0, 1)], 1), x)  # a partner for the last
+    partner = [(0, 0)] * (x.ndim - 1) + [(0, n % 2)]
+    if n % 2: x = apply(Pad(partner, 1), x)  # the last one gets a 1 beside it
     left, right = x[..., ::2], x[..., 1::2]
     rest = _exclusive_prod(left * right)
     return apply(Stack(-1), rest * right, rest * left).reshape(x.shape)[..., :n]
@@ -163,12 +175,14 @@ class Prod(Reduction):
     def gx(self, gy, x): return self.restore_axes(gy, x) * self.others(x)
     rules = gx,
     def others(self, x):
-        "The factor of each element; the axes that are multiplied go to the end, and back."
+        "The factor of each element."
         axes = _axes_of(x, self.axis)
         order = [i for i in range(x.ndim) if i not in axes] + axes
-        turned = x.transpose(order)
-        rows = turned.reshape((*turned.shape[:x.ndim - len(axes)], _count(x, self.axis)))
-        return _exclusive_prod(rows).reshape(turned.shape).transpose(np.argsort(order).tolist())
+        x = x.transpose(order)  # what is multiplied goes to the end, and later back
+        kept = x.shape[:x.ndim - len(axes)]
+        rows = x.reshape((*kept, math.prod(x.shape[len(kept):])))
+        factors = _exclusive_prod(rows).reshape(x.shape)
+        return factors.transpose(np.argsort(order).tolist())
 
 # %% ../../nbs/08_reductions.ipynb #prod-2
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
@@ -187,6 +201,7 @@ class Cumsum(Function):
         return apply(flip, apply(flip, gy).cumsum(axis=self.axis)).reshape(x.shape)
     rules = gx,
 
+# %% ../../nbs/08_reductions.ipynb #cumsum-function
 def cumsum(x: Any, axis: int | None = None) -> Variable:
     "Running sums along `axis`, or of all elements in a row."
     return Cumsum(axis)(x)
@@ -199,16 +214,18 @@ class Var(Reduction):
     def __init__(self, axis=None, keepdims=False, ddof=0):
         super().__init__(axis, keepdims)
         self.ddof = ddof
-    def forward(self, x): return x.var(axis=self.axis, keepdims=self.keepdims, ddof=self.ddof)
+    def forward(self, x):
+        return x.var(axis=self.axis, keepdims=self.keepdims, ddof=self.ddof)
     def deviations(self, x):
-        "What is left of `x` without its mean, divided by how many are averaged, less `ddof`."
-        return (x - x.mean(axis=self.axis, keepdims=True)) / (_count(x, self.axis) - self.ddof)
+        "What is left of `x` without its mean, divided by `n - ddof`."
+        n = _count(x, self.axis) - self.ddof
+        return (x - x.mean(axis=self.axis, keepdims=True)) / n
     def gx(self, gy, x): return self.restore_axes(2 * gy, x) * self.deviations(x)
     rules = gx,
 
 # %% ../../nbs/08_reductions.ipynb #var-2
 def var(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Variable:
-    "The variance of all elements, or along `axis`; it divides by their number less `ddof`."
+    "The variance of all elements, or along `axis`; it divides by `n - ddof`."
     return Var(axis, keepdims, ddof)(x)
 
 add_methods(var=var)
@@ -226,6 +243,7 @@ class Std(Var):
         return self.restore_axes(gy, x) * self.deviations(x)
     rules = gx,
 
+# %% ../../nbs/08_reductions.ipynb #std-function
 def std(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Variable:
     "The standard deviation, the root of `var`; where it is 0 the gradient is 0."
     return Std(axis, keepdims, ddof)(x)
@@ -247,8 +265,9 @@ class Norm(Reduction):
         return self.restore_axes(gy * ~is_zero(y), x) * (x / length)
     rules = gx,
 
+# %% ../../nbs/08_reductions.ipynb #norm-function
 def norm(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
-    "The length: the root of the sum of all squares, or along `axis`. At 0 the gradient is 0."
+    "The root of the sum of all squares, or along `axis`; at 0 the gradient is 0."
     return Norm(axis, keepdims)(x)
 
 # %% ../../nbs/08_reductions.ipynb #logsumexp
@@ -267,6 +286,7 @@ class LogSumExp(Reduction):
         return self.restore_axes(gy, x) * apply(Exp(), x - self.restore_axes(y, x))
     rules = gx,
 
+# %% ../../nbs/08_reductions.ipynb #logsumexp-function
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     "`log(sum(exp(x)))` over all elements or along `axis`, without overflow."
     return LogSumExp(axis, keepdims)(x)
@@ -280,13 +300,18 @@ def _words_of_power(f):
 for _cls, _words in {
     Sum: ('{gy} stretched', _COUNTED), SumTo: ('{gy} stretched', _COUNTED),
     Mean: ('{gy} / {n} stretched', 'each element is one of {n} that are averaged'),
-    Max: ('{gy} where {x} is largest, 0 elsewhere', 'only the largest moves the result'),
-    Min: ('{gy} where {x} is smallest, 0 elsewhere', 'only the smallest moves the result'),
+    Max: ('{gy} where {x} is largest, 0 elsewhere',
+          'only the largest moves the result'),
+    Min: ('{gy} where {x} is smallest, 0 elsewhere',
+          'only the smallest moves the result'),
     Clip: ('{gy} inside the limits, 0 beyond', 'beyond a limit nothing moves'),
-    Prod: ('{gy} * the product of the others', 'the others are the factor of an element'),
-    Cumsum: ('{gy} summed up from the end', 'an element counts in all sums from its place on'),
+    Prod: ('{gy} * the product of the others',
+           'the others are the factor of an element'),
+    Cumsum: ('{gy} summed up from the end',
+             'an element counts in all sums from its place on'),
     Var: ('2 * {gy} * ({x} - mean) / {n}', 'how it moves the mean cancels out'),
-    Std: ('{gy} * ({x} - mean) / ({n} * {y})', 'the variance, and the derivative of the root'),
+    Std: ('{gy} * ({x} - mean) / ({n} * {y})',
+          'the variance, and the derivative of the root'),
     Norm: ('{gy} * {x} / {y}', 'squares, and the derivative of the root'),
     LogSumExp: ('{gy} * exp({x} - {y})', 'the share that an element has in the sum'),
     Where: ('{gy} where {x} was chosen, 0 elsewhere', 'the rest of {x} does not count'),

@@ -27,12 +27,12 @@ class Reshape(Function):
     rules = gx,
 
 def reshape(x: Any, shape: Any) -> Variable:
-    "The elements of `x` in another shape; one length may be -1, it follows. Book step 38."
+    "The elements of `x` in another shape; a length of -1 follows. Book step 38."
     return Reshape(shape)(x)
 
 # %% ../../nbs/07_shapes.ipynb #reshape-method
 def _reshape_method(x, *shape: Any) -> Variable:
-    "The method: `x.reshape(2, 3)`, or `x.reshape((2, 3))`. Book step 38."
+    "The method: `x.reshape(2, 3)`, or `x.reshape((2, 3))`."
     return reshape(x, shape[0] if len(shape) == 1 else shape)
 
 add_methods(reshape=_reshape_method)
@@ -53,7 +53,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Variable:
     return Transpose(axes)(x)
 
 def _transpose_method(x, *axes: Any) -> Variable:
-    "The method: `x.transpose(1, 0)`, or `x.transpose((1, 0))`, or `x.transpose()`. Book step 38."
+    "The method: `x.transpose(1, 0)`, `x.transpose((1, 0))` or `x.transpose()`."
     return transpose(x, axes[0] if len(axes) == 1 else axes or None)
 
 add_methods(transpose=_transpose_method, T=property(transpose, doc=transpose.__doc__))
@@ -113,6 +113,7 @@ class GetItem(Function):
     def gx(self, gy, x): return apply(PutItem(self.index_, x.shape), gy)
     rules = gx,
 
+# %% ../../nbs/07_shapes.ipynb #getitem-function
 def get_item(x: Any, index: Any) -> Variable:
     "`x[index]`; an index may be a Variable, too. Book step 47."
     if isinstance(index, tuple): return GetItem(tuple([unwrap(i) for i in index]))(x)
@@ -124,7 +125,8 @@ add_methods(__getitem__=get_item)
 def is_basic(index: Any) -> bool:
     "Made of numbers, slices, `None` and `...` only? Then no element is taken twice."
     parts = index if isinstance(index, tuple) else (index,)
-    return all([i is None or i is ... or isinstance(i, (int, np.integer, slice)) for i in parts])
+    plain = int, np.integer, slice
+    return all([i is None or i is ... or isinstance(i, plain) for i in parts])
 
 def is_mask(index: Any) -> bool:
     "An array of bool, which takes each element once or not at all?"
@@ -159,8 +161,9 @@ class Concat(Function):
         ends = list(accumulate([x.shape[self.axis] for x in self.inputs]))
         return split(gy, ends[:-1], self.axis)
 
+# %% ../../nbs/07_shapes.ipynb #concat-function
 def concat(xs: Any, axis: int | None = 0) -> Variable:
-    "Join a list of arrays or Variables along an axis they have; `None` joins all their elements."
+    "Join a list of arrays or Variables along an axis; `None` joins all elements."
     if axis is None: xs, axis = map(ravel, xs), 0
     return Concat(axis)(*xs)
 
@@ -174,8 +177,9 @@ class Split(Function):
         raise ValueError(f'cut at {self.parts} the parts overlap: the places must rise')
     def backward(self, *gys): return concat(gys, self.axis)
 
+# %% ../../nbs/07_shapes.ipynb #split-function
 def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> list[Variable]:
-    "A list of parts of `x`: `parts` equal ones, or cut at a list of places, as `np.split` does."
+    "A list of parts of `x`: `parts` equal ones, or cut at a list of places."
     ys = Split(parts, axis)(x)
     return ys if isinstance(ys, list) else [ys]
 
@@ -188,6 +192,7 @@ class Stack(Function):
         before = (slice(None),) * (self.axis % gy.ndim)
         return tuple([gy[(*before, i)] for i in range(len(self.inputs))])
 
+# %% ../../nbs/07_shapes.ipynb #stack-function
 def stack(xs: Any, axis: int = 0) -> Variable:
     "Put a list of arrays or Variables of one shape side by side along a new axis."
     return Stack(axis)(*xs)
@@ -195,15 +200,17 @@ def stack(xs: Any, axis: int = 0) -> Variable:
 # %% ../../nbs/07_shapes.ipynb #pad
 class Pad(Function):
     "`x` with a border of one value."
-    def __init__(self, pad_width, value=0): self.pad_width, self.value = pad_width, value
+    def __init__(self, pad_width, value=0):
+        self.pad_width, self.value = pad_width, value
     def forward(self, x): return np.pad(x, self.pad_width, constant_values=self.value)
     def gx(self, gy, x):
         before = np.broadcast_to(self.pad_width, (x.ndim, 2))[:, 0].tolist()
         return gy[tuple([slice(b, b + n) for b, n in zip(before, x.shape)])]
     rules = gx,
 
+# %% ../../nbs/07_shapes.ipynb #pad-function
 def pad(x: Any, pad_width: Any, value: float = 0) -> Variable:
-    "`x` with a border of `value`; the widths as in `np.pad`: 1, (1, 2), or a pair for each axis."
+    "`x` with a border of `value`; widths as for `np.pad`: 1, (1, 2), a pair per axis."
     return Pad(pad_width, value)(x)
 
 # %% ../../nbs/07_shapes.ipynb #flip
@@ -214,6 +221,7 @@ class Flip(Function):
     def gx(self, gy, x): return apply(Flip(self.axis), gy)
     rules = gx,
 
+# %% ../../nbs/07_shapes.ipynb #flip-function
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Variable:
     "`x` in reverse order along `axis` (a number, a tuple, or `None` for all)."
     return Flip(axis)(x)
@@ -227,11 +235,16 @@ def _words_of_index(f):
     return 'zeros, {gy} added at the index', 'what was taken twice gets two gradients'
 
 for _cls, _words in {
-    Reshape: ('{gy}.reshape({shape})', _MOVED), ExpandDims: ('{gy}.reshape({shape})', _MOVED),
-    Squeeze: ('{gy}.reshape({shape})', _MOVED), Transpose: ('{gy} with its axes put back', _MOVED),
-    SwapAxes: ('{gy} with its axes swapped back', _MOVED), Flip: ('{gy} flipped back', _MOVED),
-    Concat: ('the part of {gy} that {x} became', _MOVED), Split: ('{gy} joined', _MOVED),
-    Stack: ('the slice of {gy} that {x} became', _MOVED), GetItem: property(_words_of_index),
+    Reshape: ('{gy}.reshape({shape})', _MOVED),
+    ExpandDims: ('{gy}.reshape({shape})', _MOVED),
+    Squeeze: ('{gy}.reshape({shape})', _MOVED),
+    Transpose: ('{gy} with its axes put back', _MOVED),
+    SwapAxes: ('{gy} with its axes swapped back', _MOVED),
+    Flip: ('{gy} flipped back', _MOVED),
+    Concat: ('the part of {gy} that {x} became', _MOVED),
+    Split: ('{gy} joined', _MOVED),
+    Stack: ('the slice of {gy} that {x} became', _MOVED),
+    GetItem: property(_words_of_index),
     PutItem: ('{gy}[index]', 'everything else is 0, whatever {x} is'),
     Pad: ('{gy} without the border', 'the border does not depend on {x}'),
 }.items(): _cls.words = _words
