@@ -31,6 +31,7 @@ def callback_list(callbacks: Any, verbose: bool) -> list[Any]:
         callbacks.insert(0, Progress())
     return sorted(callbacks, key=lambda c: getattr(c, 'last', False))
 
+# %% ../nbs/60_callbacks.ipynb #check-callback
 def check_callback(x: Any) -> None:
     "A `TypeError` for what cannot be called at any of the moments."
     hooks = callable(x) or any([hasattr(x, moment) for moment in MOMENTS])
@@ -54,6 +55,7 @@ def _summary_line(trainer: Any) -> str:
                if name != 'lr' and (name in measured or not math.isnan(column[-1]))]
     return '  '.join([f'epoch {number}', *numbers])
 
+# %% ../nbs/60_callbacks.ipynb #position
 def _position(trainer: Any) -> str:
     "How far training has come."
     return f'epoch {trainer.epoch}' + (f', batch {trainer.batch}' if trainer.batch else '')
@@ -67,15 +69,15 @@ class Progress:
     def __init__(self, bar: bool = True, every: int = 1):
         self.wanted, self.every, self.bar = bar, check_int('every', every, 1), None
 
-    def begin(self, trainer):
+    def begin(self, trainer: Any) -> None:
         if trainer.epoch or trainer.batch: print(f'going on after {_position(trainer)}', flush=True)
 
-    def after_epoch(self, trainer):
+    def after_epoch(self, trainer: Any) -> None:
         self.close()
         if trainer.epoch % self.every == 0 or trainer.epoch == trainer.last_epoch:
             print(_summary_line(trainer), flush=True)
 
-    def end(self, trainer):
+    def end(self, trainer: Any) -> None:
         self.close()
         if trainer.stopped:
             print(f'stopped after {_position(trainer)}: {trainer.stopped}', flush=True)
@@ -126,7 +128,7 @@ class EarlyStopping:
         self.weights: dict[str, np.ndarray] = {}
         self.since, self.resumed = 0, False        # when it began to wait; was that before?
 
-    def after_epoch(self, trainer):
+    def after_epoch(self, trainer: Any) -> None:
         *before, last = trainer.history[self.watch]
         if math.isfinite(last) and last not in before and self.better([*before, last]) == last:
             self.best, params = trainer.epoch, params_by_name(trainer.model)
@@ -226,13 +228,13 @@ class Checkpoint:
         self.path, self.every = path, check_int('every', every, 1)
         self.batches, self.saved = batches and check_int('batches', batches, 1), None
 
-    def after_batch(self, trainer):
+    def after_batch(self, trainer: Any) -> None:
         if self.batches and trainer.batch % self.batches == 0: self.save(trainer)
 
-    def after_epoch(self, trainer):
+    def after_epoch(self, trainer: Any) -> None:
         if trainer.epoch % self.every == 0: self.save(trainer)
 
-    def save(self, trainer):
+    def save(self, trainer: Any) -> None:
         if self.saved == (trainer.epoch, trainer.batch): return
         trainer.save(self.path)
         self.saved = trainer.epoch, trainer.batch

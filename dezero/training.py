@@ -207,6 +207,16 @@ def stop(self: Trainer, reason: str = 'stop() was called') -> None:
     "Let `fit` end after this batch."
     self.stopped = reason
 
+# %% ../nbs/17_training.ipynb #reset-epoch
+@patch
+def reset_epoch(self: Trainer) -> None:
+    "No batch is done, nothing is added up."
+    self.batch, self.sums = 0, np.zeros(1 + len(self.names))
+
+def _learning_rate(optimizer: Any) -> float:
+    "The learning rate as it was set: Adam calls it `alpha`."
+    return float(getattr(optimizer, 'alpha', optimizer.lr))
+
 # %% ../nbs/17_training.ipynb #finish-epoch
 @patch
 def finish_epoch(self: Trainer) -> None:
@@ -214,19 +224,10 @@ def finish_epoch(self: Trainer) -> None:
     row = self.averages(self.sums)
     if self.valid is not None:
         row |= {f'valid_{name}': mean for name, mean in self.evaluate(self.valid).items()}
-    self.history.add({**row, 'lr': learning_rate(self.optimizer)})
+    self.history.add({**row, 'lr': _learning_rate(self.optimizer)})
     self.epoch += 1
     self.reset_epoch()
     self.run_callbacks('after_epoch')
-
-@patch
-def reset_epoch(self: Trainer) -> None:
-    "No batch is done, nothing is added up."
-    self.batch, self.sums = 0, np.zeros(1 + len(self.names))
-
-def learning_rate(optimizer: Any) -> float:
-    "The learning rate as it was set: Adam calls it `alpha`."
-    return float(getattr(optimizer, 'alpha', optimizer.lr))
 
 # %% ../nbs/17_training.ipynb #run-epoch
 @patch
@@ -301,11 +302,17 @@ def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
         if name in parts: part.load_state(parts[name])
     params = params_by_name(self.model)
     for name, array in parts['model'].items(): copy_into(params[name], array)
-    self.history = History({name: x.tolist() for name, x in parts['history'].items()})
-    self.epoch, self.batch = int(parts['epoch']), int(parts['batch'])
-    sums = [parts['sums'].get(name, math.nan if self.batch else 0.0) for name in self.names]
-    self.sums = np.array([parts['examples'], *sums], dtype=float)
+    _load_position(self, parts)
     set_rng_state(parts['random'])
+
+# %% ../nbs/17_training.ipynb #load-position
+def _load_position(trainer: Trainer, parts: dict[str, Any]) -> None:
+    "How far it had come: the history, and the sums of an epoch that was left."
+    trainer.history = History({name: x.tolist() for name, x in parts['history'].items()})
+    trainer.epoch, trainer.batch = int(parts['epoch']), int(parts['batch'])
+    missing = math.nan if trainer.batch else 0.0
+    sums = [parts['sums'].get(name, missing) for name in trainer.names]
+    trainer.sums = np.array([parts['examples'], *sums], dtype=float)
 
 # %% ../nbs/17_training.ipynb #save
 @patch
