@@ -19,6 +19,7 @@ from dezero.core import (
     array_module,
     as_output,
     as_variable,
+    new_variable,
     patch,
     unwrap,
 )
@@ -109,13 +110,18 @@ def check_rules(f: Function) -> None:
 # %% ../nbs/02_backprop.ipynb #backward
 def book_pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "The same for a class with a `backward` as in the book: Variables in, Variables out."
-    gxs = f.backward(*map(as_variable, gy if f._several else (gy,)))
+    gxs = f.backward(*map(as_gradient, gy if f._several else (gy,)))
     gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
     if len(gxs) != len(f.inputs): check_count(f, gxs)
     for x, a, gx in zip(f.inputs, operands_of(f), gxs):
         if gx is None or x.__class__ is Constant: continue
-        gx = as_variable(gx)
+        if not isinstance(gx, Variable): gx = as_variable(gx)
         add_gradient(grads, x, a, gx if create_graph else gx.data)
+
+def as_gradient(gy: Any) -> Variable:
+    "A gradient of the walk, an array or a NumPy number, as a Variable."
+    return gy if isinstance(gy, Variable) else new_variable(
+        np.asarray(gy) if isinstance(gy, np.generic) else gy)
 
 # %% ../nbs/02_backprop.ipynb #check-count
 def check_count(f: Function, gxs: Any) -> None:
@@ -256,7 +262,8 @@ def pullback_of_two(f: Function, gy: Any, grads: dict, create_graph: bool) -> No
     "The same for two operands."
     if f._several or len(f.inputs) != 2: return pullback(f, gy, grads, create_graph)
     (x0, x1), (a0, a1), (rule0, rule1) = f.inputs, f._operands, f.rules
-    b0, b1 = f.inputs if create_graph else f._operands
+    if create_graph: b0, b1 = x0, x1
+    else: b0, b1 = a0, a1
     if x0.__class__ is not Constant and (gx := rule0(f, gy, b0, b1)) is not None:
         if not gx.__class__ is a0.__class__ in SCALARS: gx = unbroadcast(gx, a0)
         grads[x0] = grads[x0] + gx if x0 in grads else gx

@@ -23,6 +23,7 @@ from dezero.core import (
     as_operands,
     cast_number,
     counter,
+    new,
     patch,
     unwrap,
 )
@@ -92,8 +93,6 @@ def is_zero(x: Any) -> Any:
     return unwrap(x) == 0
 
 # %% ../nbs/03_operators.ipynb #binary-operator
-new = object.__new__  #: makes a Variable without its `__init__`
-
 def binary_operator(function: type[Function], compute: Callable) -> Callable[[Any, Any], Variable]:
     "What `function()` does for two operands, in one Python frame: box, compute, record."
     def operate(x0: Any, x1: Any) -> Variable:
