@@ -7,7 +7,6 @@ __all__ = ['Progress', 'EarlyStopping', 'Checkpoint']
 
 # %% ../nbs/60_callbacks.ipynb #imports
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,9 +15,9 @@ import numpy as np
 
 from dezero.context import check_int, kind_of
 from dezero.core import patch
-from dezero.download import is_live
-from dezero.files import file_path, place_of
+from dezero.files import check_folder, file_path
 from dezero.layers.base import copy_into, params_by_name
+from dezero.progress import open_bar
 
 # %% ../nbs/60_callbacks.ipynb #callback-list
 MOMENTS = 'begin', 'after_batch', 'after_epoch', 'end'  #: when callbacks are called
@@ -84,14 +83,9 @@ class Progress:
 
 # %% ../nbs/60_callbacks.ipynb #open-bar
 def _open_bar(trainer: Any) -> Any:
-    "A bar for the epoch that runs; None without tqdm, or where nobody would see it move."
-    try:
-        from tqdm import tqdm  # an extra; this bar is made of text, which works everywhere
-    except ImportError: return None
-    if not is_live(sys.stdout): return None
+    "A bar for the epoch that runs; None where there is to be none."
     total = len(trainer.train) if hasattr(trainer.train, '__len__') else None
-    return tqdm(total=total, initial=trainer.batch - 1, leave=False, unit='batch',
-                file=sys.stdout, desc=f'epoch {trainer.epoch + 1}/{trainer.last_epoch}')
+    return open_bar(total, trainer.batch - 1, f'epoch {trainer.epoch + 1}/{trainer.last_epoch}')
 
 # %% ../nbs/60_callbacks.ipynb #after-batch
 @patch
@@ -243,7 +237,7 @@ class Checkpoint:
 @patch
 def begin(self: Checkpoint, trainer: Any) -> None:
     "Is there a folder to save to? An error now is better than one in an hour."
-    place_of(file_path(self.path))
+    check_folder(file_path(self.path))
     self.saved = trainer.epoch, trainer.batch
 
 @patch

@@ -16,15 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .core import patch
-from dezero.download import (
-    cached_path,
-    get_file,
-    name_in,
-    read_idx,
-    read_pickled_arrays,
-    read_tar,
-)
+from .download import cached_path, get_file, url_file_name
 from .files import load_arrays, save_arrays
+from .formats import read_idx, read_pickled_arrays, read_tar
 from .transforms import Compose, Flatten, Normalize, usable
 
 # %% ../nbs/15_datasets.ipynb #get-spiral
@@ -426,7 +420,7 @@ Shakespear = Shakespeare
 # %% ../nbs/15_datasets.ipynb #cache-file
 def cache_file(filename, train):
     "Where `save_cache_npz` keeps the arrays."
-    return cached_path(f'{name_in(filename)}.{"train" if is_train(train) else "test"}.npz')
+    return cached_path(f'{url_file_name(filename)}.{"train" if is_train(train) else "test"}.npz')
 
 def save_cache_npz(data, label, filename, train=False):
     "Keep two arrays under a name, which may be an address; returns the path of the file."

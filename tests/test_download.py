@@ -19,17 +19,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dezero import download
+from dezero import download, files, formats, progress
 from dezero.download import (
     DownloadError,
     cache_dir,
     cached_path,
     get_file,
-    read_idx,
-    read_pickled_arrays,
-    read_tar,
     sha256_of,
 )
+from dezero.files import file_lock
+from dezero.formats import read_idx, read_pickled_arrays, read_tar
 
 BODY = bytes(np.random.default_rng(0).integers(0, 256, 300_000, np.uint8))
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -353,7 +352,7 @@ def test_https_is_not_left():
     from urllib.error import URLError
     from urllib.request import HTTPRedirectHandler, Request
 
-    opener = download.opener()
+    opener = download._opener()
     (redirect,) = [h for h in opener.handlers if isinstance(h, HTTPRedirectHandler)]
     for start, end, allowed in [
         ("https://a.b/c", "https://d.e/f", True),
@@ -375,7 +374,7 @@ def test_https_is_not_left():
 def test_no_other_protocol_is_spoken(monkeypatch):
     for name in ("ftp_proxy", "all_proxy", "no_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert set(download.opener().handle_open) == {"http", "https"}
+    assert set(download._opener().handle_open) == {"http", "https"}
 
 
 # --- going on where a download ended ------------------------------------------------------------
@@ -423,14 +422,14 @@ def test_a_mirror_that_sends_little_is_not_asked_for_ever(server, monkeypatch):
     monkeypatch.setattr(Handler, "cuts", lambda self: self.wfile.write(BODY[self.rest() :][:10]))
     with pytest.raises(DownloadError, match="cut off after 100 of 300000 bytes"):
         fetch(server, "cuts")
-    assert len(server.asked) == download.TRIES == 10
+    assert len(server.asked) == download._MAX_TRIES == 10
 
 
 def test_a_full_disk_is_told_as_it_is(server, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "fetch", full)
+    monkeypatch.setattr(download, "_fetch", full)
     with pytest.raises(OSError, match="No space left") as caught:
         fetch(server, "good", "good")
     assert not isinstance(caught.value, DownloadError)
@@ -521,7 +520,7 @@ def test_where_there_are_no_locks_it_goes_on(server, monkeypatch):
     def no_locks(file):
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(download, "lock", no_locks)
+    monkeypatch.setattr(files, "_try_lock", no_locks)
     assert is_right(fetch(server, "good"))
 
 
@@ -530,7 +529,7 @@ def test_threads_take_turns_and_leave_nothing(server):
     seen = []
 
     def enter(name):
-        with download.alone(cached_path("a.bin")):
+        with file_lock(cached_path("a.bin")):
             seen.append(name)
             time.sleep(0.02)
             seen.append(name)
@@ -550,13 +549,13 @@ def test_a_lock_on_a_file_without_a_name_counts_for_nothing(server, monkeypatch)
     locked = []
 
     def wait_for(file):
-        download.lock(file)
+        files._try_lock(file)
         locked.append(file.name)
         if len(locked) == 1:
             os.remove(file.name)  # as the one does who had the lock before
 
-    monkeypatch.setattr(download, "wait_for", wait_for)
-    with download.alone(cached_path("a.bin")):
+    monkeypatch.setattr(files, "_wait_for_lock", wait_for)
+    with file_lock(cached_path("a.bin")):
         assert len(locked) == 2 and os.path.exists(locked[1])
     assert os.listdir(cache_dir) == []
 
@@ -565,10 +564,10 @@ def test_a_lock_on_a_file_without_a_name_counts_for_nothing(server, monkeypatch)
 
 
 def test_the_bar():
-    assert download.bar(0, 10**7) == f"[{' ' * 30}]   0 % of 10.0 MB"
-    assert download.bar(5 * 10**6, 10**7) == f"[{'#' * 15}{' ' * 15}]  50 % of 10.0 MB"
-    assert download.bar(10**7, 10**7) == f"[{'#' * 30}] 100 % of 10.0 MB"
-    assert download.bar(1_500_000, None).strip() == "1.5 MB"
+    assert progress.progress_text(0, 10**7) == f"[{' ' * 30}]   0 % of 10.0 MB"
+    assert progress.progress_text(5 * 10**6, 10**7) == f"[{'#' * 15}{' ' * 15}]  50 % of 10.0 MB"
+    assert progress.progress_text(10**7, 10**7) == f"[{'#' * 30}] 100 % of 10.0 MB"
+    assert progress.progress_text(1_500_000, None).strip() == "1.5 MB"
 
 
 class Terminal(io.StringIO):
@@ -595,7 +594,7 @@ def test_no_progress(server, monkeypatch, capsys):
 
 def test_show_progress_is_a_reporthook(capsys):
     for number in range(4):
-        download.show_progress(number, 4096, 10_000)
+        progress.show_progress(number, 4096, 10_000)
     told = capsys.readouterr().out.split("\r")
     assert [re.findall(r"(\d+) %", line) for line in told[1:]] == [["0"], ["40"], ["81"], ["100"]]
 
@@ -663,7 +662,7 @@ def test_what_an_archive_announces_is_compared_with_the_limit(tmp_path):
 
 def memory_of(*lines):
     """How many MB a program takes at its peak beyond importing, in a process of its own."""
-    code = ["import resource, sys", "import numpy as np", "from dezero.download import *"]
+    code = ["import resource, sys", "import numpy as np", "from dezero.formats import *"]
     peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024"
     code += [
         "import gzip, tarfile, pickle, pickletools",
@@ -889,7 +888,7 @@ def test_bad_pickles(data, request):
     else:
         with pytest.raises(ValueError, match="this pickle is not read"):
             read_pickled_arrays(data)
-    assert download.Recorded.state == ()
+    assert formats._RecordedCall.state == ()
     assert read_pickled_arrays(ARRAY)["a"].tolist() == [0, 1, 2, 3, 4]
 
 

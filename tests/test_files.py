@@ -104,8 +104,8 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
 
 WRITER = """if True:
     import sys
-    from dezero.files import replacing
-    with replacing(sys.argv[1]) as file:
+    from dezero.files import atomic_write
+    with atomic_write(sys.argv[1]) as file:
         file.write(b'half')
         file.flush()
         print(flush=True)
