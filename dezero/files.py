@@ -190,5 +190,6 @@ def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
 
 def _safetensors() -> Any:
     "The module `safetensors.numpy`, or an error that says how to get it."
-    return import_extra('safetensors.numpy', '.safetensors files need the library of that name',
-                        'safetensors')
+    import_extra('safetensors', '.safetensors files need the library of that name', 'safetensors')
+    import safetensors.numpy
+    return safetensors.numpy
