@@ -6,6 +6,7 @@
 __all__ = ['call_number', 'SumTo', 'BroadcastTo', 'zero_gradient', 'grad']
 
 # %% ../nbs/02_backprop.ipynb #code-import-numpy-as-np
+import weakref
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,8 @@ def outputs_of(f: Function) -> list[Variable]:
     for i, result in enumerate(f._results if None in ys else ()):
         if ys[i] is None:
             ys[i] = as_output(f, result)
-            ys[i].creator = f
-            f.outputs = (*f.outputs[:i], f.outputs[-1], *f.outputs[i + 1:-1])
+            ys[i]._creator = f
+            f.outputs = (*f.outputs[:i], weakref.ref(ys[i]), *f.outputs[i + 1:])
     return ys
 
 def check_rules(f: Function) -> None:

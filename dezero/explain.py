@@ -191,7 +191,8 @@ def _derive_product(f, i, graph, texts, gys, gx, after):
     notes = [_with_indices((f'dL/d{xs[i]}', letters[i]), *factors)]
     if type(f).__name__ == 'MatMul' and min([x.ndim for x in f.inputs]) > 1:
         return *_matrix_product(f.inputs[1 - i], xs[1 - i], gy, gys[0].shape, i, after), notes
-    formula = _format_einsum(letters[i], [term for _, term in factors], [name for name, _ in factors])
+    names, others = [name for name, _ in factors], [term for _, term in factors]
+    formula = _format_einsum(letters[i], others, names)
     return formula, f'{gys[0].shape} -> {after}', notes
 
 def _matrix_product(other, name, gy, shape, i, after):

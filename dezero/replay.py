@@ -17,7 +17,13 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
-from dezero.backprop import functions_behind, operands_of, outputs_of, seed_gradient, unbroadcast
+from dezero.backprop import (
+    functions_behind,
+    operands_of,
+    outputs_of,
+    seed_gradient,
+    unbroadcast,
+)
 from dezero.config import no_grad
 from dezero.context import describe
 from dezero.core import Constant, Function, Variable
@@ -107,6 +113,12 @@ def _flows(diagram):
             grads[x] = grads[x] + gx if x in grads else gx
             found.append((f, i, gys, gx))
     return found
+
+# %% ../nbs/54_replay.ipynb #elements
+def _elements(value, columns=14):
+    "As many of the first three elements as fit into so many columns."
+    texts = [format_elements(value, most) for most in (3, 2, 1)]
+    return next((text for text in texts if len(text) <= columns), texts[-1])
 
 # %% ../nbs/54_replay.ipynb #equation
 def _equation(left, text, figures, value):
@@ -317,11 +329,6 @@ def _layout(sizes, arrows):
     return {n: (x[n], float(y[k])) for n, k in layer.items()}, ways
 
 # %% ../nbs/54_replay.ipynb #node-text
-def _elements(value, columns=14):
-    "As many of the first three elements as fit into so many columns."
-    texts = [format_elements(value, most) for most in (3, 2, 1)]
-    return next((text for text in texts if len(text) <= columns), texts[-1])
-
 def _columns(text):
     "How many columns of a fixed-width font a text takes."
     return sum([2 if east_asian_width(sign) in 'WF' else 1 for sign in text])
@@ -350,8 +357,8 @@ def _span(kind, text):
 def _draw_node(key, text, grads, size, x, y):
     "A node as SVG, as it looks in the end."
     (wide, tall), (name, value, more) = size, text
-    lines = [escape(name) + _span('value', value), _span('value', more), *[_span('grad', g) for g in grads[-1:]]]
-    lines = [line for line in lines if line]
+    lines = [escape(name) + _span('value', value), _span('value', more)]
+    lines = [line for line in [*lines, *[_span('grad', grad) for grad in grads[-1:]]] if line]
     top = 4.5 - 8 * (len(lines) - 1)
     kind, corner = ('fun', 6) if key[0] == 'f' else ('var', min(22, tall / 2))
     texts = [f'<text y="{top + 16 * k}">{line}</text>' for k, line in enumerate(lines)]
@@ -392,26 +399,40 @@ def _draw_arrow(name, way, port, sizes, places):
             f'<path class="tip down" d="M{x1 - 4:.1f} {y1 - 7:.1f}h8l-4 7z"/>'
             f'<path class="tip up" d="M{x0 - 4:.1f} {y0 + 7:.1f}h8l-4 -7z"/></g>')
 
-# %% ../nbs/54_replay.ipynb #draw
-def draw(diagram: Diagram, grads: dict, words: str, more: str = '') -> tuple[int, str]:
-    """The width of the picture, and the picture as SVG. `grads` are, for each node, the texts of
-    its gradient as it grows; `words` say what it shows, and `more` is drawn on top."""
-    texts = {key: _node_text(diagram, key) for key in diagram.nodes}
-    sizes = {key: _node_size(text, grads.get(key, []), key[0] == 'f') for key, text in texts.items()}
-    places, ways = _layout(sizes, diagram.arrows)
-    wide, tall = [max([places[key][k] + sizes[key][k] / 2 for key in sizes]) + 24 for k in (0, 1)]
-    port = _ports(diagram.arrows, ways, sizes, places)
-    parts = [_draw_arrow(a, way, port[a], sizes, places) for a, way in ways.items()]
-    parts += [_draw_node(k, texts[k], grads.get(k, []), sizes[k], *places[k]) for k in texts]
-    return round(wide), (f'<svg class="dz-drawing" viewBox="-12 -12 {wide:.0f} {tall:.0f}" role="img" '
-                         f'aria-label="{escape(words)}">{"".join(parts)}{more}</svg>')
-
 # %% ../nbs/54_replay.ipynb #read-asset
 @cache
 def read_asset(name: str) -> str:
     "The text of a file in `dezero/data`."
     from importlib.resources import files
     return (files('dezero') / 'data' / name).read_text(encoding='utf-8')
+
+# %% ../nbs/54_replay.ipynb #draw
+def draw(diagram: Diagram, grads: dict, words: str, hint: str = '') -> tuple[int, str]:
+    """The width of the picture, and the picture as SVG, with a line of `hint` below.
+
+    `grads` are, for each node, the texts of its gradient as it grows; `words` say what it shows.
+    """
+    texts = {key: _node_text(diagram, key) for key in diagram.nodes}
+    grads = {key: grads.get(key, []) for key in texts}
+    sizes = {key: _node_size(text, grads[key], key[0] == 'f') for key, text in texts.items()}
+    places, ways = _layout(sizes, diagram.arrows)
+    port = _ports(diagram.arrows, ways, sizes, places)
+    parts = [_draw_arrow(a, way, port[a], sizes, places) for a, way in ways.items()]
+    parts += [_draw_node(k, texts[k], grads[k], sizes[k], *places[k]) for k in texts]
+    wide, tall = [max([places[k][i] + sizes[k][i] / 2 for k in sizes]) for i in (0, 1)]
+    return _frame(wide + 24, tall + 24, ''.join(parts), words, hint)
+
+def _frame(wide, tall, parts, words, hint):
+    "The frame around what was drawn: a picture of its own if there is a hint, else for a replay."
+    size, name = '', f' role="img" aria-label="{escape(words)}"'
+    more = '<g class="tag"><rect rx="4"/><text/></g><circle class="ball" r="5"/>'
+    if hint:
+        wide, tall, name = max(wide, 7.3 * _columns(hint) + 24), tall + 20, ''  # a Picture has one
+        size = f'xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{tall:.0f}" '
+        more = (f'<text x="-2" y="{tall - 24:.0f}" style="text-anchor:start">{escape(hint)}</text>'
+                f'<style>{read_asset("drawing.css")}</style>')
+    return round(wide), (f'<svg class="dz-drawing" {size}viewBox="-12 -12 {wide:.0f} {tall:.0f}" '
+                         f'{name}>{parts}{more}</svg>')
 
 # %% ../nbs/54_replay.ipynb #page
 _count = itertools.count()  #: makes the names of replays differ
@@ -420,11 +441,10 @@ def _page(story):
     "The replay as a piece of HTML."
     import json
     from hashlib import sha256
-    tag = '<g class="tag"><rect rx="4"/><text/></g><circle class="ball" r="5"/>'
     grads = defaultdict(list)
     for step in story.steps:
         for key, text in step['grads'].items(): grads[key].append(f'grad {text}')
-    wide, drawing = draw(story, grads, story.title, tag)
+    wide, drawing = draw(story, grads, story.title)
     steps = json.dumps(story.steps).replace('<', '\\u003c')
     name = f'dz-replay-{sha256((steps + drawing).encode()).hexdigest()[:8]}-{next(_count)}'
     parts = {'REPLAY': name, 'TITLE': escape(story.title), 'WIDE': str(wide), 'DRAWING': drawing,

@@ -17,7 +17,6 @@ from dezero.replay import (
     display_name,
     draw,
     printable_lines,
-    read_asset,
     short_name,
 )
 from dezero.replay import replay as replay
@@ -27,7 +26,7 @@ from dezero.replay import replay as replay
 RENDERERS = ['dot', 'graphviz-pure']
 
 def _find_renderer(name):
-    "The path of a program that pip has installed or that is on PATH; `None` if there is none."
+    "Where a program is that pip has installed or that is on PATH; `None` if nowhere."
     from importlib.metadata import PackageNotFoundError, files
     from shutil import which
     try: found = [f.locate() for f in files(name) or () if f.stem == name]
@@ -36,17 +35,22 @@ def _find_renderer(name):
 
 # %% ../nbs/04_visualize.ipynb #render-dot
 def render_dot(dot: str, kind: str = 'svg') -> bytes:
-    "Draw DOT text: the bytes of an image file. A `RuntimeError` if no renderer can do it."
-    from subprocess import TimeoutExpired, run
+    "Draw DOT text: the bytes of an image file. A `RuntimeError` if no renderer can."
     complaints = []
     for name in RENDERERS:
-        command = [_find_renderer(name), '-T' + kind]
-        if command[0] is None: complaints.append(f'{name} is not installed'); continue
-        try: done = run(command, input=dot.encode(), capture_output=True, timeout=60)
-        except (OSError, TimeoutExpired) as error: complaints.append(f'{name}: {error}'); continue
-        if done.returncode == 0 and done.stdout: return done.stdout
-        complaints.append(f'{name}: {done.stderr.decode(errors="replace").strip()}')
+        try: return _run_renderer(name, dot, kind)
+        except RuntimeError as error: complaints.append(f'{name} {error}')
     raise RuntimeError(_what_to_install(dot, kind, complaints))
+
+def _run_renderer(name, dot, kind):
+    "What one renderer makes of DOT text; a `RuntimeError` with what it complains about."
+    from subprocess import TimeoutExpired, run
+    path = _find_renderer(name)
+    if path is None: raise RuntimeError('is not installed')
+    try: done = run([path, '-T' + kind], input=dot.encode(), capture_output=True, timeout=60)
+    except (OSError, TimeoutExpired) as error: raise RuntimeError(f'failed: {error}') from None
+    if done.returncode == 0 and done.stdout: return done.stdout
+    raise RuntimeError(f'failed: {done.stderr.decode(errors="replace").strip()}')
 
 # %% ../nbs/04_visualize.ipynb #picture
 class Picture:
@@ -83,7 +87,7 @@ def _variables_of(output, functions):
 # %% ../nbs/04_visualize.ipynb #dot-var
 #: how a variable and a function look: orange and blue
 _ORANGE = 'color="#7d4300", fontcolor="#7d4300", fillcolor="#ffe6c4", style=filled'
-_BLUE = 'color="#17497a", fontcolor="#17497a", fillcolor="#d9eafb", style=filled, shape=box'
+_BLUE = 'color="#17497a", fontcolor="#17497a", fillcolor="#d9eafb", style=filled'
 
 def _dot_var(v, verbose=False, ids=None):
     "The line of DOT for a Variable. Book step 26."
@@ -98,7 +102,7 @@ def _dot_func(f, ids=None):
     ids = _Ids() if ids is None else ids
     outputs = [ids[y] for y in outputs_of(f)]
     me = f'f{ids[f]}'
-    return ''.join([f'{me} [label="{_escape_dot(type(f).__name__)}", {_BLUE}]\n',
+    return ''.join([f'{me} [label="{_escape_dot(type(f).__name__)}", {_BLUE}, shape=box]\n',
                     *[f'v{ids[x]} -> {me}\n' for x in f.inputs],
                     *[f'{me} -> v{i}\n' for i in outputs]])
 
@@ -114,12 +118,14 @@ def _dot_text(output, functions, verbose, rest=0):
     ids, variables = _Ids(), _variables_of(output, functions)
     lines = [_dot_var(v, verbose, ids) for v in variables]
     lines += [_dot_func(f, ids) for f in functions]
-    if rest: lines += _dot_note(rest, [ids[v] for v in variables if v.creator not in (None, *functions)])
+    if rest:
+        ends = [v for v in variables if v.creator not in (None, *functions)]
+        lines += _dot_note(rest, [ids[v] for v in ends])
     return ''.join([_HEAD, *lines, '}'])
 
 def _dot_note(rest, ids):
     "The lines of DOT that say what is missing, with arrows to where it would be."
-    text = f"{rest} more functions, see them with\\nplot_dot_graph(..., to_file='graph.svg')"
+    text = f"{rest} more functions, see them with\\nplot_dot_graph(..., to_file='y.svg')"
     return [f'more [label="{text}", shape=note, style=dashed]\n',
             *[f'more -> v{i} [style=dashed]\n' for i in ids]]
 
@@ -127,8 +133,8 @@ def _dot_note(rest, ids):
 def get_dot_graph(output: Variable, verbose: bool = True) -> str:
     """The graph behind `output` as text in the language DOT. Book step 26.
 
-    Variables are orange ellipses with their name, and their shape and dtype with `verbose`,
-    functions blue boxes. The same graph gives the same text.
+    Variables are orange ellipses with their name, and with `verbose` their shape and dtype;
+    functions are blue boxes. The same graph gives the same text.
     """
     return _dot_text(output, check_variable(output), verbose)
 
@@ -136,7 +142,8 @@ def get_dot_graph(output: Variable, verbose: bool = True) -> str:
 def _write_picture(dot, to_file):
     "Draw DOT text into a file, in the format that the ending of its name says."
     folder, ending = os.path.dirname(to_file) or '.', os.path.splitext(to_file)[1][1:]
-    if not ending: raise ValueError(f'{to_file!r} needs an ending that says the format: .svg')
+    if not ending:
+        raise ValueError(f'{to_file!r} needs an ending that says the format: .svg')
     if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')
     image = render_dot(dot, ending.lower())
     with open(to_file, 'wb') as file: file.write(image)
@@ -149,39 +156,36 @@ def plot_dot_graph(output: Variable, verbose: bool = True,
                    to_file: str | os.PathLike | None = None) -> Picture:
     """A picture of the graph behind `output`, which shows itself in a notebook. Book step 26.
 
-    With `to_file` it is also written to a file, in the format that the ending says: `graph.svg`,
-    `graph.png`, or `graph.pdf` if Graphviz is there. Names are shown, and with `verbose` shapes and
-    dtypes, too. A file shows all functions; a notebook, if there are more than 50, the last 15.
+    With `to_file` it is also written to a file, in the format that the ending says:
+    `graph.svg`, `graph.png`, or `graph.pdf` if Graphviz is there. Names are shown, and with
+    `verbose` shapes and dtypes, too. A file shows all functions; a notebook, if there are
+    more than 50, the last 15.
     """
     functions = check_variable(output)
+    count = len(functions)
     if to_file is not None: _write_picture(get_dot_graph(output, verbose), to_file)
-    words = f'Graph of {short_name(output) or "a Variable"} with {len(functions)} functions'
-    shown = functions[:_SHOWN] if len(functions) > _LIMIT else functions
-    dot = _dot_text(output, shown, verbose, rest=len(functions) - len(shown))
+    words = f'Graph of {short_name(output) or "a Variable"} with {count} functions'
+    shown = functions[:_SHOWN] if count > _LIMIT else functions
+    dot = _dot_text(output, shown, verbose, rest=count - len(shown))
     try: return Picture(render_dot(dot).decode(), words)
     except RuntimeError: return _draw_by_ourselves(output, shown, words)
 
 # %% ../nbs/04_visualize.ipynb #draw-by-ourselves
 def _draw_by_ourselves(output, functions, words):
-    "The picture in the layout of the replay, with a line that says what would draw it better."
+    "The picture in the layout of the replay, and a line that says what would draw it better."
     hint = 'drawn without Graphviz: pip install graphviz-pure'
-    missing = len(functions_behind(output)) - len(functions)
-    if missing: hint = f'{missing} more functions; {hint}'
-    wide, svg = draw(Diagram(output, functions), {}, words)
-    left, top, width, tall = map(float, svg.split('viewBox="')[1].split('"')[0].split())
-    width = max(width, 7.3 * len(hint) + 24)
-    note = f'<text x="0" y="{tall + 4:.0f}" style="text-anchor:start">{escape(hint)}</text></svg>'
-    size = f'viewBox="{left:.0f} {top:.0f} {width:.0f} {tall + 24:.0f}" width="{width:.0f}"'
-    head, body = svg.split('>', 1)
-    head = f'<svg class="dz-drawing" {size} xmlns="http://www.w3.org/2000/svg">'
-    return Picture(f'{head}<style>{read_asset("drawing.css")}</style>{body[:-6]}{note}', words)
+    rest = len(functions_behind(output)) - len(functions)
+    if rest: hint = f'{rest} more functions; {hint}'
+    _, svg = draw(Diagram(output, functions), {}, words, hint)
+    return Picture(svg, words)
 
 # %% ../nbs/04_visualize.ipynb #what-to-install
 def _what_to_install(dot, kind, complaints, most=200):
     "What to say when nothing could be drawn: why, what to install, and the text itself."
-    cure = '`pip install graphviz-pure`' if kind in ('svg', 'png') else 'Graphviz, graphviz.org'
+    pure = kind in ('svg', 'png')
+    cure = '`pip install graphviz-pure`' if pure else 'Graphviz, graphviz.org'
     lines = dot.splitlines()
     rest = [f'... and {len(lines) - most} lines more'] if len(lines) > most else []
-    return '\n'.join([f'no program here could draw this graph as {kind}. Install one ({cure}), '
-                      'or paste the text below into a viewer for DOT.', *complaints, '',
-                      *lines[:most], *rest])
+    advice = (f'no program here could draw this graph as {kind}. Install one ({cure}), '
+              'or paste the text below into a viewer for DOT.')
+    return '\n'.join([advice, *complaints, '', *lines[:most], *rest])

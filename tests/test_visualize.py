@@ -67,7 +67,7 @@ class Book(Function):
 
 NODE = re.compile(r'^([vf]\d+) \[label="((?:[^"\\]|\\.)*)", (.*)\]$', re.M)
 ARROW = re.compile(r"^([vf]\d+) -> ([vf]\d+)$", re.M)
-ORANGE, BLUE = visualize._ORANGE, visualize._BLUE
+ORANGE, BLUE = visualize._ORANGE, visualize._BLUE + ", shape=box"
 
 
 def parts(dot):
@@ -274,7 +274,7 @@ def test_dot_is_asked_first_then_the_other(tools):
 
 def test_what_a_program_complains_about_is_told(tools, tmp_path):
     tools("dot", BROKEN)
-    with pytest.raises(RuntimeError, match='dot: Format: "odd" not recognized'):
+    with pytest.raises(RuntimeError, match='dot failed: Format: "odd" not recognized'):
         plot_dot_graph(small()[2], to_file=tmp_path / "y.odd")
 
 
