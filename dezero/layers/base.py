@@ -46,16 +46,15 @@ class _Kinds(dict):
 _kinds = _Kinds()
 
 # %% ../../nbs/12_layers.ipynb #search
-def _search(things, owner, found, deep=True):
-    """Put the Layers, Parameters and containers among `things`, a dict, into `found`, by id: each
-    with the entry of its owner and the key under which that has it."""
-    for key, part in things.items():
+def _search(things, seen, params):
+    "Append to `params` the Parameters among `things`, a dict, each once."
+    for part in things.values():
         kind = _kinds[part.__class__]
-        if kind is None or id(part) in found: continue
-        found[id(part)] = entry = owner, key, part
-        if kind is Layer and deep: _search(vars(part), entry, found)
-        elif kind is list: _search(_items(part, things), entry, found, deep)
-    return found
+        if kind is None or id(part) in seen: continue
+        seen.add(id(part))
+        if kind is Parameter: params.append(part)
+        else: _search(vars(part) if kind is Layer else _items(part, things), seen, params)
+    return params
 
 # %% ../../nbs/12_layers.ipynb #inside
 def _items(container, things):
@@ -68,8 +67,7 @@ def _items(container, things):
 @patch
 def params(self: Layer) -> Iterator[Parameter]:
     "The Parameters, in order of assignment. Book step 44."
-    for _, _, part in _search(vars(self), None, {id(self): (None, '', self)}).values():
-        if isinstance(part, Parameter): yield part
+    return iter(_search(vars(self), {id(self)}, []))
 
 @patch
 def cleargrads(self: Layer) -> None:
@@ -83,14 +81,17 @@ def named_parts(layer, deep=True):
 
     With `deep` the parts of its layers, too: `'l0/W'` is the W of its l0.
     """
-    found = _search(vars(layer), None, {id(layer): (None, '', layer)}, deep)
-    return [(_name_of(entry), entry[2]) for entry in found.values()
-            if isinstance(entry[2], (Layer, Parameter))]
+    return [('', layer), *_named(vars(layer), '', {id(layer)}, deep)]
 
-def _name_of(entry):
-    "The way to a part: the keys joined by slashes."
-    owner, key, _ = entry
-    return f'{_name_of(owner)}/{key}' if owner else str(key)
+def _named(things, path, seen, deep):
+    "The same for what is among `things`, a dict; `path` is the name of their owner, and a slash."
+    for key, part in things.items():
+        kind = _kinds[part.__class__]
+        if kind is None or id(part) in seen: continue
+        seen.add(id(part))
+        if kind is not list: yield f'{path}{key}', part
+        if kind is list: yield from _named(_items(part, things), f'{path}{key}/', seen, deep)
+        elif kind is Layer and deep: yield from _named(vars(part), f'{path}{key}/', seen, deep)
 
 # %% ../../nbs/12_layers.ipynb #named-params
 @patch
