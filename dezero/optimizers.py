@@ -104,9 +104,16 @@ def _working_dtype(dtype):
     "The dtype to compute an update in: that of the parameter, and float32 for float16."
     return dtype if dtype.itemsize > 2 else np.dtype(np.float32)
 
-# %% ../nbs/14_optimizers.ipynb #apply-rule
+# %% ../nbs/14_optimizers.ipynb #chunks
 CHUNK = 64 * 1024  #: elements that are updated at a time, so that they stay in the cache
 
+def _chunks(arrays):
+    "The same places in arrays of one shape, `CHUNK` elements at a time, as views."
+    if not arrays[0].flags.c_contiguous: return arrays,
+    flat, size = [array.reshape(-1) for array in arrays], arrays[0].size
+    return [[array[i:i + CHUNK] for array in flat] for i in range(0, size, CHUNK)]
+
+# %% ../nbs/14_optimizers.ipynb #apply-rule
 def _apply_rule(optimizer, params):
     "The `update_rule` for each of the parameters, in chunks, with the numbers of this update."
     numbers, dtype = optimizer.numbers(), None
@@ -119,12 +126,6 @@ def _apply_rule(optimizer, params):
         if data.size <= CHUNK: rule(*arrays, *scalars)
         else:
             for chunks in _chunks(arrays): rule(*chunks, *scalars)
-
-def _chunks(arrays):
-    "The same places in arrays of one shape, `CHUNK` elements at a time, as views."
-    if not arrays[0].flags.c_contiguous: return arrays,
-    flat, size = [array.reshape(-1) for array in arrays], arrays[0].size
-    return [[array[i:i + CHUNK] for array in flat] for i in range(0, size, CHUNK)]
 
 def _in_float32(optimizer):
     "The `update_rule` for float16: computed in float32, and only the new weights are rounded."
@@ -148,7 +149,6 @@ def update(self: Optimizer) -> None:
     else:
         for param in params: self.update_one(param)
 
-# %% ../nbs/14_optimizers.ipynb #update-one
 @patch
 def update_one(self: Optimizer, param: Parameter) -> None:
     "Change one parameter, `param.data`, by means of `param.grad.data`: with the `update_rule`."
@@ -189,7 +189,7 @@ class MomentumSGD(Optimizer):
         self.momentum = check_fraction('momentum', momentum)
         self.nesterov = nesterov
 
-    def numbers(self): return self.lr, self.momentum
+    def numbers(self) -> tuple: return self.lr, self.momentum
 
     def update_rule(self, p, g, v, lr, momentum):
         v *= momentum; v -= lr * g
@@ -204,7 +204,7 @@ class AdaGrad(Optimizer):
         super().__init__(lr)
         self.eps = check_not_negative('eps', eps)
 
-    def numbers(self): return self.lr, self.eps
+    def numbers(self) -> tuple: return self.lr, self.eps
 
     def update_rule(self, p, g, h, lr, eps):
         h += g * g
@@ -222,7 +222,7 @@ class RMSprop(Optimizer):
         super().__init__(lr)
         self.rho, self.eps = check_fraction('rho', rho), check_not_negative('eps', eps)
 
-    def numbers(self):
+    def numbers(self) -> tuple:
         scale = math.sqrt(1 - self.rho)
         return self.lr / scale, self.rho, self.eps / scale
 
@@ -243,7 +243,7 @@ class AdaDelta(Optimizer):
         super().__init__(lr)
         self.rho, self.eps = check_fraction('rho', rho), check_not_negative('eps', eps)
 
-    def numbers(self): return self.lr, self.rho, self.eps / (1 - self.rho)
+    def numbers(self) -> tuple: return self.lr, self.rho, self.eps / (1 - self.rho)
 
     def update_rule(self, p, g, h, d, lr, rho, eps):
         h *= rho; h += g * g
@@ -273,15 +273,6 @@ class Adam(Optimizer):
         v *= beta2; v += g * g
         p -= lr * m / (np.sqrt(v) + eps)
 
-    @property
-    def lr(self) -> Any:
-        "What the correction leaves of `alpha`; `alpha` itself before any update."
-        if self.t == 0: return self.alpha
-        return self.alpha * math.sqrt(1 - self.beta2 ** self.t) / (1 - self.beta1 ** self.t)
-
-    @lr.setter
-    def lr(self, value): self.alpha = value
-
 # %% ../nbs/14_optimizers.ipynb #adam-numbers
 @patch
 @property
@@ -290,7 +281,17 @@ def t(self: Adam) -> int:
     return self.updates
 
 @patch
-def numbers(self: Adam):
+@property
+def lr(self: Adam) -> Any:
+    "What the correction leaves of `alpha`; `alpha` itself before any update."
+    if self.t == 0: return self.alpha
+    return self.alpha * math.sqrt(1 - self.beta2 ** self.t) / (1 - self.beta1 ** self.t)
+
+Adam.lr = Adam.lr.setter(Adam.alpha.fset)
+
+@patch
+def numbers(self: Adam) -> tuple:
+    "The numbers of this update; `lr` and `eps` make up for the factors that are left out."
     scale, fix = math.sqrt(1 - self.beta2), math.sqrt(1 - self.beta2 ** self.t)
     lr, eps = self.lr * (1 - self.beta1) / scale, self.eps * fix / scale
     return lr, self.beta1, self.beta2, eps
@@ -303,7 +304,7 @@ class AdamW(Adam):
         super().__init__(alpha, beta1, beta2, eps)
         self.weight_decay = check_not_negative('weight_decay', weight_decay)
 
-    def numbers(self): return 1 - self.alpha * self.weight_decay, *super().numbers()
+    def numbers(self) -> tuple: return 1 - self.alpha * self.weight_decay, *super().numbers()
 
     def update_rule(self, p, g, m, v, shrink, *numbers):
         p *= shrink
@@ -409,6 +410,7 @@ def load_state(self: Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
     rate = as_rate(arrays['lr']) if 'lr' in arrays and not callable(self.rate) else self.rate
     self.kept, self.rate, self.updates = _kept_in(self, params, arrays), rate, updates
 
+# %% ../nbs/14_optimizers.ipynb #check-kept
 def _kept_in(optimizer, params, arrays):
     "What a state keeps for each parameter, if nothing is missing and nothing is left over."
     kept, known = {}, {'updates', 'lr'}
@@ -422,7 +424,6 @@ def _kept_in(optimizer, params, arrays):
                          'of another optimizer, or of another model?')
     return kept
 
-# %% ../nbs/14_optimizers.ipynb #check-kept
 def _check_kept(key, arrays, param):
     "An array of a state; an error if it is not there, or does not fit the parameter."
     if key not in arrays: raise ValueError(f'the state has no {key!r}')
