@@ -7,7 +7,6 @@ from dezero._version import __version__
 from dezero.backprop import grad
 from dezero.config import Config, no_grad, test_mode, using_config
 from dezero.core import Function, Parameter, Variable, as_array, as_variable
-from dezero.operators import setup_variable
 
 # What a program may never use loads when it is first asked for (chapter 64).
 if TYPE_CHECKING:
@@ -25,24 +24,30 @@ if TYPE_CHECKING:
         layers,
         models,
         optimizers,
+        published,
         training,
         transforms,
         utils,
     )
-    from dezero.core_simple import is_simple_core
     from dezero.dataloaders import DataLoader, SeqDataLoader
     from dezero.datasets import Dataset
     from dezero.layers import Layer
     from dezero.models import Model
+    from dezero.published import is_simple_core, setup_variable
 else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero": "anomaly callbacks core_simple dataloaders datasets download environment files"
-                  " functions_conv gradcheck layers models optimizers training transforms utils",
-        "dezero.core_simple": "is_simple_core",
+                  " functions_conv gradcheck layers models optimizers published training"
+                  " transforms utils",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
         "dezero.layers": "Layer",
         "dezero.models": "Model",
+        "dezero.published": "is_simple_core setup_variable",
+    })  # fmt: skip
+    # Where old programs look for what is in chapter 50 (chapter 71).
+    core.__getattr__, _ = lazy.import_later(core.__name__, {
+        "dezero.config": "Config no_grad test_mode using_config",
     })  # fmt: skip
 
 __all__ = [
@@ -50,6 +55,6 @@ __all__ = [
     "Variable", "__version__", "anomaly", "as_array", "as_variable", "backprop", "callbacks",
     "config", "core", "core_simple", "dataloaders", "datasets", "download", "environment", "files",
     "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy",
-    "models", "no_grad", "numdiff", "operators", "optimizers", "setup_variable", "test_mode",
+    "models", "no_grad", "numdiff", "operators", "optimizers", "published", "setup_variable", "test_mode",
     "training", "transforms", "using_config", "utils", "visualize",
 ]  # fmt: skip

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['add', 'sub', 'mul', 'div', 'power', 'Add', 'Sub', 'Mul', 'Div', 'Neg', 'Pow', 'Power', 'LogOrZero', 'is_zero', 'neg',
-           'pow', 'rsub', 'rdiv', 'rpower', 'setup_variable', 'Abs', 'Sign']
+           'pow', 'rsub', 'rdiv', 'rpower', 'Abs', 'Sign']
 
 # %% ../nbs/03_operators.ipynb #code-import-operator
 import operator
@@ -164,10 +164,6 @@ def add_methods(**functions: Any) -> None:
 
 add_methods(__add__=add, __radd__=add, __sub__=sub, __rsub__=rsub, __mul__=mul, __rmul__=mul,
             __truediv__=div, __rtruediv__=rdiv, __pow__=pow, __rpow__=rpower, __neg__=neg)
-
-# %% ../nbs/03_operators.ipynb #setup-variable
-def setup_variable() -> None:
-    "Nothing to do: the operators are there from the start. Kept because programs call it."
 
 # %% ../nbs/03_operators.ipynb #refuse
 #: what to call instead when NumPy meets a Variable

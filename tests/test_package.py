@@ -113,8 +113,8 @@ def test_the_installed_metadata_is_that_of_settings_ini(root):
 FACADES = {
     "dezero": "Variable Parameter Function using_config no_grad test_mode as_array as_variable"
     " __version__ setup_variable Config Layer Model Dataset DataLoader SeqDataLoader grad"
-    " is_simple_core core core_simple functions functions_conv layers models optimizers datasets dataloaders"
-    " transforms utils",
+    " is_simple_core core core_simple functions functions_conv layers models optimizers datasets"
+    " dataloaders transforms utils published training",
     "dezero.functions": "conv2d_simple conv2d deconv2d im2col col2im pooling_simple pooling"
     " average_pooling",
     "dezero.functions_conv": "conv2d_simple conv2d deconv2d im2col col2im im2col_array col2im_array"

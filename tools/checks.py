@@ -144,8 +144,8 @@ def python_files(root: Path) -> list[Path]:
     return [path for path in package_files(root) if path.suffix == ".py"] + stubs
 
 
-# dezero.core_simple offers the names of the book's first version beside those of the engine.
-TWINS = {"core_simple"}
+# These offer names of the published package beside those of the engine.
+TWINS = {"core_simple", "published"}
 
 
 def module_clashes(root: Path = ROOT) -> list[str]:
@@ -271,7 +271,8 @@ def later(node: ast.stmt) -> dict[str, set[str]] | None:
     """What a facade imports when it is asked for: the names, by the module that has them.
 
     None unless the statement has the one form for it (chapter 64), in which `if TYPE_CHECKING:`
-    says the same as the table for `import_later`.
+    says the same as the table for `import_later`. It may do the same for a module whose names have
+    moved (chapter 71); type checkers need not know those.
     """
     if not isinstance(node, ast.If) or ast.unparse(node.test) != "TYPE_CHECKING":
         return None
@@ -282,10 +283,11 @@ def later(node: ast.stmt) -> dict[str, set[str]] | None:
         if any(a.asname not in (None, a.name) for a in line.names):
             return None
         promised.setdefault(line.module, set()).update(a.name for a in line.names)
-    match = re.fullmatch(
-        r"__getattr__, __dir__ = (?:lazy\.)?import_later\(__name__, (\{.*\})\)",
-        "\n".join(map(ast.unparse, node.orelse)),
-    )
+    call = r"(?:lazy\.)?import_later\("
+    first, *moved = [ast.unparse(line) for line in node.orelse] or [""]
+    if not all(re.match(rf"\w+\.__getattr__, _ = {call}", line) for line in moved):
+        return None
+    match = re.fullmatch(rf"__getattr__, __dir__ = {call}__name__, (\{{.*\}})\)", first)
     kept = ast.literal_eval(match[1]) if match else {}
     return promised if promised == {home: set(n.split()) for home, n in kept.items()} else None
 

@@ -11,7 +11,6 @@ from dezero.functions.losses import *
 from dezero.functions.products import *
 from dezero.functions.reductions import *
 from dezero.functions.shapes import *
-from dezero.functions.shapes import PutItem as GetItemGrad
 from dezero.lazy import import_later
 from dezero.operators import Abs as Abs
 from dezero.operators import Sign as Sign
@@ -26,5 +25,9 @@ from dezero.operators import sub as sub
 
 if TYPE_CHECKING:
     from dezero.explain import explain as explain
+    from dezero.published import GetItemGrad as GetItemGrad
 else:
-    __getattr__, __dir__ = import_later(__name__, {"dezero.explain": "explain"})
+    __getattr__, __dir__ = import_later(__name__, {
+        "dezero.explain": "explain",
+        "dezero.published": "GetItemGrad",
+    })  # fmt: skip

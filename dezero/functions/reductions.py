@@ -321,16 +321,3 @@ for _cls, _words in {
     Power: [('{gy} * {1} * {0} ** ({1} - 1)', 'a power of {0}'),
             ('{gy} * {y} * log({0})', 'an exponential of {1}')],
 }.items(): _cls.words = _words
-
-# %% ../../nbs/08_reductions.ipynb #sum-array-to
-def sum_array_to(x, shape):
-    "`sum_to` for arrays."
-    return SumTo(as_tuple(shape)).forward(x)
-
-def logsumexp_array(x, axis=1):
-    "`logsumexp` for arrays; the axis stays, of length 1."
-    return LogSumExp(axis, True).forward(x)
-
-def reshape_sum_backward(gy, x_shape, axis, keepdims):
-    "The gradient of a sum with the axes put back that went away."
-    return gy.reshape(kept_shape(np.empty(x_shape), axis))

@@ -2,13 +2,10 @@
 
 from dezero.download import cache_dir, get_file
 from dezero.environment import show_config
-from dezero.functions.reductions import kept_shape as max_backward_shape
-from dezero.functions.reductions import logsumexp_array as logsumexp
-from dezero.functions.reductions import reshape_sum_backward
-from dezero.functions.reductions import sum_array_to as sum_to
 from dezero.gradcheck import gradient_check
 from dezero.numdiff import array_allclose, array_equal, numerical_grad
 from dezero.progress import show_progress
+from dezero.published import logsumexp, max_backward_shape, reshape_sum_backward, sum_to
 from dezero.visualize import get_dot_graph, plot_dot_graph
 
 __all__ = [
