@@ -36,6 +36,7 @@ def _stretching(small, large, between=None):
     steps = [small, between or padded, large]
     return ' -> '.join([str(s) for i, s in enumerate(steps) if i == 0 or s != steps[i - 1]])
 
+# %% ../nbs/53_explain.ipynb #why-summed
 def _why_summed(name, small, large):
     "The reason for a sum from the shape `large` to the shape `small` of an operand."
     extra = len(large) - len(small)
@@ -67,6 +68,7 @@ def _free_names(letters):
     "The letters, then all of them with 1, with 2, ..."
     return (f'{letter}{i or ""}' for i in itertools.count() for letter in letters)
 
+# %% ../nbs/53_explain.ipynb #name-all-variables
 def _name_variables(y, variables):
     "A name for every Variable: the one it has, the number it is, or a free letter."
     names = {}
@@ -99,6 +101,7 @@ def _format_call(f, operands):
     if name == 'GetItem': return f'{operands[0]}[{format_index(f.index_)}]'
     return f'{name}({", ".join([*operands, *_options(f)])})'
 
+# %% ../nbs/53_explain.ipynb #options
 def _options(f):
     "The options of `f` that are short, and differ from the defaults of its class."
     default = inspect.signature(type(f).__init__).parameters
@@ -134,6 +137,7 @@ def _forward_row(f, graph):
     given = _format_call(f, list(map(str, shapes))) if signs else _list_shapes(shapes)
     return f'{", ".join(made)} = {graph.call(f)}', f'{given} -> {_list_shapes(results)}', notes
 
+# %% ../nbs/53_explain.ipynb #list-shapes
 def _list_shapes(shapes):
     "Shapes in a row."
     return ', '.join(map(str, shapes))
@@ -195,6 +199,7 @@ def _derive_product(f, i, graph, texts, gys, gx, after):
     formula = _format_einsum(letters[i], others, names)
     return formula, f'{gys[0].shape} -> {after}', notes
 
+# %% ../nbs/53_explain.ipynb #matrix-product
 def _matrix_product(other, name, gy, shape, i, after):
     "The gradient of operand `i` as a product of `gy` and the other one, turned: text and shapes."
     turned = name + ('.T' if other.ndim == 2 else '.swapaxes(-1, -2)')
@@ -202,6 +207,7 @@ def _matrix_product(other, name, gy, shape, i, after):
     (left, a), (right, b) = sides[::-1] if i else sides
     return f'{left} @ {right}', f'{a} @ {b} -> {after}'
 
+# %% ../nbs/53_explain.ipynb #format-einsum
 def _format_einsum(wanted, letters, names):
     "The gradient of an operand with the letters `wanted`, from letters and names of the others."
     known = ''.join([c for c in dict.fromkeys(wanted) if c in ''.join(letters)])
@@ -244,12 +250,14 @@ def _code_cell(text):
     "A cell with a formula or with shapes."
     return _cell(f'<code style="white-space:nowrap">{escape(text)}</code>', 'padding-right:1.5em')
 
+# %% ../nbs/53_explain.ipynb #format-note
 def _format_note(text):
     "A note as HTML, the indices in a formula set low."
     if ' = ' not in text: return escape(text)
     low = re.sub(r'(\w+)_(\w+)', r'<i>\1</i><sub>\2</sub>', escape(text))
     return low.replace('<i>sum</i>', '&sum;')
 
+# %% ../nbs/53_explain.ipynb #repr-html-2
 @patch
 def _repr_html_(self: Explanation) -> str:
     "The same as a table, for notebooks."

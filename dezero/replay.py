@@ -47,6 +47,7 @@ def printable_lines(text: Any) -> list[str]:
     return [''.join([c if c.isprintable() else '\ufffd' for c in line])
             for line in str(text).splitlines()]
 
+# %% ../nbs/54_replay.ipynb #display-name-2
 def display_name(x: Variable) -> str:
     "The name of a Variable, or the value of a constant number, or nothing."
     if x.name is not None: return str(x.name)
@@ -128,6 +129,7 @@ def _equation(left, text, figures, value):
     lines = [*more, format_value(value)]
     return [f'{left} = {text}', *[f'{" " * len(left)} = {line}' for line in lines]]
 
+# %% ../nbs/54_replay.ipynb #forward-lines
 def _forward_lines(f, ys):
     "What `forward` computed, in names and in numbers."
     names = parameter_names(type(f).forward, len(f.inputs))
@@ -148,6 +150,7 @@ def _rule_text(f, i, names, gys, gx, made):
     if told: return traced
     return _format_rule_call(f, i, names, len(gys)), None, value
 
+# %% ../nbs/54_replay.ipynb #format-rule-call
 def _format_rule_call(f, i, names, gys):
     "The rule for input `i` as a call, where nothing else tells what it does."
     if not has_own_backward(f):
@@ -155,6 +158,7 @@ def _format_rule_call(f, i, names, gys):
         return f'{name}({", ".join(names[:gys + len(operands_of(f))])})'
     return f'backward({", ".join(names[:gys])})' + f'[{i}]' * (len(f.inputs) > 1)
 
+# %% ../nbs/54_replay.ipynb #backward-lines-2
 def _backward_lines(f, i, gys, gx, made):
     """What the gradient `gx` of input `i` was computed from: the lines, and which operands stand in
     them, as pairs of a name and a number: gradients that came in, then inputs, then outputs."""
@@ -220,6 +224,7 @@ def _tell_flow(story, f, i, gys, gx, **more):
               back=format_elements(gx, 1), nodes=[*outs, story.key(f), ins[i]],
               flow=[before[i], *after], **more)
 
+# %% ../nbs/54_replay.ipynb #meeting
 def _meeting(name, before, gx, ways):
     "A sentence about derivatives that meet at a box."
     if ways == 1: return ''
@@ -298,6 +303,7 @@ def _place_row(wanted, widths, gap=16):
             blocks[-2:] = [[(a * m + b * n) / (m + n), m + n]]
     return offsets + np.repeat([place for place, _ in blocks], [n for _, n in blocks])
 
+# %% ../nbs/54_replay.ipynb #place-rows
 def _place_rows(rows, near, width, rounds=60):
     "A place from left to right for each node: as nearly below its neighbours as the others allow."
     x = {n: 0.0 for row in rows for n in row}
@@ -333,6 +339,7 @@ def _columns(text):
     "How many columns of a fixed-width font a text takes."
     return sum([2 if east_asian_width(sign) in 'WF' else 1 for sign in text])
 
+# %% ../nbs/54_replay.ipynb #node-text-2
 def _node_text(diagram, key):
     "What stands in a node: its name, what the value adds to it, and a second line."
     x = diagram.nodes[key]
@@ -343,6 +350,7 @@ def _node_text(diagram, key):
     value = format_number(x.data)
     return (name, '', '') if name == value else (name, f' = {value}', '')
 
+# %% ../nbs/54_replay.ipynb #node-size
 def _node_size(text, grads, is_function):
     "Width and height of a node with such a text, and what its gradient is as it grows."
     name, value, more = text
@@ -422,6 +430,7 @@ def draw(diagram: Diagram, grads: dict, words: str, hint: str = '') -> tuple[int
     wide, tall = [max([places[k][i] + sizes[k][i] / 2 for k in sizes]) for i in (0, 1)]
     return _frame(wide + 24, tall + 24, ''.join(parts), words, hint)
 
+# %% ../nbs/54_replay.ipynb #frame
 def _frame(wide, tall, parts, words, hint):
     "The frame around what was drawn: a picture of its own if there is a hint, else for a replay."
     size, name = '', f' role="img" aria-label="{escape(words)}"'
@@ -459,6 +468,7 @@ class Replay:
     def _repr_html_(self): return self.html
     def __repr__(self): return f'<{self.title}>'
 
+# %% ../nbs/54_replay.ipynb #write-page
 def _write_page(replay, to_file):
     "Write a replay as a page of its own."
     head = ('<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'

@@ -46,6 +46,7 @@ def _write_ufunc(ufunc, terms):
     left = parenthesize(terms[0], binding + (sign == '**'))
     return f'{left} {sign} {parenthesize(terms[1], binding + 1)}', binding
 
+# %% ../nbs/52_trace.ipynb #parenthesize
 def parenthesize(term: Term, binding: float) -> str:
     "The text of a term as a part of another one, in parentheses if it binds less tightly."
     return term.text if term.binding >= binding else f'({term.text})'
@@ -56,6 +57,7 @@ def format_number(value: Any, digits: int = 5) -> str:
     value = value.item() if hasattr(value, 'item') else value
     return f'{value + 0.0:.{digits}g}' if isinstance(value, float) else str(value)
 
+# %% ../nbs/52_trace.ipynb #as-term
 def _as_term(x):
     "`x` as a term: a term stays what it is; an array without a name is a `TypeError`."
     if isinstance(x, Term): return x
@@ -97,6 +99,7 @@ def __array_function__(self: Term, function, types, args, options):
     options.pop('optimize', None)
     return Term(result, f'{function.__name__}({_arguments(terms, options)})')
 
+# %% ../nbs/52_trace.ipynb #bool
 @patch
 def __bool__(self: Term):
     "So that a rule can ask `if`."
@@ -112,6 +115,7 @@ def format_index(index: Any) -> str:
     "An index as one types it; long and empty arrays are called a mask, or indices."
     return ', '.join(map(_format_part, index if isinstance(index, tuple) else (index,)))
 
+# %% ../nbs/52_trace.ipynb #format-part
 def _format_part(i):
     "One part of an index."
     if isinstance(i, slice):
@@ -122,6 +126,7 @@ def _format_part(i):
     if np.size(i) and len(text) < 20: return text
     return 'mask' if np.asarray(i).dtype == bool else 'indices'
 
+# %% ../nbs/52_trace.ipynb #getitem
 @patch
 def __getitem__(self: Term, index):
     "A part of the value."
@@ -144,6 +149,7 @@ class Trace(NamedTuple):
     figures: str | None
     value: Any
 
+# %% ../nbs/52_trace.ipynb #trace-function
 def _trace(function, f, names, values, inputs=(), outputs=()):
     "Run a function of `f` on terms; `None` if it wants something that a term is not."
     try:
@@ -171,6 +177,7 @@ def parameter_names(function: Any, count: int) -> list[str]:
         names += [f'{star}{i}' for i in range(count - len(names))]
     return names if len(names) == count else _numbered('x', count)
 
+# %% ../nbs/52_trace.ipynb #numbered
 def _numbered(name, count):
     "`x`, or `x0`, `x1`, ..."
     return [name] if count == 1 else [f'{name}{i}' for i in range(count)]
@@ -202,6 +209,7 @@ def _trace_backward(f, i, names, gys):
         found = _trace(way, f, names[:n], gys, terms[n:k], terms[k:])
         if found: return found._replace(figures=None)
 
+# %% ../nbs/52_trace.ipynb #follow
 def _part(gxs, i, kind):
     "The gradient for input `i` among those that a `backward` has returned."
     return gxs if isinstance(gxs, kind) else gxs[i]
@@ -251,28 +259,29 @@ def input_gradients(f: Function, gys: list) -> list:
     gxs = gxs if isinstance(gxs, (tuple, list)) else [gxs]
     return [unwrap(gx) for gx in gxs]
 
-# %% ../nbs/52_trace.ipynb #is-repeatable
-def _is_repeatable(forward, f):
-    "Does a `forward` use only NumPy, this package and plain options, so that it may run again?"
-    code = getattr(forward, '__code__', None)
-    if code is None or code.co_freevars: return False
-    if any([inspect.iscode(c) for c in code.co_consts]): return False  # a function in it
-    return all([_is_harmless(name, forward.__globals__, f) for name in code.co_names])
+# %% ../nbs/52_trace.ipynb #is-plain
+def _is_plain(thing):
+    "A number, a text, an array, or something of NumPy or this package; no other module."
+    data = bool, int, float, str, tuple, np.ndarray, np.generic, np.ufunc, type(None)
+    home = getattr(thing, '__module__', None) or ''
+    builtin = isinstance(thing, type) and home == 'builtins'
+    ours = home == 'numpy' or home.startswith('dezero.')
+    return thing is np or isinstance(thing, data) or builtin or ours
 
+# %% ../nbs/52_trace.ipynb #is-repeatable
 def _is_harmless(name, space, f):
-    "Is what this name may mean data, or from NumPy or this package?"
+    "Is what a name may mean data, or from NumPy or this package?"
     if name not in space and hasattr(np.ndarray, name): return True
     for place in (space, vars(builtins)):
         if name in place: return _is_plain(place[name])
     return _is_plain(getattr(f, name, getattr(np, name, inspect)))
 
-def _is_plain(thing):
-    "A number, a text, an array, or something of NumPy or this package; no other module."
-    data = bool, int, float, str, tuple, np.ndarray, np.generic, np.ufunc, type(None)
-    home = getattr(thing, '__module__', None) or ''
-    kind = isinstance(thing, type) and home == 'builtins'
-    return thing is np or isinstance(thing, data) or kind or home == 'numpy' \
-        or home.startswith('dezero.')
+def _is_repeatable(forward, f):
+    "Does a `forward` use only what is harmless, so that it may run again?"
+    code = getattr(forward, '__code__', None)
+    if code is None or code.co_freevars: return False
+    if any([inspect.iscode(c) for c in code.co_consts]): return False  # a function in it
+    return all([_is_harmless(name, forward.__globals__, f) for name in code.co_names])
 
 # %% ../nbs/52_trace.ipynb #trace-forward
 def trace_forward(f: Function, names: list[str]) -> Trace | None:

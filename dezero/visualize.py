@@ -42,6 +42,7 @@ def render_dot(dot: str, kind: str = 'svg') -> bytes:
         except RuntimeError as error: complaints.append(f'{name} {error}')
     raise RuntimeError(_what_to_install(dot, kind, complaints))
 
+# %% ../nbs/04_visualize.ipynb #run-renderer
 def _run_renderer(name, dot, kind):
     "What one renderer makes of DOT text; a `RuntimeError` with what it complains about."
     from subprocess import TimeoutExpired, run
@@ -107,6 +108,7 @@ def _dot_func(f, ids=None):
                     *[f'{me} -> v{i}\n' for i in outputs]])
 
 # %% ../nbs/04_visualize.ipynb #dot-text
+#: what stands before the nodes: settings for all of them
 _HEAD = '''digraph g {
 graph [ranksep=0.25, nodesep=0.15, pad=0.15, nslimit=1, nslimit1=1]
 node [fontname=Helvetica, fontsize=12, width=0.5, height=0.3, margin="0.12,0.04"]
@@ -123,6 +125,7 @@ def _dot_text(output, functions, verbose, rest=0):
         lines += _dot_note(rest, [ids[v] for v in ends])
     return ''.join([_HEAD, *lines, '}'])
 
+# %% ../nbs/04_visualize.ipynb #dot-note
 def _dot_note(rest, ids):
     "The lines of DOT that say what is missing, with arrows to where it would be."
     text = f"{rest} more functions, see them with\\nplot_dot_graph(..., to_file='y.svg')"
