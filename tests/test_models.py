@@ -8,7 +8,7 @@ import dezero.layers as L
 from dezero import Config, Parameter, Variable, no_grad
 from dezero.layers import Layer
 from dezero.models import MLP, Model, Sequential, summary
-from dezero.models.base import Row, Summary
+from dezero.models.base import Row, Summary, full_names
 
 
 def names(model):
@@ -305,3 +305,12 @@ def test_numbers_of_bytes(says):
     for memory in (count, count * 0.9996):
         *_, total = Summary([Row("", "Layer", "-", 0, memory)]).lines()
         assert total[-1] == says
+
+
+def test_full_names_are_lent_for_a_block():
+    model = MLP((2, 1))
+    before = [param.name for param in model.params()]
+    with pytest.raises(ZeroDivisionError), full_names(model):
+        assert [param.name for param in model.params()] == names(model)
+        raise ZeroDivisionError
+    assert [param.name for param in model.params()] == before == ["W", "b"] * 2
