@@ -19,11 +19,13 @@ if TYPE_CHECKING:
         download,
         environment,
         files,
+        formats,
         functions_conv,
         gradcheck,
         layers,
         models,
         optimizers,
+        progress,
         published,
         training,
         transforms,
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero": "anomaly callbacks core_simple dataloaders datasets download environment files"
-                  " functions_conv gradcheck layers models optimizers published training"
-                  " transforms utils",
+                  " formats functions_conv gradcheck layers models optimizers progress published"
+                  " training transforms utils",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
         "dezero.layers": "Layer",
@@ -54,7 +56,7 @@ __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "Layer", "Model", "Parameter", "SeqDataLoader",
     "Variable", "__version__", "anomaly", "as_array", "as_variable", "backprop", "callbacks",
     "config", "core", "core_simple", "dataloaders", "datasets", "download", "environment", "files",
-    "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy",
-    "models", "no_grad", "numdiff", "operators", "optimizers", "published", "setup_variable", "test_mode",
-    "training", "transforms", "using_config", "utils", "visualize",
+    "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
+    "lazy", "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
+    "setup_variable", "test_mode", "training", "transforms", "using_config", "utils", "visualize",
 ]  # fmt: skip

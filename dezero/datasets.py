@@ -19,7 +19,7 @@ from .core import patch
 from .download import cached_path, get_file, url_file_name
 from .files import load_arrays, save_arrays
 from .formats import read_idx, read_pickled_arrays, read_tar
-from .transforms import Compose, Flatten, Normalize, usable
+from .transforms import Compose, Flatten, Normalize, check_transform
 
 # %% ../nbs/15_datasets.ipynb #get-spiral
 def is_train(train):
@@ -60,8 +60,8 @@ class Dataset:
 
     def __init__(self, train=True, transform=None, target_transform=None):
         self.train = is_train(train)
-        self.transform = same if transform is None else usable(transform)
-        self.target_transform = same if target_transform is None else usable(target_transform)
+        self.transform = same if transform is None else check_transform(transform)
+        self.target_transform = same if target_transform is None else check_transform(target_transform)
         self.prepare()
         if self.data is None: return  # then the class has its own __getitem__
         lengths = [len(values) for values, _ in self.fields() if values is not None]
