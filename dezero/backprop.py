@@ -388,23 +388,3 @@ def unchain_backward(self: Variable) -> None:
     behind = [x for y in toposort(self) for x in y._creator.inputs if x._creator is not None]
     for x in behind: x.unchain()
     if behind: self._detached = 'unchain_backward() has let go of it'
-
-# %% ../nbs/02_backprop.ipynb #compat
-def slot(x): return x
-def slots_made(f): return outputs_of(f)
-def collect(f, take):
-    if f._several: return output_gradients(f, take)
-    gy = take(f.outputs[0](), None)
-    return None if gy is None else [gy]
-def pairs_of(f, gys, create_graph=False):
-    for i, x in enumerate(f.inputs):
-        grads = {}
-        gy = list(gys) if f._several else gys[0]
-        one = as_variable(0.0)
-        f._pullback(gy, grads, create_graph)
-        if x in grads: yield x, grads[x]
-Function.gradients = pairs_of
-Function.birth = property(lambda f: f._order)
-Function.ys = property(lambda f: f._results)
-Function.has_backward = property(lambda f: type(f)._pullback is book_pullback)
-Variable.unlinked = property(lambda x: x._detached)

@@ -360,11 +360,11 @@ def recording(fig):
     fig.text(346, 144, "remember", "accent", 15, "start")
 
 
-@figure(560, 226, """Left: x0, which holds 2.0, and x1, which holds 3.0, go into Mul, which makes y.
-    Right: the note in y, a slip with five lines. Birth is 7, output is 0, function is Mul,
-    inputs are x0 and x1, operands are 2.0 and 3.0.""")
-def note(fig):
-    """The note in a Variable: when it was made, by what, and from what"""
+@figure(560, 226, """Left: x0, which holds 2.0, and x1, which holds 3.0, go into Mul, which makes
+    y, 6.0. Right: the record that Mul is, a slip with three lines. Inputs are x0 and x1, operands
+    are 2.0 and 3.0, order is 7. The link from y to Mul is its creator.""")
+def record(fig):
+    """One function object is the record of one call: who went in, with which arrays, and when"""
     mul, y = fig.fun(142, 104, "Mul", 56), fig.var(236, 104, "y")
     for height, label, value in ((52, "x_0", "2.0"), (156, "x_1", "3.0")):
         x = fig.var(46, height, label)
@@ -372,16 +372,18 @@ def note(fig):
         fig.text(46, height - 34 if height < 104 else height + 34, value, "soft", 15)
     fig.link(mul, y)
     fig.text(236, 138, "6.0", "soft", 15)
-    fig.path("M262 104H306", "accent", 1.75, dash=True)
-    left, top, row = 308, 24, 32
-    lines = [("birth", "7"), ("output", "0"), ("function", "Mul"),
-             ("inputs", "($x_0$, $x_1$)"), ("operands", "(2.0, 3.0)")]
-    fig.rect(left, top, 228, row * len(lines) + 16, "paper", "accent", radius=8, stroke_width=1.5)
+    fig.arrow((226, 82), (158, 80), "accent", bend=-12, width=2.2)
+    fig.text(192, 52, "creator", "accent", 15)
+    left, top, row = 318, 52, 34
+    lines = [("inputs", "($x_0$, $x_1$)"), ("operands", "(2.0, 3.0)"), ("order", "7")]
+    height = row * len(lines) + 16
+    fig.path(f"M142 126V196H300V{top + height / 2}H{left - 2}", "accent", 1.75, dash=True)
+    fig.rect(left, top, 218, height, "paper", "accent", radius=8, stroke_width=1.5)
     for i, (name, value) in enumerate(lines):
         middle = top + 8 + row * (i + 0.5)
         fig.text(left + 16, middle, name, "soft", 15, "start")
-        fig.text(left + 108, middle, value, "ink", 18, "start")
-    fig.text(left + 114, 212, "`y.note`", "accent", 16)
+        fig.text(left + 100, middle, value, "ink", 18, "start")
+    fig.text(left + 109, 192, "the record of this call", "accent", 16)
 
 
 @figure(520, 190, """Left: Add takes two Variables, x0 and x1, and returns y. Right: Modf takes
@@ -620,8 +622,8 @@ def accumulate(fig):
 
 
 @figure(540, 452, """x, Square, a, then two branches Square to b and Square to c, joined by Add to
-    y, at x = 2. The functions carry their birth numbers 0, 1, 2, 3. A stack walks 3, 2, 0: a has
-    only half of its gradient, 8 instead of 16, and x gets 32 instead of 64. In birth order the
+    y, at x = 2. The functions carry the numbers of their calls, 0, 1, 2, 3. A stack walks 3, 2, 0: a has
+    only half of its gradient, 8 instead of 16, and x gets 32 instead of 64. In the order of the calls the
     walk is 3, 2, 1, 0: a has 16 and x gets 64.""")
 def branches(fig):
     """Branches: the walk must wait until every branch has arrived"""
@@ -634,14 +636,14 @@ def branches(fig):
         rows = (y, y, y, y - 40, y - 40, y, y, y + 40, y + 40)
         xs = (*cols, cols[3], cols[4])
         labels = ("x", "Square", "a", "Square", "b", "Add", "y", "Square", "c")
-        births = {1: 0, 3: 1, 7: 2, 5: 3}
-        nodes = [fig.fun(x, r, s, 68 if s == "Square" else 52) if i in births else
+        calls = {1: 0, 3: 1, 7: 2, 5: 3}
+        nodes = [fig.fun(x, r, s, 68 if s == "Square" else 52) if i in calls else
                  fig.var(x, r, s, 22, 19) for i, (x, r, s) in enumerate(zip(xs, rows, labels))]
-        for i, birth in births.items():
-            fig.badge(xs[i] + nodes[i].rx - 4, rows[i] - 20, str(birth), "fun-ink")
+        for i, number in calls.items():
+            fig.badge(xs[i] + nodes[i].rx - 4, rows[i] - 20, str(number), "fun-ink")
         for i, j in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (2, 7), (7, 8), (8, 5), (5, 6)):
-            function = i if i in births else j
-            if births[function] in walked:
+            function = i if i in calls else j
+            if calls[function] in walked:
                 fig.link(nodes[j], nodes[i], "grad", width=2.2)
             else:
                 fig.link(nodes[i], nodes[j])
@@ -653,8 +655,44 @@ def branches(fig):
     frame(130, f"a stack walks 3, 2, 0: $x$ gets {early} too early", (3, 2, 0),
           f"{half} of {2 * half}", early)
     fig.path("M24 224H516", "line", 1, dash=True)
-    frame(356, f"birth order walks 3, 2, 1, 0: $x$ gets {right}", (3, 2, 1, 0),
+    frame(356, f"the last call first, 3, 2, 1, 0: $x$ gets {right}", (3, 2, 1, 0),
           f"{half}+{half}={2 * half}", right)
+
+
+@figure(560, 330, """The fork x, Square, a, then two Squares to b and c, Add, y, at x = 2; beside it
+    the dictionary of the walk in five rows. At the start y waits with 1. After Add, b and c wait
+    with 1 each. After one Square c and a, with 8. After the other a alone, with 8 + 8 = 16. After
+    the first Square x is left, with 64.""")
+def waiting(fig):
+    """What waits in the dictionary during a walk: taken out at its turn, added to where it goes"""
+    x = 2
+    a = x * x
+    half, right = 2 * a, 2 * 2 * a * 2 * x
+    cols, y = [46, 122, 198, 274, 350, 426, 502], 76
+    rows = {3: y - 34, 4: y - 34, 7: y + 34, 8: y + 34}
+    labels = ("x", "Square", "a", "Square", "b", "Add", "y", "Square", "c")
+    xs = (*cols, cols[3], cols[4])
+    nodes = [fig.fun(xs[i], rows.get(i, y), s, 66 if s == "Square" else 50)
+             if s in ("Square", "Add") else fig.var(xs[i], rows.get(i, y), s, 21, 18)
+             for i, s in enumerate(labels)]
+    for i, j in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (2, 7), (7, 8), (8, 5), (5, 6)):
+        fig.link(nodes[j], nodes[i], "grad", width=2)
+    steps = [("start", ["y: 1"]), ("after Add", ["b: 1", "c: 1"]),
+             ("after a Square", ["b: 1", f"a: {half}"]),
+             ("after a Square", [f"a: {half} + {half} = {2 * half}"]),
+             ("after Square", [f"x: {right}"])]
+    for i, (when, waits) in enumerate(steps):
+        middle = 156 + 36 * i
+        fig.text(34, middle, when, "soft", 16, "start")
+        left = 184
+        for words in waits:
+            width = 26 + 9 * len(words)
+            last = i == len(steps) - 1
+            fig.rect(left, middle - 14, width, 28, "paper", "grad" if last else "line", radius=6,
+                     stroke_width=1.5)
+            name, value = words.split(": ")
+            fig.text(left + width / 2, middle, f"${name}$: {value}", "grad" if last else "ink", 16)
+            left += width + 14
 
 
 @figure(480, 254, """Forward a row of shape (1, 3) is stretched to shape (2, 3): the row is used
@@ -700,6 +738,43 @@ def unchain(fig):
     for i in (3, 1):
         fig.path(f"M{num(nodes[i].left[0] - 3)} {y}H{num(nodes[i - 1].right[0] + 3)}", "line",
                  dash=True)
+
+
+# ---------------------------------------------------------------- chapter 03: operators
+
+@figure(560, 236, """Three panels. Add hands the gradient gy to both inputs as it is. Mul hands each
+    input gy times the other input. Neg hands on minus gy.""")
+def arithmetic(fig):
+    """What the gradient becomes on its way through a sum, a product and a change of sign"""
+    panels = [(20, "Add", ["x_0", "x_1"], ["$g_y$", "$g_y$"]),
+              (206, "Mul", ["x_0", "x_1"], ["$g_y x_1$", "$g_y x_0$"]),
+              (392, "Neg", ["x"], ["$-g_y$"])]
+    for left, name, ins, gradients in panels:
+        fun, y = fig.fun(left + 88, 112, name, 52), 112
+        fig.arrow((left + 148, y), (fun.x + 26, y), "grad", width=2.2)
+        fig.text(left + 140, y - 18, "$g_y$", "grad", 17)
+        for i, (label, gradient) in enumerate(zip(ins, gradients)):
+            side = 0 if len(ins) == 1 else 2 * i - 1
+            node = fig.var(left + 20, y + 56 * side, label)
+            fig.link(fun, node, "grad", width=2.2)
+            fig.text(left + 30, y + (92 if side >= 0 else -92) if side else y + 40, gradient,
+                     "grad", 17)
+        if left < 380:
+            fig.path(f"M{left + 168} 20V216", "line", 1, dash=True)
+
+
+@figure(560, 168, """Python sees 2.0 - x. First it asks 2.0, with __sub__: it does not know Variables
+    and gives up. Then it asks x, with __rsub__, which computes sub(2.0, x).""")
+def reflected(fig):
+    """Who is asked first in 2.0 - x, and who answers"""
+    fig.text(24, 40, "`2.0 - x`", "ink", 20, "start", bold=True)
+    for left, owner, method, answer, ink in (
+            (24, "2.0", "`2.0.__sub__(x)`", "gives up: what is a Variable?", "soft"),
+            (300, "x", "`x.__rsub__(2.0)`", "`sub(2.0, x)`, a Variable", "accent")):
+        fig.rect(left, 68, 236, 76, "paper", ink, radius=8, stroke_width=1.5)
+        fig.text(left + 118, 92, method, "ink", 17)
+        fig.text(left + 118, 120, answer, ink, 15)
+    fig.arrow((260, 106), (300, 106), "accent", width=2.2)
 
 
 # ---------------------------------------------------------------- chapter 10: networks
