@@ -156,19 +156,20 @@ def later_methods(chapter, cls, target):
 
 
 def variable_members(app):
-    """What a Variable can do: for each public name and operator its chapter, and the entry that
-    tells it there."""
-    core = next(chapter for chapter in app.chapters if chapter.module == "dezero.core")
-    cls = find("dezero.core", "Variable")
-    found = {name: (core, f"{VARIABLE}.{name}") for name in own_methods(cls, VARIABLE, {})}
-    for chapter in app.chapters:
-        later = later_methods(chapter, cls, VARIABLE)
-        found |= {name: (chapter, full) for name, full in later}
-    return {
-        name: place
-        for name, place in found.items()
-        if not name.startswith("_") or name in OPERATORS
-    }
+    """What a Variable can do: for each public name and operator the chapter that tells it, and the
+    name that it has there. A function bound as a method may have another one, or a private one."""
+    chapters, found = {chapter.module: chapter for chapter in app.chapters}, {}
+    for name, member in vars(find("dezero.core", "Variable")).items():
+        plain = plain_function(member)
+        chapter = chapters.get(getattr(plain, "__module__", ""))
+        if chapter and (not name.startswith("_") or name in OPERATORS):
+            names = [each for each in chapter.names if same(chapter.module, each, plain)]
+            found[name] = chapter, names[0] if names else plain.__name__
+    return found
+
+
+def same(module, name, function):
+    return plain_function(find(module, name)) is function
 
 
 def on_variable_page(full):
@@ -224,15 +225,14 @@ class ApiModule(Listing):
 
     def about_variable(self, chapter):
         """A line that leads to what this chapter adds to Variable."""
-        added = {
-            name: full_name("dezero.core", f"Variable.{name}")
+        added = [
+            f":py:obj:`{name} <{VARIABLE}.{name}>`"
             for name, (home, _) in self.env.app.variable.items()
             if home is chapter and not name.startswith("_")
-        }
+        ]
         if chapter.module == "dezero.core":
             return note(f":py:obj:`Variable <{VARIABLE}>` has a page of its own.")
-        links = [f":py:obj:`{name} <{full}>`" for name, full in added.items()]
-        return note(f"Adds to Variable: {', '.join(links)}.") if links else []
+        return note(f"Adds to Variable: {', '.join(added)}.") if added else []
 
 
 class ApiVariable(Listing):
@@ -247,15 +247,16 @@ class ApiVariable(Listing):
         if self.group == "about":
             return ["```{eval-rst}", *entry("dezero.core", "Variable", told), "```"]
         members = {
-            name: (chapter, full)
-            for name, (chapter, full) in app.variable.items()
-            if group_of(chapter.module) == self.group
+            name: place
+            for name, place in app.variable.items()
+            if group_of(place[0].module) == self.group
         }
         lines = ["| you write | what it gives |", "|---|---|"]
-        for name, (_, full) in members.items():
+        for name, (chapter, there) in members.items():
             if name in OPERATORS:
                 summary = in_a_row(inspect.getdoc(find("dezero.core", f"Variable.{name}")) or "")
-                link = "" if full.startswith(VARIABLE) else f" {{py:obj}}`→ <{full}>`"
+                has_entry = there in chapter.names and "." not in there
+                link = f" {{py:obj}}`→ <{chapter.module}.{there}>`" if has_entry else ""
                 lines.append(f"| `{OPERATORS[name]}` | {summary}{link} |")
         lines = [*lines, ""] if len(lines) > 2 else []
         lines += ["```{eval-rst}"]
@@ -361,21 +362,19 @@ def note(text):
 
 def finish_signatures(app, doctree):
     """Say beside each signature where it was defined, and where the text of its methods is."""
-    told = app.homes
-    methods = {f"{VARIABLE}.{name}": place for name, place in app.variable.items()}
     for signature in doctree.findall(addnodes.desc_signature):
         full = f"{signature.get('module')}.{signature.get('fullname')}"
-        if full in methods and full not in told:  # a function of a later chapter is this method
-            chapter, place = methods[full]
-            full = place if place in told else full
-        if full not in told:
+        last = full.rsplit(".", 1)[-1]
+        if full == f"{VARIABLE}.{last}":
+            chapter, name = app.variable[last]
+        elif full in app.homes:
+            chapter, name = app.homes[full]
+        else:
             continue
-        chapter, name = told[full]
         text = f"defined in chapter {chapter.number}"
         link = to_cell(app.env.docname, chapter, name, text)
         signature += nodes.inline("", "", link, classes=["defined-in"])
-        if name in chapter.inner or "." in name or chapter.module != signature.get("module"):
-            signature["module"], signature["fullname"] = chapter.module, name
+        signature["module"], signature["fullname"] = chapter.module, name
         if name in chapter.inner or "." in name:
             signature["ids"] += {f"{chapter.module}.{name}"} - set(signature["ids"])
 

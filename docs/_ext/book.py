@@ -125,10 +125,13 @@ def dress_cells(app, doctree):
 
 
 def keep_columns(app, doctree):
-    """Mark what was printed in columns: its lines must not be broken on a narrow screen."""
+    """Mark outputs by how their lines may break on a narrow screen: not, in what was printed in
+    columns; anywhere, in a result of one line."""
     for block in doctree.findall(nodes.literal_block):
         if "stream" in block["classes"] and COLUMNS.search(block.astext()):
             block["classes"].append("columns")
+        if "text_plain" in block["classes"] and "\n" not in block.astext().strip():
+            block["classes"].append("one-line")
 
 
 def keep_punctuation(app, doctree):

@@ -21,14 +21,27 @@ var Scorer = {
 const BESIDE = ".headerlink, .viewcode-link, .defined-in, .export-label, .dz-replay, svg, script, style";
 
 // The text below a heading or a signature, without gluing the end of one block to the next.
-const summaryText = (html, anchor) => {
+const textOf = (html, anchor) => {
   const page = new DOMParser().parseFromString(html, "text/html");
   page.querySelectorAll(BESIDE).forEach((each) => each.remove());
   const blocks = "p, li, td, th, dt, dd, pre, div, section, summary, h1, h2, h3, h4, br";
   page.querySelectorAll(blocks).forEach((each) => each.after(" "));
-  const found = anchor && page.getElementById(decodeURIComponent(anchor.slice(1)));
+  const found = anchor ? page.getElementById(decodeURIComponent(anchor.slice(1))) : null;
   const said = found?.closest("dt")?.nextElementSibling?.querySelector("p") ?? found;
-  return (said ?? page.querySelector('[role="main"]')).textContent.replace(/\s+/g, " ");
+  return (said ?? page.querySelector('[role="main"]')).textContent.replace(/\s+/g, " ").trim();
+};
+
+// Some words before the first of those that were looked for, and some behind it.
+const summaryOf = (html, words, anchor) => {
+  const text = textOf(html, anchor);
+  const places = [...words].map((word) => text.toLowerCase().indexOf(word.toLowerCase()));
+  const start = Math.max(Math.max(...places) - 120, 0);
+  const end = start + 240;
+  const summary = document.createElement("p");
+  summary.classList.add("context");
+  const cut = text.slice(start ? text.indexOf(" ", start) + 1 : 0, end);
+  summary.textContent = (start ? "… " : "") + cut + (end < text.length ? "…" : "");
+  return summary;
 };
 
 // A name is summed up by the first paragraph of its docstring, where pages may be fetched.
@@ -39,6 +52,6 @@ const nameSearch = (search) => (...terms) =>
   });
 
 addEventListener("DOMContentLoaded", () => {
-  Search.htmlToText = summaryText;
+  Search.makeSearchSummary = summaryOf;
   Search.performObjectSearch = nameSearch(Search.performObjectSearch);
 }, true);
