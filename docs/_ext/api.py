@@ -161,7 +161,7 @@ def variable_members(app):
     chapters, found = {chapter.module: chapter for chapter in app.chapters}, {}
     for name, member in vars(find("dezero.core", "Variable")).items():
         plain = plain_function(member)
-        chapter = chapters.get(getattr(plain, "__module__", ""))
+        chapter = inspect.isfunction(plain) and chapters.get(plain.__module__)
         if chapter and (not name.startswith("_") or name in OPERATORS):
             names = [each for each in chapter.names if same(chapter.module, each, plain)]
             found[name] = chapter, names[0] if names else plain.__name__
