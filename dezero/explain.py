@@ -98,7 +98,7 @@ def _format_call(f, operands):
     if name == 'Neg': return f'-{operands[0]}'
     if name == 'Pow': return f'{operands[0]} ** {_operand(f.c)}'
     if name == 'Einsum': return f'einsum({", ".join([repr(f.subscripts), *operands])})'
-    if name == 'GetItem': return f'{operands[0]}[{format_index(f.index_)}]'
+    if name == 'GetItem': return f'{operands[0]}[{format_index(f.index)}]'
     return f'{name}({", ".join([*operands, *_options(f)])})'
 
 # %% ../nbs/53_explain.ipynb #options

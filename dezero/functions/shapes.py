@@ -108,9 +108,9 @@ add_methods(ravel=ravel, flatten=ravel)
 # %% ../../nbs/07_shapes.ipynb #getitem
 class GetItem(Function):
     "`x[index]` for any index that NumPy knows. Book step 47."
-    def __init__(self, index): self.index_ = index
-    def forward(self, x): return x[self.index_]
-    def gx(self, gy, x): return apply(PutItem(self.index_, x.shape), gy)
+    def __init__(self, index): self.index = index
+    def forward(self, x): return x[self.index]
+    def gx(self, gy, x): return apply(PutItem(self.index, x.shape), gy)
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #getitem-function
@@ -135,14 +135,14 @@ def is_mask(index: Any) -> bool:
 # %% ../../nbs/07_shapes.ipynb #putitem
 class PutItem(Function):
     "An array of zeros with `gy` added at `index`: the gradient of `GetItem`."
-    def __init__(self, index, shape): self.index_, self.shape = index, shape
+    def __init__(self, index, shape): self.index, self.shape = index, shape
     def forward(self, gy):
         xp = array_module(gy)
         gx = xp.zeros(self.shape, gy.dtype)
-        if is_basic(self.index_) or is_mask(self.index_): gx[self.index_] = gy
-        else: xp.add.at(gx, self.index_, gy)
+        if is_basic(self.index) or is_mask(self.index): gx[self.index] = gy
+        else: xp.add.at(gx, self.index, gy)
         return gx
-    def ggy(self, ggx, gy): return apply(GetItem(self.index_), ggx)
+    def ggy(self, ggx, gy): return apply(GetItem(self.index), ggx)
     rules = ggy,
 
 # %% ../../nbs/07_shapes.ipynb #iter
@@ -178,7 +178,7 @@ class Split(Function):
     def backward(self, *gys): return concat(gys, self.axis)
 
 # %% ../../nbs/07_shapes.ipynb #split-function
-def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> list[Variable]:
+def split(x: Any, parts: Any, axis: int = 0) -> list[Variable]:
     "A list of parts of `x`: `parts` equal ones, or cut at a list of places."
     ys = Split(parts, axis)(x)
     return ys if isinstance(ys, list) else [ys]
@@ -200,7 +200,7 @@ def stack(xs: Any, axis: int = 0) -> Variable:
 # %% ../../nbs/07_shapes.ipynb #pad
 class Pad(Function):
     "`x` with a border of one value."
-    def __init__(self, pad_width, value=0):
+    def __init__(self, pad_width, value: float = 0):
         self.pad_width, self.value = pad_width, value
     def forward(self, x): return np.pad(x, self.pad_width, constant_values=self.value)
     def gx(self, gy, x):
@@ -230,7 +230,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Variable:
 _MOVED = 'the elements only change places'
 
 def _words_of_index(f):
-    if is_basic(f.index_):
+    if is_basic(f.index):
         return 'zeros, {gy} put in at the index', 'what was not taken does not count'
     return 'zeros, {gy} added at the index', 'what was taken twice gets two gradients'
 
