@@ -143,12 +143,11 @@ def _forward_lines(f, ys):
 def _rule_text(f, i, names, gys, gx, made):
     "The rule for input `i`, in names and in numbers, and what it gave before it was summed."
     traced = trace_gradient(f, i, names, gys, gx)
-    told = traced and len(traced.text) < 160
-    if told and 'self.' not in traced.text: return traced
-    words, value = words_for(f, i, names, made), traced.value if traced else gx
-    if words: return words[0], None, value
-    if told: return traced
-    return _format_rule_call(f, i, names, len(gys)), None, value
+    value = traced.value if traced else gx
+    if traced and len(traced.text) >= 160: traced = None
+    if traced and 'self.' not in traced.text: return traced
+    if words := words_for(f, i, names, made): return words[0], None, value
+    return traced or (_format_rule_call(f, i, names, len(gys)), None, value)
 
 # %% ../nbs/54_replay.ipynb #format-rule-call
 def _format_rule_call(f, i, names, gys):
@@ -437,7 +436,8 @@ def _frame(wide, tall, parts, words, hint):
     more = '<g class="tag"><rect rx="4"/><text/></g><circle class="ball" r="5"/>'
     if hint:
         wide, tall, name = max(wide, 7.3 * _columns(hint) + 24), tall + 20, ''  # a Picture has one
-        size = f'xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{tall:.0f}" '
+        size = (f'xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{tall:.0f}" '
+                'style="color-scheme: light; background: white" ')
         more = (f'<text x="-2" y="{tall - 24:.0f}" style="text-anchor:start">{escape(hint)}</text>'
                 f'<style>{read_asset("drawing.css")}</style>')
     return round(wide), (f'<svg class="dz-drawing" {size}viewBox="-12 -12 {wide:.0f} {tall:.0f}" '
