@@ -20,7 +20,7 @@ from dezero.context import (
     check_positive,
     describe,
 )
-from .core import Parameter, Variable, as_variable, patch
+from .core import Parameter, Variable, array_module, as_variable, patch
 
 # %% ../nbs/14_optimizers.ipynb #optimizer
 class Optimizer:
@@ -83,11 +83,12 @@ def update_rule(self: Optimizer, p: np.ndarray, g: np.ndarray, *kept_and_numbers
 def memory(self: Optimizer, param: Parameter) -> tuple:
     "The arrays kept for a parameter, in the order of `keeps`; zeros at first."
     shape, dtype, kept = param.shape, _working_dtype(param.dtype), self.kept.get(param)
-    if kept is None: block = np.zeros((len(self.keeps), *shape), dtype)
+    xp = array_module(param.data)
+    if kept is None: block = xp.zeros((len(self.keeps), *shape), dtype)
     elif kept[0].shape != shape:
         raise ValueError(f'the parameter {describe(param)} is not the one that '
                          f'{type(self).__name__} knows: what it keeps is {kept[0].shape}')
-    elif kept[0].dtype != dtype: block = np.stack(kept).astype(dtype)  # the model was cast
+    elif kept[0].dtype != dtype: block = xp.stack(kept).astype(dtype)  # the model was cast
     else: return kept
     self.kept[param] = _unstack(block)
     return self.kept[param]
@@ -121,7 +122,8 @@ def _apply_rule(optimizer, params):
         data, arrays = param.data, (param.data, param.grad.data)
         if optimizer.keeps: arrays += optimizer.memory(param)
         if data.dtype is not dtype:
-            dtype, scalars = data.dtype, [np.array(n, _working_dtype(data.dtype)) for n in numbers]
+            dtype, xp = data.dtype, array_module(data)
+            scalars = [xp.array(n, _working_dtype(dtype)) for n in numbers]
             rule = optimizer.update_rule if dtype.itemsize > 2 else _in_float32(optimizer)
         if data.size <= CHUNK: rule(*arrays, *scalars)
         else:
@@ -171,7 +173,7 @@ def _trainable(param):
         raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
     if grad.dtype != data.dtype or grad is param.grad:
         param.grad = Variable(grad.astype(data.dtype, copy=False))
-    if not data.flags.writeable: param.data = np.array(data)
+    if not data.flags.writeable: param.data = array_module(data).array(data)
     return param
 
 # %% ../nbs/14_optimizers.ipynb #sgd

@@ -992,10 +992,10 @@ def resume(fig):
 
 
 @figure(560, 348, """Above, four long arrays W, g, m and v lie in memory, and each of ten operations
-    takes whole arrays to the processor and back. Below, the arrays are cut into pieces. One
-    piece of each goes into the cache, all ten operations are done there, and it goes back.""")
-def in_pieces(fig):
-    """All operations on one piece, then the next piece"""
+    takes whole arrays to the processor and back. Below, the arrays are cut into chunks. One
+    chunk of each goes into the cache, all ten operations are done there, and it goes back.""")
+def in_chunks(fig):
+    """All operations on one chunk, then the next chunk"""
     left, width, right = 64, 262, 444
     for top, cuts, words in ((60, 1, "ten times"), (222, 6, "once")):
         for row, name in enumerate(["W", "g", "m", "v"]):
