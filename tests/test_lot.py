@@ -89,6 +89,7 @@ def small(tmp_path):
     edit(root, "dezero/__init__.py", '"""The package."""\n\nfrom dezero.core import box\n')
     for name in ("pyproject.toml", "settings.ini"):
         shutil.copy(ROOT / name, root)
+    notebooks.write(root / checks.PUBLIC, "# a comment\ncore: box\nnext:\n    twice\n")
     package.export(root, say=lambda *_: None)
     notebooks.write(root / readme.README, readme.readme(root))
     assert [complaint for check in CHECKS for complaint in check(root)] == []
@@ -228,6 +229,19 @@ FAULTS = [
     (
         lambda r: edit(r, "dezero/__init__.py", LATER.format("'dezero.next': 'twice more'")),
         "is a facade: it may import",
+    ),
+    # public names
+    (
+        lambda r: edit(r, checks.PUBLIC, "core: box\nnext: twice thrice\n"),
+        "dezero/next.py does not offer thrice, which tools/public.txt lists.",
+    ),
+    (
+        lambda r: edit(r, checks.PUBLIC, "core: box\n"),
+        "dezero/next.py offers twice: use `#| exporti`, or list it in tools/public.txt.",
+    ),
+    (
+        lambda r: edit(r, checks.PUBLIC, "core: box\nnext: twice\nlast: x\n"),
+        "tools/public.txt lists names of last, which is no module.",
     ),
     # README
     (lambda r: change(r, INDEX, 0, source="# New"), "README.md differs from what index.ipynb"),

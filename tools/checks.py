@@ -171,6 +171,40 @@ def module_clashes(root: Path = ROOT) -> list[str]:
     return found
 
 
+PUBLIC = "tools/public.txt"
+
+
+def unlisted_names(root: Path = ROOT) -> list[str]:
+    """What the modules offer (`__all__`) is what the list of public names says."""
+    listed, found = public_names(root), []
+    for path in python_files(root):
+        if path.suffix != ".py" or path.name == "__init__.py":
+            continue
+        name = dotted(path, root).removeprefix("dezero.")
+        where, offered = path.relative_to(root).as_posix(), offers(path)
+        wanted = listed.pop(name, set())
+        for extra in sorted(offered - wanted):
+            found.append(f"{where} offers {extra}: use `#| exporti`, or list it in {PUBLIC}.")
+        for missing in sorted(wanted - offered):
+            found.append(f"{where} does not offer {missing}, which {PUBLIC} lists.")
+    return found + [f"{PUBLIC} lists names of {name}, which is no module." for name in listed]
+
+
+def public_names(root: Path) -> dict[str, set[str]]:
+    """The list: the names of each module. A long entry goes on in indented lines."""
+    text = (root / PUBLIC).read_text(encoding="utf-8").replace("\n ", " ")
+    lines = [line.partition(":") for line in text.splitlines() if not line.startswith("#")]
+    return {name: set(names.split()) for name, _, names in lines if name}
+
+
+def offers(path: Path) -> set[str]:
+    """The names in `__all__` of a module."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
 WORKSHOP, OLD = "50", "70"  # where the workshop begins, and what serves old programs
 
 
@@ -457,6 +491,7 @@ CHECKS = [
     stale_export,
     module_clashes,
     upward_imports,
+    unlisted_names,
     stale_readme,
     second_homes,
 ]
