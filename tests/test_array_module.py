@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry import ENTRIES, tried
 
-from dezero import Variable, grad
+from dezero import Parameter, Variable, grad, optimizers
 
 
 class ndarray(np.ndarray):
@@ -62,3 +62,18 @@ def test_results_and_gradients_stay_in_the_module_of_the_operands(entry, cupy):
                 assert isinstance(gx.data, ndarray)
 
     check()
+
+
+@pytest.mark.parametrize("name", "SGD MomentumSGD AdaGrad RMSprop AdaDelta Adam AdamW".split())
+def test_what_an_optimizer_keeps_stays_in_the_module_of_the_parameter(name, cupy):
+    class Holder:
+        def __init__(self, *params):
+            self.params = lambda: params
+
+    for shape in [(2, 3), (300, 500)]:
+        param = Parameter(own(np.ones(shape)))
+        param.grad = Variable(own(np.ones(shape)))
+        optimizer = getattr(optimizers, name)().setup(Holder(param))
+        optimizer.update()
+        assert isinstance(param.data, ndarray) and (param.data < 1).all()
+        assert all(isinstance(array, ndarray) for array in optimizer.memory(param))
