@@ -14,7 +14,7 @@ import numpy as np
 
 from ..backprop import Cast, apply, grad_dtype
 from ..context import check_number, check_positive
-from ..core import Function, Variable, array_module, as_data, as_variable, unwrap
+from ..core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
     Softmax,
@@ -160,6 +160,7 @@ class SoftmaxCrossEntropy(Function):
 def _target_probabilities(t, x, ignore_index, label_smoothing):
     "The target as probabilities in the shape of `x`, divided by how many rows count."
     weight = 1 / max(math.prod(x.shape[:-1]), 1)
+    if isinstance(t, Constant): t = t.data
     if t.shape != x.shape: t, weight = _right_classes(t, x, ignore_index)
     elif np.any(t < 0): raise ValueError('a target in the shape of the scores holds '
                                          'probabilities, and one of them is negative')
@@ -167,8 +168,8 @@ def _target_probabilities(t, x, ignore_index, label_smoothing):
     return (t * (1 - label_smoothing) + label_smoothing / x.shape[-1]) * weight
 
 def _operand(x):
-    "A Variable as it is, anything else as an array."
-    return x if isinstance(x, Variable) else as_data(x)
+    "A Variable as it is, anything else as a Constant."
+    return x if isinstance(x, Variable) else Constant(x)
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy
 def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float = 0.0) -> Variable:
@@ -180,7 +181,7 @@ def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float
     """
     x, t = _operand(x), _operand(t)
     if not x.ndim: raise ValueError('scores need an axis for the classes, and x is a number')
-    if isinstance(t, Variable) and t.dtype.kind != 'f': t = t.data
+    if t.__class__ is not Constant and t.dtype.kind != 'f': t = Constant(t.data)
     if t.shape != x.shape and not label_smoothing: return SoftmaxCrossEntropy(ignore_index)(x, t)
     check_number('label_smoothing', label_smoothing, lambda n: 0 <= n <= 1, 'a share, from 0 to 1')
     target = _target_probabilities(t, x, ignore_index, label_smoothing)
