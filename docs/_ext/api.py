@@ -163,7 +163,8 @@ def variable_members(app):
         plain = plain_function(member)
         chapter = inspect.isfunction(plain) and chapters.get(plain.__module__)
         if chapter and (not name.startswith("_") or name in OPERATORS):
-            names = [each for each in chapter.names if same(chapter.module, each, plain)]
+            names = [*chapter.names, *chapter.inner]
+            names = [each for each in names if same(chapter.module, each, plain)]
             found[name] = chapter, names[0] if names else plain.__name__
     return found
 
@@ -220,7 +221,7 @@ class ApiModule(Listing):
         for name in names:
             full = full_name(chapter.module, name)
             is_inside = "." in name and full.rsplit(".", 2)[0] == chapter.module
-            if not is_inside and (names is chapter.inner or not on_variable_page(full)):
+            if not is_inside and not on_variable_page(full):
                 yield name
 
     def about_variable(self, chapter):
@@ -375,8 +376,7 @@ def finish_signatures(app, doctree):
         link = to_cell(app.env.docname, chapter, name, text)
         signature += nodes.inline("", "", link, classes=["defined-in"])
         signature["module"], signature["fullname"] = chapter.module, name
-        if name in chapter.inner or "." in name:
-            signature["ids"] += {f"{chapter.module}.{name}"} - set(signature["ids"])
+        signature["ids"] += {f"{chapter.module}.{name}"} - set(signature["ids"])
 
 
 def module_of(app, module, name):

@@ -192,7 +192,7 @@ def label(app, kind, module, names):
         full = api.full_name(module, name)
         if api.on_variable_page(full) and cells.is_operator(name):
             line += nodes.literal("", name)  # it stands in a table there
-        elif kind == "export":
+        elif kind == "export" or api.on_variable_page(full):
             line += reference(app, name, full)
         else:
             line += api.to_inner(app.env.docname, module, name)
