@@ -21,7 +21,6 @@ from dezero.backprop import Cast, SumTo
 from dezero.functions.shapes import PutItem, SwapAxes
 from dezero.operators import LogOrZero, power, rpower
 
-
 OLD = {"dezero.core_simple", "dezero.published"}  # names that old programs want
 
 
