@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .core import patch
-from .datasets import stacked
+from .datasets import stack_examples
 
 # %% ../nbs/16_dataloaders.ipynb #dataloader
 class DataLoader:
@@ -79,10 +79,10 @@ def fetch_batch(dataset, indices):
 def default_collate(examples):
     "A list of examples as a batch: of tuples or lists a tuple of arrays, else one array."
     fields = {len(x) if isinstance(x, (tuple, list)) else None for x in examples}
-    if fields == {None}: return stacked(examples)
+    if fields == {None}: return stack_examples(examples)
     if len(fields) > 1:
         raise ValueError('the examples have different numbers of fields: give a collate function')
-    return tuple(stacked(field) for field in zip(*examples))
+    return tuple(stack_examples(field) for field in zip(*examples))
 
 # %% ../nbs/16_dataloaders.ipynb #supports-gather
 def supports_gather(dataset):

@@ -35,9 +35,9 @@ from dezero.datasets import (
     Spiral,
     get_spiral,
     load_cache_npz,
-    mosaic,
+    make_grid,
     save_cache_npz,
-    stacked,
+    stack_examples,
 )
 from dezero.download import DownloadError
 from dezero.transforms import Compose, Normalize, ToFloat
@@ -183,11 +183,11 @@ def test_array_datasets_have_any_number_of_fields():
 
 def test_stacking_says_what_does_not_fit():
     with pytest.raises(ValueError, match=r"shapes \[\(2,\), \(3,\)\].*collate"):
-        stacked([np.zeros(2), np.zeros(3)])
+        stack_examples([np.zeros(2), np.zeros(3)])
     with pytest.raises(TypeError, match="dict.*collate"):
-        stacked([{}, {}])
-    assert stacked([None, None]) is None and stacked([]).shape == (0,)
-    assert stacked([np.float32(1), np.float32(2)]).dtype == np.float32
+        stack_examples([{}, {}])
+    assert stack_examples([None, None]) is None and stack_examples([]).shape == (0,)
+    assert stack_examples([np.float32(1), np.float32(2)]).dtype == np.float32
 
 
 # --- the book's numbers -------------------------------------------------------------------------
@@ -289,11 +289,11 @@ def test_digits_for_training_and_testing():
 
 def test_mosaic():
     images = np.arange(6 * 1 * 2 * 2).reshape(6, 1, 2, 2) + 1
-    sheet = mosaic(images, 2, 3)
+    sheet = make_grid(images, 2, 3)
     assert sheet.shape == (8, 12)
     assert sheet[1:3, 5:7].tolist() == [[5, 6], [7, 8]]  # the second image, in its frame
     assert sheet[5:7, 9:11].tolist() == [[21, 22], [23, 24]] and sheet.sum() == images.sum()
-    assert mosaic(np.ones((2, 3, 32, 32)), 1, 2).shape == (36, 72, 3)
+    assert make_grid(np.ones((2, 3, 32, 32)), 1, 2).shape == (36, 72, 3)
 
 
 def test_show_draws_and_can_show_every_image(monkeypatch):
