@@ -30,6 +30,11 @@ class Term(np.lib.mixins.NDArrayOperatorsMixin):
     def __getattr__(self, name): return _attribute(self, name)
     data = property(lambda self: self)  # a rule may take it for a Variable
 
+# %% ../nbs/52_trace.ipynb #parenthesize
+def parenthesize(term: Term, binding: float) -> str:
+    "The text of a term as a part of another one, in parentheses if it binds less tightly."
+    return term.text if term.binding >= binding else f'({term.text})'
+
 # %% ../nbs/52_trace.ipynb #signs
 #: how a ufunc is written, and how tightly its sign binds
 _SIGNS = {np.add: ('+', 1), np.subtract: ('-', 1), np.multiply: ('*', 2), np.true_divide: ('/', 2),
@@ -45,11 +50,6 @@ def _write_ufunc(ufunc, terms):
     if sign == '**' and terms[1].text == '1': return terms[0].text, terms[0].binding
     left = parenthesize(terms[0], binding + (sign == '**'))
     return f'{left} {sign} {parenthesize(terms[1], binding + 1)}', binding
-
-# %% ../nbs/52_trace.ipynb #parenthesize
-def parenthesize(term: Term, binding: float) -> str:
-    "The text of a term as a part of another one, in parentheses if it binds less tightly."
-    return term.text if term.binding >= binding else f'({term.text})'
 
 # %% ../nbs/52_trace.ipynb #format-number
 def format_number(value: Any, digits: int = 5) -> str:
