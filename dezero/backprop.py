@@ -37,7 +37,7 @@ def toposort(output: Variable) -> list[Variable]:
         todo += f.inputs
     return [found[order] for order in sorted(found, reverse=True)]
 
-def functions_behind(output: Variable) -> list[Function]:
+def functions_behind(output: Variable) -> list[Any]:
     "Every function that `output` depends on, the one that was called last first."
     return [y.creator for y in toposort(output)]
 
@@ -46,7 +46,7 @@ def functions_behind(output: Variable) -> list[Function]:
 @property
 def generation(self: Variable) -> int:
     "Length of the longest way back to a Variable without creator. Book step 16."
-    depth = {None: 0}
+    depth: dict[int | None, int] = {None: 0}
     for y in reversed(toposort(self)):
         before = [depth[call_number(x)] for x in y._creator.inputs]
         depth[call_number(y)] = 1 + max(before, default=0)

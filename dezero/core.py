@@ -50,12 +50,13 @@ def array_module(x: Any) -> Any:
 class Box:
     "What every step of a walk through the graph reads: the array, and who made it."
     __slots__ = 'data', '_creator', '_detached', '__weakref__'
+    data: Any  # an array, or None while it waits for one
 
 class Variable(Box):
     "A box for an array of numbers, `data`, that remembers which function made it. Book step 1."
     __array_priority__ = 200  # as in the published DeZero; chapter 03 does the work
     name: str | None = None   # for messages and pictures
-    grad: Any = None          # the derivative, once there is one
+    grad: 'Variable | Any' = None  # the derivative, once there is one
 
     def __init__(self, data: Any, name: str | None = None):
         self.data = data if data is None else as_data(data)  # None waits for its array

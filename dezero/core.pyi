@@ -4,6 +4,7 @@ import numpy as np
 from collections.abc import Iterator
 from dezero.replay import Replay
 from collections.abc import Sequence
+from typing import Union
 import os
 __all__ = ['as_array', 'Box', 'Variable', 'as_variable', 'Parameter', 'Node', 'Function']
 def as_array(x, array_module=...): ...
@@ -18,7 +19,7 @@ class Box:
 class Variable(Box):
     __array_priority__: int
     name: str | None = ...
-    grad: Any = ...
+    grad: Union[Variable, Any] = ...
 
     def __init__(self, data: Any, name: str | None=None) -> None: ...
 

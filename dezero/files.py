@@ -14,14 +14,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from .context import import_extra
 
 # %% ../nbs/55_files.ipynb #try-lock
-def _try_lock(file: BinaryIO) -> None:
+def _try_lock(file: IO) -> None:
     "Lock an open file until it is closed; an `OSError` at once if somebody else has the lock."
     if sys.platform == 'win32':
         import msvcrt
@@ -31,7 +31,7 @@ def _try_lock(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 # %% ../nbs/55_files.ipynb #wait-for-lock
-def _wait_for_lock(file: BinaryIO) -> None:
+def _wait_for_lock(file: IO) -> None:
     "Wait until the lock on an open file is ours; where there are no locks, go on."
     while True:
         try: return _try_lock(file)

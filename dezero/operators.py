@@ -115,7 +115,7 @@ def binary_operator(function: type[Function], compute: Callable) -> Callable[[An
 NUMBERS = {float, int, np.float64, np.float32}  #: what adapts to the dtype that it meets
 FLOATS = {np.dtype(kind) for kind in ('f2', 'f4', 'f8')}  #: to these dtypes a number adapts
 
-def as_constant(number: float, dtype: np.dtype) -> Constant:
+def as_constant(number: Any, dtype: np.dtype) -> Constant:
     "The box of a Python number that meets floats of this dtype."
     c = new(Constant)
     c.data, c._creator, c._detached = asarray(number, dtype), None, None

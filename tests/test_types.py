@@ -106,6 +106,12 @@ def test_what_a_method_returns_where_its_text_leaves_no_doubt(body, returned):
     assert line == f"def f({me}, x){returned}: ..."
 
 
+def test_jedi_is_told_what_stands_beside_any():
+    stub = stub_of(core="@patch\ndef f(self: Box, x: 'Box | Any'): return 1\n")
+    assert "def f(self, x: Union[Box, Any]): ..." in members(stub)
+    assert "from typing import Union" in stub.splitlines()
+
+
 def test_a_module_whose_classes_do_not_grow_needs_no_stub():
     assert list(stubs({"core.py": "class Box: pass\n"})) == []
 

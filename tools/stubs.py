@@ -105,6 +105,8 @@ class Stub:
             if isinstance(node, ast.ImportFrom | ast.Import)
             for line in needed(node, used)
         ]
+        if "Union" in used:
+            self.extra["Union"] = "from typing import Union"
         imports += [line for name, line in sorted(self.extra.items()) if name not in known]
         me = ['_Self = TypeVar("_Self")'] if "TypeVar" in self.extra else []
         text = "\n".join([HEADER, *imports, *me, *body]) + "\n"
@@ -377,8 +379,17 @@ def named(node: ast.FunctionDef, name: str) -> ast.FunctionDef:
 def unquoted(annotation: ast.expr | None) -> ast.expr | None:
     """An annotation without the quotes that let it name what comes later: a stub needs none."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        return expression(annotation.value)
-    return annotation
+        annotation = expression(annotation.value)
+    parts = [ast.unparse(part) for part in alternatives(annotation)]
+    # jedi forgets what stands beside `Any` unless it is written like this.
+    return expression(f"Union[{', '.join(parts)}]") if "Any" in parts[1:] else annotation
+
+
+def alternatives(annotation: ast.expr | None) -> list[ast.expr]:
+    """What `a | b | c` allows."""
+    if isinstance(annotation, ast.BinOp):
+        return [*alternatives(annotation.left), *alternatives(annotation.right)]
+    return [annotation] if annotation else []
 
 
 def default(value: ast.expr) -> ast.expr:
