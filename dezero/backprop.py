@@ -126,7 +126,7 @@ def as_gradient(gy: Any) -> Variable:
 
 # %% ../nbs/02_backprop.ipynb #check-count
 def check_count(f: Function, gxs: Any) -> None:
-    "A `ValueError` if a Variable of floats among the inputs of `f` got no gradient, or none is left."
+    "A `ValueError` if `backward` left out a gradient that may be wanted, or gave too many."
     rest = [x for x in f.inputs[len(gxs):]
             if x.__class__ is not Constant and unwrap(x).dtype.kind == 'f']
     if rest or len(gxs) > len(f.inputs):
@@ -146,7 +146,7 @@ def choose_pullback(cls: type[Function], **options: Any) -> None:
     cls._pullback = book_pullback if by_hand else quick
 
 Function.__init_subclass__ = classmethod(choose_pullback)
-PULLBACKS = {}  #: quicker pullbacks, by how many rules there are, and if they need the outputs
+PULLBACKS = {}  #: quicker pullbacks, by the number of rules and `needs_outputs`
 
 # %% ../nbs/02_backprop.ipynb #function-backward
 @patch
@@ -221,7 +221,8 @@ def add_gradient(grads: dict, x: Variable, a: Any, gx: Any) -> None:
     grads[x] = grads[x] + gx if x in grads else gx
 
 # %% ../nbs/02_backprop.ipynb #backward-pass
-def backward_pass(output: Variable, gy: Any, create_graph: bool = False, keep: bool = False) -> dict:
+def backward_pass(output: Variable, gy: Any, create_graph: bool = False,
+                  keep: bool = False) -> dict:
     """Walk back from `output` with its gradient `gy`: the gradients of the Variables you made.
 
     With `keep` those of the Variables in between stay in the dictionary, too.
@@ -272,7 +273,8 @@ def pullback_of_two(f: Function, gy: Any, grads: dict, create_graph: bool) -> No
         if not gx.__class__ is a1.__class__ in SCALARS: gx = unbroadcast(gx, a1)
         grads[x1] = grads[x1] + gx if x1 in grads else gx
 
-PULLBACKS |= {(1, False): pullback_of_one, (1, True): pullback_of_one, (2, False): pullback_of_two}
+PULLBACKS |= {(1, False): pullback_of_one, (1, True): pullback_of_one,
+              (2, False): pullback_of_two}
 
 # %% ../nbs/02_backprop.ipynb #seed-gradient
 watchers = []  #: functions of an output and its gradient, called before every walk
@@ -296,7 +298,7 @@ def check_graph(output: Variable) -> None:
                            'then call backward()')
 
 def given_gradient(output: Variable, gy: Variable, create_graph: bool) -> Any:
-    "A gradient `gy` that somebody gave for `output`, in its dtype; a `ValueError` if shapes differ."
+    "The gradient `gy` that was given for `output`, in its dtype, if the shape is right."
     if gy.shape != output.shape:
         raise ValueError(f'the gradient of {output.name or "this Variable"} must have shape '
                          f'{output.shape}, not {gy.shape}')
@@ -332,11 +334,13 @@ def backward(self: Variable, retain_grad: bool = False, create_graph: bool = Fal
         recording.set(create_graph)
         grads, given = backward_pass(self, gy, create_graph, retain_grad), {id(unwrap(gy)): gy}
         if not retain_grad: check_order(grads)
-        self.grad = Variable(unwrap(grads.pop(self))) if retain_grad and self._creator is not None else None
+        self.grad = None
+        if self._creator is not None: grads.pop(self, None)
         for x, gx in grads.items():
             gx = own_gradient(gx, x, given)
             x.grad = gx if x.grad is None else x.grad + gx
     finally: recording.set(before)
+    if retain_grad: self.grad = Variable(unwrap(gy))
 
 @patch
 def cleargrad(self: Variable) -> None:

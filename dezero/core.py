@@ -32,7 +32,7 @@ CURES = {list: 'write np.array(...) around it, with rows of equal length',
 CURES[tuple] = CURES[list]
 
 def as_data(x: Any) -> Any:
-    "`x` as an array of bool, int or float (NumPy's kinds b, i, u, f), or a `TypeError` with a cure."
+    "`x` as an array of bool, int or float (kinds b, i, u, f), or a `TypeError` with a cure."
     if isinstance(x, np.generic): x = np.asarray(x)
     array = x if isinstance(x, np.ndarray) else as_array(x)
     if isinstance(array, np.ndarray) and array.dtype.kind in 'biuf': return array

@@ -42,7 +42,8 @@ def agrees_at_output(f: Callable, xs: list, names: list[str], rtol: float, atol:
     for i, found in enumerate(y.gradients(xs, weight)):
         def nudged(x, i=i): return unwrap(f(*xs[:i], x, *xs[i + 1:])) * weight
         tried = numerical_grad(nudged, xs[i])
-        if not report_difference(found.data, tried, rtol, atol, f'{what} by {names[i]}'): return False
+        where = f'{what} by {names[i]}'
+        if not report_difference(found.data, tried, rtol, atol, where): return False
     return True
 
 # %% ../nbs/02b_gradcheck.ipynb #check-order
@@ -59,8 +60,8 @@ def agrees_to_order(g: Callable, xs: list, names: list[str], rtol: float, atol: 
         if not agrees_at_output(output, xs, names, rtol, atol, here): return False
         if order <= 1: continue
         gy = Variable(uneven_weights(output(*xs)))
-        more = [*xs, gy], [*names, 'the gradient coming in']
-        if not agrees_to_order(gradient, *more, rtol, atol, order - 1, f'second {what}'): return False
+        more, what2 = ([*xs, gy], [*names, 'the gradient coming in']), f'second {what}'
+        if not agrees_to_order(gradient, *more, rtol, atol, order - 1, what2): return False
     return True
 
 # %% ../nbs/02b_gradcheck.ipynb #is-differentiable

@@ -17,13 +17,7 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
-from dezero.backprop import (
-    functions_behind,
-    operands_of,
-    outputs_of,
-    seed_gradient,
-    unbroadcast,
-)
+from dezero.backprop import functions_behind, operands_of, outputs_of, seed_gradient, unbroadcast
 from dezero.config import no_grad
 from dezero.context import describe
 from dezero.core import Constant, Function, Variable

@@ -622,9 +622,9 @@ def accumulate(fig):
 
 
 @figure(540, 452, """x, Square, a, then two branches Square to b and Square to c, joined by Add to
-    y, at x = 2. The functions carry the numbers of their calls, 0, 1, 2, 3. A stack walks 3, 2, 0: a has
-    only half of its gradient, 8 instead of 16, and x gets 32 instead of 64. In the order of the calls the
-    walk is 3, 2, 1, 0: a has 16 and x gets 64.""")
+    y, at x = 2. The functions carry the numbers of their calls, 0, 1, 2, 3. A stack walks 3, 2, 0:
+    a has only half of its gradient, 8 instead of 16, and x gets 32 instead of 64. With the last
+    call first the walk is 3, 2, 1, 0: a has 16 and x gets 64.""")
 def branches(fig):
     """Branches: the walk must wait until every branch has arrived"""
     x = 2
@@ -768,9 +768,9 @@ def arithmetic(fig):
 def reflected(fig):
     """Who is asked first in 2.0 - x, and who answers"""
     fig.text(24, 40, "`2.0 - x`", "ink", 20, "start", bold=True)
-    for left, owner, method, answer, ink in (
-            (24, "2.0", "`2.0.__sub__(x)`", "gives up: what is a Variable?", "soft"),
-            (300, "x", "`x.__rsub__(2.0)`", "`sub(2.0, x)`, a Variable", "accent")):
+    for left, method, answer, ink in (
+            (24, "`2.0.__sub__(x)`", "gives up: what is a Variable?", "soft"),
+            (300, "`x.__rsub__(2.0)`", "`sub(2.0, x)`, a Variable", "accent")):
         fig.rect(left, 68, 236, 76, "paper", ink, radius=8, stroke_width=1.5)
         fig.text(left + 118, 92, method, "ink", 17)
         fig.text(left + 118, 120, answer, ink, 15)

@@ -14,14 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, SumTo, apply
-from dezero.core import (
-    Function,
-    Variable,
-    array_module,
-    as_variable,
-    cast_number,
-    unwrap,
-)
+from ..core import Function, Variable, array_module, as_variable, cast_number, unwrap
 from .elementwise import Exp, Maximum, Minimum, Where, floats
 from .shapes import Flip, Pad, Stack
 from ..operators import Pow, Power, add_methods, is_zero
