@@ -38,6 +38,13 @@ class Library:
     def tanh(self, x):
         raise Missing("no tanh")
 
+    def sin(self, x):
+        raise Missing("no sin")
+
+    def own_square(self, style):
+        """The square as a function with a derivative that a reader has written."""
+        raise Missing("no such way")
+
     def gradients(self, program, *starts):
         """`run()` gives the value of the program and its gradient for every start."""
         raise NotImplementedError
@@ -52,6 +59,14 @@ class Library:
             raise Missing("order 1 only")
         run = self.gradients(program, start)
         return lambda: run()[1:]
+
+    def derivative_by_backward(self, program, start, order):
+        """The same by walks back that add to the gradient of `x`, which is cleared before."""
+        raise Missing("order 1 only")
+
+    def network_hessian_vector(self, task):
+        """`run()` gives the Hessian matrix of the loss of a network, times a vector of ones."""
+        raise Missing("order 1 only")
 
     def hessian_vector(self, program, starts, vector):
         """`run()` gives the Hessian matrix times the vector."""
@@ -90,7 +105,25 @@ class DeZero(Library):
     def __init__(self):
         self.library = import_module("dezero")
         functions = import_module("dezero.functions")
-        self.exp, self.tanh = functions.exp, functions.tanh
+        self.exp, self.tanh, self.sin = functions.exp, functions.tanh, functions.sin
+
+    def own_square(self, style):
+        class Square(self.library.Function):
+            def forward(self, x):
+                return x**2
+
+        class InVariables(Square):
+            def backward(self, gy):
+                (x,) = self.inputs
+                return 2 * x * gy
+
+        class WithData(Square):
+            def backward(self, gy):
+                x = self.inputs[0].data
+                return 2 * x * gy
+
+        function = {"variables": InVariables, "data": WithData}[style]
+        return lambda x: function()(x)
 
     def variables(self, starts):
         return [self.library.Variable(np.array(start)) for start in starts]
@@ -123,6 +156,39 @@ class DeZero(Library):
     def derivative(self, program, start, order):
         (x,) = self.variables([start])
         return lambda: [self.nth(program, x, order).data]
+
+    def derivative_by_backward(self, program, start, order):
+        (x,) = self.variables([start])
+
+        def run():
+            y = program(self, x)
+            for n in range(1, order + 1):
+                x.cleargrad()
+                y.backward(create_graph=n < order)
+                y = x.grad
+            x.cleargrad()
+            return [y.data]
+
+        return run
+
+    def network_hessian_vector(self, task):
+        F = import_module("dezero.functions")
+        x, t = task.examples
+        weights = [self.library.Variable(weight) for weight in task.weights()]
+        W0, b0, W1, b1 = weights
+
+        def run():
+            for weight in weights:
+                weight.cleargrad()
+            y = F.linear(F.tanh(F.linear(x, W0, b0)), W1, b1)
+            F.softmax_cross_entropy(y, t).backward(create_graph=True)
+            total = F.sum(W0.grad) + F.sum(W1.grad)
+            for weight in weights:
+                weight.cleargrad()
+            total.backward()
+            return [W0.grad.data, W1.grad.data]
+
+        return run
 
     def nth(self, program, x, order, graph=False):
         y = program(self, x)
@@ -184,11 +250,25 @@ class Torch(Library):
     def __init__(self):
         super().__init__()
         self.library.set_num_threads(1)
-        self.exp, self.tanh = self.library.exp, self.library.tanh
+        self.exp, self.tanh, self.sin = self.library.exp, self.library.tanh, self.library.sin
 
     def variables(self, starts):
-        double = self.library.float64
-        return [self.library.tensor(x, dtype=double, requires_grad=True) for x in starts]
+        arrays = [self.library.from_numpy(np.array(start)) for start in starts]
+        return [x.requires_grad_() for x in arrays]
+
+    def own_square(self, style):
+        class Square(self.library.autograd.Function):
+            @staticmethod
+            def forward(context, x):
+                context.save_for_backward(x)
+                return x**2
+
+            @staticmethod
+            def backward(context, gy):
+                (x,) = context.saved_tensors
+                return 2 * x * gy
+
+        return Square.apply
 
     def gradients(self, program, *starts):
         xs = self.variables(starts)
@@ -219,6 +299,39 @@ class Torch(Library):
     def derivative(self, program, start, order):
         (x,) = self.variables([start])
         return lambda: [self.nth(program, x, order).numpy()]
+
+    def derivative_by_backward(self, program, start, order):
+        (x,) = self.variables([start])
+
+        def run():
+            y = program(self, x)
+            for n in range(1, order + 1):
+                x.grad = None
+                if n < order:
+                    (x.grad,) = self.library.autograd.grad(y, x, create_graph=True)
+                else:
+                    y.backward()
+                y = x.grad
+            x.grad = None
+            return [y.detach().numpy()]
+
+        return run
+
+    def network_hessian_vector(self, task):
+        torch = self.library
+        x, t = self.batch(*task.examples)
+        weights = [torch.from_numpy(w.copy()).requires_grad_() for w in task.weights()]
+        W0, b0, W1, b1 = weights
+
+        def run():
+            y = torch.tanh(x @ W0 + b0) @ W1 + b1
+            loss = torch.nn.functional.cross_entropy(y, t)
+            slopes = torch.autograd.grad(loss, weights, create_graph=True)
+            total = slopes[0].sum() + slopes[2].sum()
+            W0.grad = W1.grad = None
+            return [g.numpy() for g in torch.autograd.grad(total, [W0, W1])]
+
+        return run
 
     def nth(self, program, x, order, graph=False):
         y, grad = program(self, x), self.library.autograd.grad
@@ -300,7 +413,13 @@ class Autograd(Library):
     def __init__(self):
         super().__init__()
         numpy = import_module("autograd.numpy")
-        self.exp, self.tanh = numpy.exp, numpy.tanh
+        self.exp, self.tanh, self.sin = numpy.exp, numpy.tanh, numpy.sin
+
+    def own_square(self, style):
+        extend = import_module("autograd.extend")
+        square = extend.primitive(lambda x: x**2)
+        extend.defvjp(square, lambda y, x: lambda gy: 2 * x * gy)
+        return square
 
     def gradients(self, program, *starts):
         which = tuple(range(len(starts))) if len(starts) > 1 else 0

@@ -34,9 +34,9 @@ CURES[tuple] = CURES[list]
 def as_data(x: Any) -> Any:
     "`x` as an array of bool, int or float (kinds b, i, u, f), or a `TypeError` with a cure."
     if isinstance(x, np.generic): x = np.asarray(x)
-    array = x if isinstance(x, np.ndarray) else as_array(x)
-    if isinstance(array, np.ndarray) and array.dtype.kind in 'biuf': return array
-    if array_module(array) is not np: return array
+    if isinstance(x, np.ndarray) and x.dtype.kind in 'biuf': return x
+    if array_module(x) is not np: return x
+    if isinstance(x, (bool, int, float)) and (array := as_array(x)).dtype.kind in 'biuf': return array
     cure = 'it is a Variable already' if isinstance(x, Variable) else CURES.get(
         type(x), 'a box holds a number or a NumPy array of numbers')
     raise TypeError(f'{type(x)} is not supported: {cure.format(dtype=getattr(x, "dtype", ""))}')
@@ -215,10 +215,13 @@ def record(f: Function, inputs: Any, operands: Any, ys: Any) -> Any:
 
 def as_output(f: Function, y: Any) -> Variable:
     "The box of a result of `f`; unlike `Variable(y)` it never stays empty."
-    try: return new_variable(as_data(y))
+    x = new(Variable)
+    x._creator = x._detached = None
+    try: x.data = as_data(y)
     except TypeError as error:
         raise TypeError(f'{type(f).__name__}.forward must return an array, '
                         f'or a tuple of arrays. {error}') from None
+    return x
 
 # %% ../nbs/00_core.ipynb #creator
 @patch
