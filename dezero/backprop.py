@@ -285,8 +285,10 @@ def seed_gradient(output: Variable, gy: Any, create_graph: bool) -> Any:
     for watch in watchers: watch(output, gy)
     if gy is None:
         one = grad_dtype(output).type(1)
-        if create_graph: return Constant(array_module(output.data).full(output.shape, one))
-        return array_module(output.data).full(output.shape, one) if output.ndim else one
+        xp = array_module(output.data)
+        if output.ndim == 0 and xp is np and not create_graph: return one  # a number is quicker
+        ones = xp.full(output.shape, one)
+        return Constant(ones) if create_graph else ones
     return given_gradient(output, as_variable(gy), create_graph)
 
 # %% ../nbs/02_backprop.ipynb #check-graph

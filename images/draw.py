@@ -752,13 +752,13 @@ def arithmetic(fig):
     for left, name, ins, gradients in panels:
         fun, y = fig.fun(left + 88, 112, name, 52), 112
         fig.arrow((left + 148, y), (fun.x + 26, y), "grad", width=2.2)
-        fig.text(left + 140, y - 18, "$g_y$", "grad", 17)
+        fig.text(left + 140, y - 18, "$g_y$", "grad", 18)
         for i, (label, gradient) in enumerate(zip(ins, gradients)):
             side = 0 if len(ins) == 1 else 2 * i - 1
             node = fig.var(left + 20, y + 56 * side, label)
             fig.link(fun, node, "grad", width=2.2)
             fig.text(left + 30, y + (92 if side >= 0 else -92) if side else y + 40, gradient,
-                     "grad", 17)
+                     "grad", 18)
         if left < 380:
             fig.path(f"M{left + 168} 20V216", "line", 1, dash=True)
 
