@@ -34,14 +34,15 @@ def has_no_nan(array: Any) -> bool:
 
 # %% ../nbs/61_anomaly.ipynb #find-nonfinite
 def find_nonfinite(output: Variable) -> Function | None:
-    "The first function behind `output` that made nan or infinity of finite numbers, or None."
+    "The first function behind `output` that made nan or infinity of numbers, or None."
     functions = functions_behind(output)[::-1]
     for good in (is_finite, has_no_nan):
         for f in functions:
-            if all([good(x.data) for x in f.inputs]) and not all(map(good, _results(f))): return f
+            innocent = all(map(good, _results(f)))
+            if not innocent and all([good(x.data) for x in f.inputs]): return f
 
 def _results(f: Any) -> list[np.ndarray]:
-    "The arrays that a function gave; a result that nobody holds any more is no cause of anything."
+    "The arrays that a function gave. A result that nobody holds any more harms nobody."
     return [y.data for y in [output() for output in f.outputs] if y is not None]
 
 # %% ../nbs/61_anomaly.ipynb #describe-nonfinite
@@ -49,7 +50,8 @@ def _describe_nonfinite(array: np.ndarray) -> str:
     "What in an array is not finite, and how much of it."
     bad = np.asarray(array)[~np.isfinite(array)]
     kinds = ' and '.join(sorted({str(x) for x in bad.tolist()}))
-    return kinds if np.ndim(array) == 0 else f'{kinds} in {bad.size:,} of {np.size(array):,} places'
+    if np.ndim(array) == 0: return kinds
+    return f'{kinds} in {bad.size:,} of {np.size(array):,} places'
 
 def _describe_call(f: Any) -> str:
     "A function with its operands, as in all messages."
@@ -67,7 +69,7 @@ def _example_operands(f: Any, y: np.ndarray) -> str:
 
 # %% ../nbs/61_anomaly.ipynb #diagnose
 def diagnose(output: Variable) -> str:
-    "Why `output` is not finite: which function made the first nan or infinity, or who held it."
+    "Why `output` is not finite: which function made the first nan, or who held it."
     f = find_nonfinite(output)
     if f is None: return _diagnose_leaves(output)
     y = next(y for y in _results(f) if not is_finite(y))
@@ -81,11 +83,13 @@ def _diagnose_leaves(output: Variable) -> str:
     f, x = held[0]
     text = f'{_describe_call(f)} was given {_describe_nonfinite(x.data)}'
     if not isinstance(x, Parameter): return text
-    return f'{text} in {x.name}, by an update before: train inside `with detect_anomaly():`'
+    return (f'{text} in {x.name}, by an update before: '
+            'train inside `with detect_anomaly():`')
 
 # %% ../nbs/61_anomaly.ipynb #locate-error
-def locate_error(error: FloatingPointError, epoch: int, batch: int) -> FloatingPointError:
-    "The same error, its message beginning with the epoch and the batch, its traceback kept."
+def locate_error(error: FloatingPointError, epoch: int,
+                 batch: int) -> FloatingPointError:
+    "The same error, its message beginning with the epoch and the batch."
     located = FloatingPointError(f'epoch {epoch}, batch {batch}: {error}')
     return located.with_traceback(error.__traceback__)
 
@@ -95,20 +99,22 @@ _detecting = ContextVar('detect_anomaly', default=False)
 switches['detect_anomaly'] = _detecting
 
 def detect_anomaly() -> Any:
-    """A `with` block in which `backward()` raises a `FloatingPointError` where it meets a result or
-    a gradient that is not finite, and names the first function that gave one."""
+    """A `with` block in which `backward()` raises a `FloatingPointError` where it meets
+    a result or gradient that is not finite, and names the first function that gave one."""
     return using_config('detect_anomaly', True)
 
 # %% ../nbs/61_anomaly.ipynb #check-finite
 def check_finite(output: Variable, gy: Any = None) -> None:
-    "Look for nan and infinity in `output` and in the gradients; a `FloatingPointError` tells."
+    "A `FloatingPointError` if there is nan or infinity in `output` or its gradients."
     gy = seed_gradient(output, gy, create_graph=False)
     if not is_finite(output.data): raise FloatingPointError(diagnose(output))
     with no_grad():
         grads = backward_pass(output, gy, keep=True)
-        if all([is_finite(gx) for x, gx in grads.items() if x.creator is None]): return
+        made_by_you = [gx for x, gx in grads.items() if x.creator is None]
+        if all(map(is_finite, made_by_you)): return
         for f in functions_behind(output): check_derivative(f, grads)
-    raise FloatingPointError('the gradients of a Variable add up to more than its dtype holds')
+    raise FloatingPointError('the gradients of a Variable add up to more than its '
+                             'dtype holds')
 
 # %% ../nbs/61_anomaly.ipynb #check-derivative
 def check_derivative(f: Any, grads: dict) -> None:
@@ -119,12 +125,13 @@ def check_derivative(f: Any, grads: dict) -> None:
     f._pullback(gy, found := {}, create_graph=False)
     for x, gx in found.items():
         if not is_finite(gx):
-            raise FloatingPointError(f'the derivative of {_describe_call(f)} gave '
-                                     f'{_describe_nonfinite(gx)} as the gradient of {describe(x)}')
+            raise FloatingPointError(
+                f'the derivative of {_describe_call(f)} gave {_describe_nonfinite(gx)} '
+                f'as the gradient of {describe(x)}')
 
 # %% ../nbs/61_anomaly.ipynb #check-before-walk
 def check_before_walk(output: Variable, gy: Any) -> None:
-    "Look for anomalies before a walk, if that is switched on; the walk of the search has none."
+    "Look for anomalies before a walk, if that is switched on."
     if not _detecting.get(): return
     with using_config('detect_anomaly', False): check_finite(output, gy)
 

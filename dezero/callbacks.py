@@ -35,20 +35,23 @@ def check_callback(x: Any) -> None:
     "A `TypeError` for what cannot be called at any of the moments."
     hooks = callable(x) or any([hasattr(x, moment) for moment in MOMENTS])
     if hooks and not isinstance(x, type): return
-    raise TypeError('a callback is a function of the trainer, or an object such as EarlyStopping() '
-                    f'with any of the methods {", ".join(MOMENTS)}, not {kind_of(x)}')
+    raise TypeError('a callback is a function of the trainer, or an object such as '
+                    f'EarlyStopping() with any of the methods {", ".join(MOMENTS)}, '
+                    f'not {kind_of(x)}')
 
 # %% ../nbs/60_callbacks.ipynb #format-metric
 def format_metric(number: float) -> str:
     "A number as people read it: three digits after the point, or a power of ten."
-    return f'{number:.3f}' if number == 0 or not abs(number) < 0.001 else f'{number:.1e}'
+    tiny = number != 0 and abs(number) < 0.001
+    return f'{number:.1e}' if tiny else f'{number:.3f}'
 
 # %% ../nbs/60_callbacks.ipynb #summary-line
 def _summary_line(trainer: Any) -> str:
     "The numbers of the last epoch in a line."
     number = f'{trainer.epoch:{len(str(trainer.last_epoch))}}/{trainer.last_epoch}'
     measured = set(trainer.names)
-    if trainer.valid is not None: measured |= {f'valid_{name}' for name in trainer.names}
+    if trainer.valid is not None:
+        measured |= {f'valid_{name}' for name in trainer.names}
     columns = trainer.history.columns.items()
     numbers = [f'{name} {format_metric(column[-1])}' for name, column in columns
                if name != 'lr' and (name in measured or not math.isnan(column[-1]))]
@@ -57,11 +60,12 @@ def _summary_line(trainer: Any) -> str:
 # %% ../nbs/60_callbacks.ipynb #position
 def _position(trainer: Any) -> str:
     "How far training has come."
-    return f'epoch {trainer.epoch}' + (f', batch {trainer.batch}' if trainer.batch else '')
+    batch = f', batch {trainer.batch}' if trainer.batch else ''
+    return f'epoch {trainer.epoch}{batch}'
 
 # %% ../nbs/60_callbacks.ipynb #progress
 class Progress:
-    """A callback: a progress bar while an epoch runs, if tqdm is installed, and a line after it.
+    """A callback: a bar while an epoch runs, if tqdm is installed, and a line after it.
 
     `every`: after how many epochs there is a line.
     """
@@ -69,7 +73,8 @@ class Progress:
         self.wanted, self.every, self.bar = bar, check_int('every', every, 1), None
 
     def begin(self, trainer: Any) -> None:
-        if trainer.epoch or trainer.batch: print(f'going on after {_position(trainer)}', flush=True)
+        if trainer.epoch or trainer.batch:
+            print(f'going on after {_position(trainer)}', flush=True)
 
     def after_epoch(self, trainer: Any) -> None:
         self.close()
@@ -85,7 +90,8 @@ class Progress:
 def _open_bar(trainer: Any) -> Any:
     "A bar for the epoch that runs; None where there is to be none."
     total = len(trainer.train) if hasattr(trainer.train, '__len__') else None
-    return open_bar(total, trainer.batch - 1, f'epoch {trainer.epoch + 1}/{trainer.last_epoch}')
+    label = f'epoch {trainer.epoch + 1}/{trainer.last_epoch}'
+    return open_bar(total, trainer.batch - 1, label)
 
 # %% ../nbs/60_callbacks.ipynb #after-batch
 @patch
@@ -108,8 +114,8 @@ def close(self: Progress) -> None:
 class EarlyStopping:
     """A callback: stop when `watch` has not improved for `patience` epochs.
 
-    `better` is `min` or `max`; by default an accuracy should rise, and anything else fall. When it
-    stops, the weights of the best epoch come back, unless `restore` is False.
+    `better` is `min` or `max`; by default an accuracy should rise, anything else fall.
+    When it stops, the weights of the best epoch come back, unless `restore` is False.
     """
     def __init__(self, watch: str = 'valid_loss', patience: int = 5,
                  better: Callable | None = None, restore: bool = True):
@@ -120,13 +126,14 @@ class EarlyStopping:
             raise TypeError(f'better is the function min or max, not {better!r}')
         self.best: int = 0                         # the best epoch, and its weights
         self.weights: dict[str, np.ndarray] = {}
-        self.since, self.resumed = 0, False        # when it began to wait; was that before?
+        self.since, self.resumed = 0, False        # since when it waits; resumed?
 
     def after_epoch(self, trainer: Any) -> None:
         *before, last = trainer.history[self.watch]
-        if math.isfinite(last) and last not in before and self.better([*before, last]) == last:
-            self.best, params = trainer.epoch, params_by_name(trainer.model)
-            if self.restore: self.weights = {name: p.data.copy() for name, p in params.items()}
+        new = math.isfinite(last) and last not in before
+        if new and self.better([*before, last]) == last:
+            self.best, params = trainer.epoch, params_by_name(trainer.model).items()
+            if self.restore: self.weights = {name: p.data.copy() for name, p in params}
         self.stop_if_due(trainer)
 
 # %% ../nbs/60_callbacks.ipynb #stop-if-due
@@ -159,7 +166,8 @@ def state(self: EarlyStopping) -> dict[str, np.ndarray]:
 @patch
 def load_state(self: EarlyStopping, arrays: dict[str, np.ndarray]) -> None:
     "Remember what `state` gave."
-    self.since, self.best, self.resumed = int(arrays['since']), int(arrays['best']), True
+    self.since, self.best = int(arrays['since']), int(arrays['best'])
+    self.resumed = True
     self.weights = unflatten_dict(arrays).get('weights', {})
 
 # %% ../nbs/60_callbacks.ipynb #flatten-dict
@@ -167,8 +175,8 @@ def flatten_dict(parts: dict[str, Any]) -> dict[str, Any]:
     "A dict of dicts as a flat one: `{'model': {'W': x}}` becomes `{'model/W': x}`."
     flat = {}
     for part, x in parts.items():
-        if isinstance(x, dict): flat |= {f'{part}/{name}': value for name, value in x.items()}
-        else: flat[part] = x
+        if not isinstance(x, dict): flat[part] = x
+        else: flat |= {f'{part}/{name}': value for name, value in x.items()}
     return flat
 
 def unflatten_dict(flat: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +200,7 @@ def stop_on_interrupt(stop: Callable[[str], Any]) -> Iterator[None]:
     def answer(number, frame):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         stop('Ctrl-C')
-    ours = (threading.current_thread() is threading.main_thread()  # others get no signals
+    ours = (threading.current_thread() is threading.main_thread()  # it gets signals
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
     try:
         if ours: signal.signal(signal.SIGINT, answer)
@@ -211,8 +219,8 @@ def stateful_parts(trainer: Any) -> dict[str, Any]:
 
 # %% ../nbs/60_callbacks.ipynb #checkpoint
 class Checkpoint:
-    """A callback: save all that is needed to go on, after every so many epochs and, with
-    `batches`, also after so many batches; and when training ends without an error.
+    """A callback: save all that is needed to go on, after every so many epochs, with
+    `batches` also after so many batches; and when training ends without an error.
 
     Go on with `fit(..., resume=path)`.
     """

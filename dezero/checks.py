@@ -18,7 +18,8 @@ from dezero.layers.base import mismatch, params_by_name
 # %% ../nbs/63_checks.ipynb #check-trainable
 def check_trainable(model: Any, optimizer: Any, loss: Any) -> None:
     "Can these be trained? An error says what is wrong."
-    check_instance(model, lambda x: hasattr(x, 'params'), 'a Trainer trains a Layer or a Model')
+    check_instance(model, lambda x: hasattr(x, 'params'),
+                   'a Trainer trains a Layer or a Model')
     check_instance(optimizer, lambda x: hasattr(x, 'update'),
                    'an optimizer is an object such as SGD(0.1)')
     check_instance(loss, callable, 'the loss is a function of outputs and targets')
@@ -26,51 +27,54 @@ def check_trainable(model: Any, optimizer: Any, loss: Any) -> None:
 
 # %% ../nbs/63_checks.ipynb #check-parameters
 def check_parameters(model: Any, optimizer: Any) -> None:
-    "A `ValueError` if the model has no parameters, or the optimizer is set up for others."
+    "A `ValueError` if there are no parameters, or the optimizer is set up for others."
     params = set(map(id, model.params()))
     if not params:
-        raise ValueError(f'{type(model).__name__} has no parameters, so there is nothing to train: '
-                         'keep Parameters and Layers in its attributes')
+        raise ValueError(f'{type(model).__name__} has no parameters, so there is nothing'
+                         ' to train: keep Parameters and Layers in its attributes')
     if optimizer.target and params.isdisjoint(map(id, optimizer.target.params())):
-        raise ValueError(f'this {type(optimizer).__name__} was set up for another model: '
-                         'make a new one')
+        raise ValueError(f'this {type(optimizer).__name__} was set up for another '
+                         'model: make a new one')
 
 # %% ../nbs/63_checks.ipynb #metrics-by-name
 def metrics_by_name(metrics: Any) -> dict[str, Any]:
-    "Metrics as a dict from names to functions: from a function, a list of them, or a dict."
+    "Metrics as a dict from names to functions; given as one, a list, or a dict."
     if callable(metrics) or not hasattr(metrics, '__iter__'): metrics = [metrics]
     pairs = metrics.items() if isinstance(metrics, dict) else [
         (getattr(f, '__name__', type(f).__name__), f) for f in metrics]
     found = {}
     for name, metric in pairs:
         check_metric(name, metric)
-        if name in found: raise ValueError(f'several metrics are called {name!r}: give a dict of '
-                                           'names and functions')
+        if name in found: raise ValueError(f'several metrics are called {name!r}: '
+                                           'give a dict of names and functions')
         found[name] = metric
     return found
 
 # %% ../nbs/63_checks.ipynb #check-metric
 def check_metric(name: str, metric: Any) -> None:
     "Can this be a metric? An error says why not."
-    if not callable(metric): raise TypeError(f'the metric {name} is {kind_of(metric)}, and '
-                                             'not a function of outputs and targets')
+    if not callable(metric):
+        raise TypeError(f'the metric {name} is {kind_of(metric)}, and not a function '
+                        'of outputs and targets')
     if name in ('loss', 'lr') or name.startswith('valid_'):
-        raise ValueError(f'a metric cannot be called {name!r}: the history needs that name')
+        raise ValueError(f'a metric cannot be called {name!r}: '
+                         'the history needs that name')
 
 # %% ../nbs/63_checks.ipynb #check-loader
 def check_loader(loader: Any) -> Any:
     "`loader`, if it can give batches; otherwise an error."
     if isinstance(loader, (Dataset, np.ndarray)):
-        raise TypeError(f'{type(loader).__name__} has examples, and training needs batches: '
-                        'write DataLoader(dataset, batch_size)')
+        raise TypeError(f'{type(loader).__name__} has examples, and training needs '
+                        'batches: write DataLoader(dataset, batch_size)')
     if hasattr(loader, '__iter__'): return loader
-    raise TypeError(f'batches come from a DataLoader or a list of them, not {kind_of(loader)}')
+    raise TypeError('batches come from a DataLoader or a list of them, '
+                    f'not {kind_of(loader)}')
 
 def check_batch(batch: Any) -> Any:
     "`batch`, if it is a pair `(x, t)` or has more inputs than one."
     if isinstance(batch, (tuple, list)) and len(batch) >= 2: return batch
-    raise TypeError(f'a batch is a pair (x, t), not {kind_of(batch)}; for others write a '
-                    'subclass of Trainer with a forward(self, batch) of its own')
+    raise TypeError(f'a batch is a pair (x, t), not {kind_of(batch)}; for others write '
+                    'a subclass of Trainer with a forward(self, batch) of its own')
 
 # %% ../nbs/63_checks.ipynb #count-examples
 def count_examples(batch: Any) -> int:
@@ -84,35 +88,41 @@ def as_scalar(x: Any, name: str) -> float:
     value = unwrap(x)
     try: return float(value.item() if hasattr(value, 'item') else value)
     except (TypeError, ValueError):
-        what = f'an array of shape {value.shape}' if hasattr(value, 'shape') else kind_of(x)
-        raise TypeError(f'{name} gave {what} instead of one number: take the mean?') from None
+        array = hasattr(value, 'shape')
+        what = f'an array of shape {value.shape}' if array else kind_of(x)
+        raise TypeError(f'{name} gave {what} instead of one number: '
+                        'take the mean?') from None
 
 def check_loss(loss: Any) -> None:
     "A `TypeError` if the loss is no Variable, from which `backward` could start."
-    if not isinstance(loss, Variable): raise TypeError(f'the loss gave {kind_of(loss)}: compute it '
-                                                       'with functions of Variables')
+    if not isinstance(loss, Variable):
+        raise TypeError(f'the loss gave {kind_of(loss)}: '
+                        'compute it with functions of Variables')
 
 # %% ../nbs/63_checks.ipynb #check-gradients
 def check_gradients(model: Any) -> None:
     "A `ValueError` if no parameter has a gradient: then there is nothing to update."
     if all([param.grad is None for param in model.params()]):
-        raise ValueError(f'the loss does not depend on any parameter of {type(model).__name__}')
+        raise ValueError('the loss does not depend on any parameter of '
+                         f'{type(model).__name__}')
 
 # %% ../nbs/63_checks.ipynb #check-weights
 def check_weights(model: Any, weights: dict[str, np.ndarray]) -> None:
-    "A `ValueError` that lists which of these arrays do not fit the parameters of a model."
+    "A `ValueError` that lists which of these arrays do not fit the parameters."
     params = params_by_name(model)
-    faults = {name: mismatch(params.get(name), weights.get(name)) for name in {**params, **weights}
+    faults = {name: mismatch(params.get(name), weights.get(name))
+              for name in {**params, **weights}
               if name in weights or params[name].data is not None}
     if lines := [f'\n  {name}: {fault}' for name, fault in faults.items() if fault]:
-        raise ValueError(f'the checkpoint is of another {type(model).__name__}:' + ''.join(lines))
+        raise ValueError(f'the checkpoint is of another {type(model).__name__}:'
+                         f'{"".join(lines)}')
 
 # %% ../nbs/63_checks.ipynb #check-resumable
 def check_resumable(loader: Any, batch: int) -> None:
-    "A `TypeError` if an epoch was left after `batch` batches and its loader cannot say which."
+    "A `TypeError` if an epoch was left in the middle and its loader cannot say where."
     if batch and not hasattr(loader, 'state'):
-        raise TypeError(f'{type(loader).__name__} cannot say how far an epoch has come: use a '
-                        'DataLoader, or save after an epoch')
+        raise TypeError(f'{type(loader).__name__} cannot say how far an epoch has '
+                        'come: use a DataLoader, or save after an epoch')
 
 def check_can_resume(loader: Any, batch: int) -> None:
     "The same for a checkpoint that is read; with no loader it is only looked at."

@@ -26,7 +26,8 @@ def _package_version(package: str) -> str | None:
 def _blas_library() -> str:
     "The library that multiplies matrices for NumPy, as text."
     try: built = np.show_config(mode='dicts')['Build Dependencies']['blas']
-    except (TypeError, KeyError): return 'unknown: np.show_config() may tell'  # NumPy before 1.25
+    except (TypeError, KeyError):  # NumPy before 1.25
+        return 'unknown: np.show_config() may tell'
     return f'{built.get("name", "unknown")} {built.get("version", "")}'.strip()
 
 # %% ../nbs/62_environment.ipynb #cores
@@ -41,14 +42,16 @@ def _available_cores() -> int:
 
 def _blas_threads() -> str:
     "What limits the threads of the BLAS, as text."
-    limits = [f'{name}={os.environ[name]}' for name in _THREAD_LIMITS if name in os.environ]
-    return ', '.join(limits) or f'not limited, so up to {_available_cores()}, one per core'
+    limits = [f'{name}={os.environ[name]}'
+              for name in _THREAD_LIMITS if name in os.environ]
+    if limits: return ', '.join(limits)
+    return f'not limited, so up to {_available_cores()}, one per core'
 
 # %% ../nbs/62_environment.ipynb #gpu
 def _gpu_or_reason() -> str:
-    "The version of CuPy and the name of the graphics card, or why there is none, as text."
+    "The version of CuPy and the name of the card, or why there is none, as text."
     try:
-        cupy = import_module('cupy')  # an extra that pip cannot choose: it depends on CUDA
+        cupy = import_module('cupy')  # no extra: which one depends on CUDA
         card = cupy.cuda.runtime.getDeviceProperties(0)['name'].decode()
         return f'CuPy {cupy.__version__} on {card}'
     except ImportError as error: return f'none: CuPy is not usable ({error})'

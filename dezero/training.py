@@ -67,35 +67,38 @@ class History:
         "Append the numbers of an epoch, a dictionary."
         before = len(self)
         for name in {**self.columns, **row}:
-            self.columns.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))
+            column = self.columns.setdefault(name, [math.nan] * before)
+            column.append(row.get(name, math.nan))
 
 # %% ../nbs/17_training.ipynb #history-repr
 @patch
 def __repr__(self: History) -> str:
     "How many epochs, and the numbers of the last one."
-    last = [f', {name} {format_metric(column[-1])}' for name, column in self.columns.items()]
+    columns = self.columns.items()
+    last = [f', {name} {format_metric(column[-1])}' for name, column in columns]
     return f'<History of {len(self)} epochs{"".join(last)}>'
 
 # %% ../nbs/17_training.ipynb #plot
 @patch
 def plot(self: History, *names: str) -> Any:
-    """Draw the columns over the epochs, training and validation together. Returns the axes.
+    """Draw the columns over the epochs, training and validation together.
 
-    One picture for each of `names`, by default for all but the learning rate. A notebook shows
-    them; a script needs `matplotlib.pyplot.show()` afterwards.
+    One picture for each of `names`, by default for all but the learning rate. Returns
+    the axes. A notebook shows them; a script needs `matplotlib.pyplot.show()` after it.
     """
     plt = import_extra('matplotlib.pyplot', 'a history is drawn by Matplotlib', 'plot')
     every = [name.removeprefix('valid_') for name in self.columns if name != 'lr']
     names = names or tuple(dict.fromkeys(every))
     columns = [_find_columns(self, name) for name in names]
     width = max(len(names), 1)
-    _, axes = plt.subplots(1, width, figsize=(4.2 * width, 3), squeeze=False, layout='constrained')
+    size = {'figsize': (4.2 * width, 3), 'layout': 'constrained'}
+    axes = plt.subplots(1, width, squeeze=False, **size)[1]
     for ax, name, found in zip(axes[0], names, columns): _draw_columns(ax, name, found)
     return axes[0]
 
 # %% ../nbs/17_training.ipynb #draw-columns
 def _find_columns(history: History, name: str) -> dict[str, list[float]]:
-    "The columns of a number, in training and in validation; a `KeyError` if there is none."
+    "The columns of a number, in training and validation; or a `KeyError`."
     names = [column for column in (name, f'valid_{name}') if column in history.columns]
     return {column: history[column] for column in names or [name]}
 
@@ -113,9 +116,11 @@ def _draw_columns(ax: Any, title: str, columns: dict[str, list[float]]) -> None:
 class Trainer:
     """Trains `model`: batches in, `loss(model(x), t)` down.
 
-    - `metrics`: what else to measure, a function of outputs and targets, a list or a dict of them
-    - `callbacks`: what to do besides, functions of the trainer, which are called after each epoch,
-      or objects with any of the methods `begin`, `after_batch`, `after_epoch` and `end`
+    - `metrics`: what else to measure, a function of outputs and targets, a list or a
+      dict of them
+    - `callbacks`: what to do besides, functions of the trainer, which are called after
+      each epoch, or objects with any of the methods `begin`, `after_batch`,
+      `after_epoch` and `end`
     - `verbose`: show a progress bar and a line for each epoch, as `Progress()` does
     """
     def __init__(self, model: Any, optimizer: Any, loss: Any, metrics: Any = (),
@@ -129,7 +134,7 @@ class Trainer:
         self.history = History()
         self.train: Any = None                   # the loaders that it got
         self.valid: Any = None
-        self.epoch, self.batch = 0, 0            # epochs that are over, batches of the one after
+        self.epoch, self.batch = 0, 0            # epochs that are over, batches since
         self.sums: Any = None                    # of this epoch, for the means
         self.last_epoch = 0                      # with it `fit` ends
         self.stopped: str | None = None          # the reason, if training is to stop
@@ -149,7 +154,7 @@ def forward(self: Trainer, batch: Any) -> tuple[Any, Any, Any]:
 # %% ../nbs/17_training.ipynb #measure
 @patch
 def measure(self: Trainer, batch: Any) -> tuple[Variable, list[float]]:
-    "The loss for a batch, as a Variable, and a list of numbers: the loss and the metrics."
+    "The loss for a batch, as a Variable, and the numbers: the loss and the metrics."
     loss, y, t = self.forward(batch)
     check_loss(loss)
     numbers = [as_scalar(metric(y, t), f'the metric {name}')
@@ -159,7 +164,7 @@ def measure(self: Trainer, batch: Any) -> tuple[Variable, list[float]]:
 # %% ../nbs/17_training.ipynb #step
 @patch
 def step(self: Trainer, batch: Any) -> list[float]:
-    "Train on one batch. Returns the loss and the metrics from before the update, as numbers."
+    "Train on one batch. Returns the loss and the metrics from before the update."
     loss, values = self.measure(batch)
     if not math.isfinite(values[0]): raise FloatingPointError(diagnose(loss))
     self.model.cleargrads()
@@ -187,7 +192,8 @@ def evaluate(self: Trainer, loader: Any) -> dict[str, float]:
     "The loss and the metrics over a loader, by name: in test mode, without graphs."
     sums = np.zeros(1 + len(self.names))
     with no_grad(), test_mode():
-        for batch in check_loader(loader): sums += _weighted(batch, self.measure(batch)[1])
+        for batch in check_loader(loader):
+            sums += _weighted(batch, self.measure(batch)[1])
     return self.averages(sums)
 
 # %% ../nbs/17_training.ipynb #train-batches
@@ -223,7 +229,8 @@ def finish_epoch(self: Trainer) -> None:
     "Measure on `valid`, add a row to the history, and begin a new epoch."
     row = self.averages(self.sums)
     if self.valid is not None:
-        row |= {f'valid_{name}': mean for name, mean in self.evaluate(self.valid).items()}
+        means = self.evaluate(self.valid)
+        row |= {f'valid_{name}': mean for name, mean in means.items()}
     self.history.add({**row, 'lr': _learning_rate(self.optimizer)})
     self.epoch += 1
     self.reset_epoch()
@@ -248,16 +255,18 @@ def run_callbacks(self: Trainer, moment: str) -> None:
 @patch
 def fit(self: Trainer, train: Any, valid: Any = None, epochs: int = 1,
         resume: Any = None) -> History:
-    """Train for so many epochs on the batches of `train`, and measure on those of `valid`.
+    """Train for so many epochs on the batches of `train`; measure on those of `valid`.
 
-    `resume` is the path of a checkpoint. If the file exists, training goes on where it was saved,
-    and `epochs` counts from the very beginning. Ctrl-C ends training after the batch.
-    Returns the history.
+    `resume` is the path of a checkpoint. If the file exists, training goes on where it
+    was saved, and `epochs` counts from the very beginning. Ctrl-C ends training after
+    the batch. Returns the history.
     """
-    self.train, self.valid = check_loader(train), valid if valid is None else check_loader(valid)
+    self.train = check_loader(train)
+    self.valid = None if valid is None else check_loader(valid)
     self.reset_epoch()  # an epoch that was left is not counted
     self.stopped, self.failed = None, False
-    self.last_epoch = check_int('epochs', epochs) + (self.epoch if resume is None else 0)
+    before = self.epoch if resume is None else 0
+    self.last_epoch = before + check_int('epochs', epochs)
     if resume is not None and os.path.exists(file_path(resume)): self.load(resume)
     self.run_epochs()
     return self.history
@@ -284,8 +293,9 @@ def state(self: Trainer) -> dict[str, np.ndarray]:
                if param.data is not None}
     examples, *sums = self.sums if self.batch else [0]
     parts = {'epoch': self.epoch, 'batch': self.batch, 'examples': examples,
-             'model': weights, 'optimizer': self.optimizer.state(), 'random': get_rng_state(),
-             'history': self.history.columns, 'sums': dict(zip(self.names, sums))}
+             'model': weights, 'optimizer': self.optimizer.state(),
+             'random': get_rng_state(), 'history': self.history.columns,
+             'sums': dict(zip(self.names, sums))}
     parts |= {name: part.state() for name, part in stateful_parts(self).items()}
     return {name: np.asarray(x) for name, x in flatten_dict(parts).items()}
 
@@ -294,7 +304,8 @@ def state(self: Trainer) -> dict[str, np.ndarray]:
 def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
     "Go on where the trainer was whose `state()` this is."
     if 'epoch' not in arrays: raise ValueError('this is no checkpoint: it has no epoch')
-    parts: dict[str, Any] = {'model': {}, 'sums': {}, 'history': {}, **unflatten_dict(arrays)}
+    parts: dict[str, Any] = {'model': {}, 'sums': {}, 'history': {}}
+    parts |= unflatten_dict(arrays)
     check_weights(self.model, parts['model'])
     check_can_resume(self.train, int(parts['batch']))
     self.optimizer.load_state(parts['optimizer'])
@@ -308,7 +319,8 @@ def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
 # %% ../nbs/17_training.ipynb #load-position
 def _load_position(trainer: Trainer, parts: dict[str, Any]) -> None:
     "How far it had come: the history, and the sums of an epoch that was left."
-    trainer.history = History({name: x.tolist() for name, x in parts['history'].items()})
+    columns = parts['history'].items()
+    trainer.history = History({name: column.tolist() for name, column in columns})
     trainer.epoch, trainer.batch = int(parts['epoch']), int(parts['batch'])
     missing = math.nan if trainer.batch else 0.0
     sums = [parts['sums'].get(name, missing) for name in trainer.names]
@@ -317,7 +329,7 @@ def _load_position(trainer: Trainer, parts: dict[str, Any]) -> None:
 # %% ../nbs/17_training.ipynb #save
 @patch
 def save(self: Trainer, path: Any) -> None:
-    "Write a checkpoint, an `.npz` file without pickled objects. It is replaced as a whole."
+    "Write a checkpoint, an `.npz` file without pickles. It is replaced as a whole."
     save_arrays(path, self.state())
 
 @patch
@@ -327,12 +339,12 @@ def load(self: Trainer, path: Any) -> None:
 
 # %% ../nbs/17_training.ipynb #confusion-matrix
 def confusion_matrix(y: Any, t: Any) -> np.ndarray:
-    "How often label `i` was read as `j`, by scores `y` with the classes along the last axis."
+    "How often label `i` was read as `j`, by scores `y`, classes along the last axis."
     y, t = [np.asarray(unwrap(x)) for x in (y, t)]
     n, read = y.shape[-1], y.argmax(-1).ravel()
     labels = t.ravel().astype(int, casting='same_kind')
     if labels.shape != read.shape or not set(labels.tolist()) <= set(range(n)):
-        raise ValueError(f'scores of shape {y.shape} need {read.size:,} labels from 0 to {n - 1}, '
-                         f'not {labels.size:,} from {labels.min(initial=0)} to '
-                         f'{labels.max(initial=0)}')
+        raise ValueError(f'scores of shape {y.shape} need {read.size:,} labels '
+                         f'from 0 to {n - 1}, not {labels.size:,} from '
+                         f'{labels.min(initial=0)} to {labels.max(initial=0)}')
     return np.bincount(n * labels + read, minlength=n * n).reshape(n, n)
