@@ -19,7 +19,7 @@ import numpy as np
 
 from dezero.backprop import functions_behind, operands_of, outputs_of, seed_gradient, unbroadcast
 from dezero.config import no_grad
-from dezero.context import describe
+from dezero.context import EXPLAINED, describe, with_context
 from dezero.core import Constant, Function, Variable
 from dezero.operators import add_methods
 from dezero.trace import (
@@ -93,6 +93,17 @@ class Diagram:
         "Note an arrow between two nodes."
         self.arrows[self.key(source), self.key(target), i] = f'a{len(self.arrows)}'
 
+# %% ../nbs/54_replay.ipynb #summed-gradients
+def _summed_gradients(f, gys):
+    "What each input gets, in its own shape; `None` for constants. An error says where it arose."
+    try:
+        with no_grad(), np.errstate(all='ignore'): gxs = input_gradients(f, gys)
+        return [None if gx is None or isinstance(x, Constant) else
+                unbroadcast(np.asarray(gx), x.data) for x, gx in zip(f.inputs, gxs)]
+    except EXPLAINED as error:
+        place = f'the derivative of {type(f).__name__}'
+        raise with_context(error, place, f.inputs) from error.__cause__
+
 # %% ../nbs/54_replay.ipynb #flows
 def _flows(diagram):
     """Every derivative that flows back along an arrow, in order: its function, the number of the
@@ -101,10 +112,8 @@ def _flows(diagram):
     for f in diagram.functions[::-1]:
         if not any([y in grads for y in diagram.made[f]]): continue
         gys = [grads.get(y, np.zeros(y.shape)) for y in diagram.made[f]]
-        with no_grad(), np.errstate(all='ignore'): gxs = input_gradients(f, gys)
-        for i, (x, gx) in enumerate(zip(f.inputs, gxs)):
-            if isinstance(x, Constant) or gx is None: continue
-            gx = unbroadcast(np.asarray(gx), x.data)
+        for i, (x, gx) in enumerate(zip(f.inputs, _summed_gradients(f, gys))):
+            if gx is None: continue
             grads[x] = grads[x] + gx if x in grads else gx
             found.append((f, i, gys, gx))
     return found

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dezero.backprop import book_pullback, operands_of, outputs_of, unbroadcast
+from dezero.backprop import (
+    book_pullback,
+    check_count,
+    check_rules,
+    operands_of,
+    outputs_of,
+    unbroadcast,
+)
 from dezero.core import Function, Variable, as_variable, patch, unwrap
 
 # %% ../nbs/52_trace.ipynb #term
@@ -253,10 +260,14 @@ def _agree(value, gx):
 # %% ../nbs/52_trace.ipynb #input-gradients
 def input_gradients(f: Function, gys: list) -> list:
     "What each input of `f` gets for the gradients `gys`, as arrays, before they are summed."
-    if has_own_backward(f): gxs = f.backward(*map(as_variable, gys))
-    else:  # each rule gets gradients of its own, since it may write into them
-        gxs = [rule(f, *[np.copy(gy)[()] for gy in gys], *operands_of(f)) for rule in f.rules]
-    gxs = gxs if isinstance(gxs, (tuple, list)) else [gxs]
+    if has_own_backward(f):
+        gxs = f.backward(*map(as_variable, gys))
+        gxs = gxs if isinstance(gxs, (tuple, list)) else [gxs]
+        check_count(f, gxs)
+    else:
+        check_rules(f)
+        def copies(): return [np.copy(gy)[()] for gy in gys]  # a rule may write into them
+        gxs = [rule(f, *copies(), *operands_of(f)) for rule in f.rules[:len(f.inputs)]]
     return [unwrap(gx) for gx in gxs]
 
 # %% ../nbs/52_trace.ipynb #is-plain

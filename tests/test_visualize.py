@@ -586,6 +586,44 @@ def test_functions_without_source_are_traced_too():
     ]
 
 
+def test_a_function_without_rules_is_not_passed_over():
+    class Bare(Function):
+        def forward(self, x):
+            return x + 1
+
+    class Short(Bare):
+        def forward(self, x0, x1):
+            return x0 + x1
+
+        def backward(self, gy):
+            return gy
+
+    x = Variable(2.0)
+    for f, xs, error in ((Bare(), [x], NotImplementedError), (Short(), [x, x], ValueError)):
+        with pytest.raises(error, match=type(f).__name__):
+            replay(f(*xs))
+
+
+def test_an_error_in_a_rule_says_where_it_arose():
+    class Wrong(Function):
+        def forward(self, x):
+            return x * 2
+
+        def gx(self, gy, x):
+            return np.ones(5)
+
+        rules = (gx,)
+
+    with pytest.raises(ValueError, match=r"in the derivative of Wrong\('x' \(3,\) float64\)"):
+        replay(Wrong()(Variable(np.ones(3), "x")))
+
+
+def test_a_linear_function_without_bias():
+    assert lines(F.linear(np.ones((2, 3)), Variable(np.ones((3, 1)))))[1].startswith(
+        "gW = x.T @ gy"
+    )
+
+
 # --- the story -----------------------------------------------------------------------------------
 
 
