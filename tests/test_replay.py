@@ -310,6 +310,17 @@ def test_no_page_scrolls_sideways_and_what_happens_is_in_view(show, make, width)
 
 
 @pytest.mark.parametrize("make", [small, layer])
+def test_a_small_graph_fits_a_phone(show, make):
+    tab = show(replay(make()[-1]), width=390)
+    stage = "document.querySelector('.stage')"
+    assert tab.evaluate(f"{stage}.scrollWidth <= {stage}.clientWidth")
+    heights = tab.evaluate(
+        "[...document.querySelectorAll('.head text')].map((e) => e.getBoundingClientRect().height)"
+    )
+    assert min(filter(None, heights)) >= 9  # a line still to come has none
+
+
+@pytest.mark.parametrize("make", [small, layer])
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_a_label_covers_no_node_and_no_other_arrow(show, make, width):
     tab = show(replay(make()[-1]), width=width, reduced_motion="reduce")
