@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .context import import_extra
+from .core import patch
 
 # %% ../nbs/56_transforms.ipynb #transform
 class Transform:
@@ -339,6 +340,12 @@ class RandomCrop(RandomTransform):
         self.size, self.padding = _size_pair(size), operator.index(padding)
         if self.padding < 0: raise ValueError(f'padding is at least 0, not {padding}')
 
+    def __call__(self, image: Any) -> Any:
+        _image_size(image)  # complains if this is no image
+        if not _is_pil_image(image): return self.batch(image[None])[0]
+        left, top = self._corners(image) - self.padding
+        return _crop(image, int(left), int(top), *self.size)  # Pillow's crop is black outside
+
     def _corners(self, image: Any, *shape: int) -> np.ndarray:
         "Random (left, top) corners in an image with its frame."
         framed = [n + 2 * self.padding for n in _image_size(image)]
@@ -346,16 +353,12 @@ class RandomCrop(RandomTransform):
         room = width - self.size[0] + 1, height - self.size[1] + 1
         return (self.draw(*shape, 2) * room).astype(int)
 
-    def __call__(self, image: Any) -> Any:
-        _image_size(image)  # complains if this is no image
-        if not _is_pil_image(image): return self.batch(image[None])[0]
-        left, top = self._corners(image) - self.padding
-        return _crop(image, int(left), int(top), *self.size)  # Pillow's crop is black outside
-
-    def batch(self, images: Any) -> Any:
-        "Many images, a rectangle from a place of its own in each."
-        if not isinstance(images, np.ndarray): return [self(image) for image in images]
-        frame = [(0, 0)] * (images.ndim - 2) + [(self.padding, self.padding)] * 2
-        left, top = self._corners(images, len(images)).T
-        windows = sliding_window_view(np.pad(images, frame), self.size[::-1], axis=(-2, -1))
-        return windows[np.arange(len(images)), ..., top, left, :, :]
+# %% ../nbs/56_transforms.ipynb #randomcrop-batch
+@patch
+def batch(self: RandomCrop, images: Any) -> Any:
+    "Many images, a rectangle from a place of its own in each."
+    if not isinstance(images, np.ndarray): return [self(image) for image in images]
+    frame = [(0, 0)] * (images.ndim - 2) + [(self.padding, self.padding)] * 2
+    left, top = self._corners(images, len(images)).T
+    windows = sliding_window_view(np.pad(images, frame), self.size[::-1], axis=(-2, -1))
+    return windows[np.arange(len(images)), ..., top, left, :, :]
