@@ -111,8 +111,8 @@ def check_rules(f: Function) -> None:
 # %% ../nbs/02_backprop.ipynb #backward
 def book_pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "The same for a class with a `backward` as in the book: Variables in, Variables out."
-    gxs = f.backward(*map(as_gradient, gy if f._several else (gy,)))
-    gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
+    gxs = f.backward(*map(as_gradient, gy)) if f._several else f.backward(as_gradient(gy))
+    if not isinstance(gxs, (tuple, list)): gxs = (gxs,)
     if len(gxs) != len(f.inputs): check_count(f, gxs)
     for x, a, gx in zip(f.inputs, operands_of(f), gxs):
         if gx is None or x.__class__ is Constant: continue
@@ -121,8 +121,8 @@ def book_pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None
 
 def as_gradient(gy: Any) -> Variable:
     "A gradient of the walk, an array or a NumPy number, as a Variable."
-    return gy if isinstance(gy, Variable) else new_variable(
-        np.asarray(gy) if isinstance(gy, np.generic) else gy)
+    if isinstance(gy, Variable): return gy
+    return new_variable(np.asarray(gy) if isinstance(gy, np.generic) else gy)
 
 # %% ../nbs/02_backprop.ipynb #check-count
 def check_count(f: Function, gxs: Any) -> None:

@@ -13,6 +13,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+from numpy import asarray, floating
 
 from .config import recording
 from .context import EXPLAINED, with_context
@@ -202,22 +203,22 @@ counter = itertools.count()  #: numbers the calls
 
 def record(f: Function, inputs: Any, operands: Any, ys: Any) -> Any:
     "Box what `forward` returned, and note in `f` how it came to be. Book steps 7 and 16."
-    if isinstance(ys, tuple): outputs = [as_output(f, y) for y in ys]
-    else: outputs, ys = [as_output(f, ys)], (ys,)
+    several = isinstance(ys, tuple)
+    outputs = [as_output(f, y) for y in ys] if several else [as_output(f, ys)]
     if recording.get():
         f.inputs, f._operands, f._order = inputs, operands, next(counter)
-        f.outputs, f._results = tuple(map(weakref.ref, outputs)), ys
-        if len(ys) > 1: f._several = True
+        f.outputs, f._results = tuple(map(weakref.ref, outputs)), ys if several else (ys,)
+        if several: f._several = True
         for y in outputs: y._creator = f
     else:
         for y in outputs: y._detached = 'it was computed under no_grad()'
-    return outputs[0] if len(outputs) == 1 else outputs
+    return outputs if several and len(outputs) > 1 else outputs[0]
 
 def as_output(f: Function, y: Any) -> Variable:
     "The box of a result of `f`; unlike `Variable(y)` it never stays empty."
     x = new(Variable)
     x._creator = x._detached = None
-    try: x.data = as_data(y)
+    try: x.data = asarray(y) if isinstance(y, floating) else as_data(y)
     except TypeError as error:
         raise TypeError(f'{type(f).__name__}.forward must return an array, '
                         f'or a tuple of arrays. {error}') from None

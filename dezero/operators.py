@@ -113,7 +113,6 @@ def binary_operator(function: type[Function], compute: Callable) -> Callable[[An
 
 # %% ../nbs/03_operators.ipynb #constant
 NUMBERS = {float, int, np.float64, np.float32}  #: what adapts to the dtype that it meets
-FLOATS = {np.dtype(kind) for kind in ('f2', 'f4', 'f8')}  #: to these dtypes a number adapts
 
 def as_constant(number: Any, dtype: np.dtype) -> Constant:
     "The box of a Python number that meets floats of this dtype."
@@ -123,10 +122,10 @@ def as_constant(number: Any, dtype: np.dtype) -> Constant:
 
 def as_pair(function: type[Function], x0: Any, x1: Any) -> tuple:
     "Both operands as Variables; a Python number that meets floats has a short way."
-    if x1.__class__ in NUMBERS and isinstance(x0, Variable) and (d := x0.data.dtype) in FLOATS:
-        return x0, as_constant(x1, d)
-    if x0.__class__ in NUMBERS and isinstance(x1, Variable) and (d := x1.data.dtype) in FLOATS:
-        return as_constant(x0, d), x1
+    if x1.__class__ in NUMBERS and isinstance(x0, Variable) and x0.data.dtype.kind == 'f':
+        return x0, as_constant(x1, x0.data.dtype)
+    if x0.__class__ in NUMBERS and isinstance(x1, Variable) and x1.data.dtype.kind == 'f':
+        return as_constant(x0, x1.data.dtype), x1
     return as_operands(function(), (x0, x1))
 
 # %% ../nbs/03_operators.ipynb #rsub
