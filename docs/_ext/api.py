@@ -363,9 +363,12 @@ def note(text):
 
 def finish_signatures(app, doctree):
     """Say beside each signature where it was defined, and where the text of its methods is."""
+    seen = set()
     for signature in doctree.findall(addnodes.desc_signature):
         full = f"{signature.get('module')}.{signature.get('fullname')}"
         last = full.rsplit(".", 1)[-1]
+        if not signature["ids"]:  # it is kept out of Sphinx's own index
+            signature["ids"].append(full)
         if full == f"{VARIABLE}.{last}":
             chapter, name = app.variable[last]
         elif full in app.homes:
@@ -376,7 +379,9 @@ def finish_signatures(app, doctree):
         link = to_cell(app.env.docname, chapter, name, text)
         signature += nodes.inline("", "", link, classes=["defined-in"])
         signature["module"], signature["fullname"] = chapter.module, name
-        signature["ids"] += {f"{chapter.module}.{name}"} - set(signature["ids"])
+        if (there := f"{chapter.module}.{name}") not in [*signature["ids"], *seen]:
+            signature["ids"].append(there)
+            seen.add(there)
 
 
 def module_of(app, module, name):
