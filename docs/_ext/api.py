@@ -257,7 +257,7 @@ class ApiVariable(Listing):
             if name in OPERATORS:
                 summary = in_a_row(inspect.getdoc(find("dezero.core", f"Variable.{name}")) or "")
                 has_entry = there in chapter.names and "." not in there
-                link = f" {{py:obj}}`→ <{chapter.module}.{there}>`" if has_entry else ""
+                link = f" → {{py:obj}}`{there} <{chapter.module}.{there}>`" if has_entry else ""
                 lines.append(f"| `{OPERATORS[name]}` | {summary}{link} |")
         lines = [*lines, ""] if len(lines) > 2 else []
         lines += ["```{eval-rst}"]
