@@ -50,9 +50,9 @@ def plot(self: Model, *inputs, to_file: str | None = 'model.png') -> Any:
 # %% ../../nbs/13_models.ipynb #steps-of
 def _numbered_layers(model) -> tuple:
     "What a model keeps in its attributes l0, l1, l2 and so on, in the order of their numbers."
-    steps = {int(name[1:]): x for name, x in vars(model).items()
-             if name[0] == 'l' and name[1:].isdecimal()}
-    return tuple([steps[i] for i in sorted(steps)])
+    steps = sorted([(len(name), name, x) for name, x in vars(model).items()
+                    if name[0] == 'l' and name[1:].isdecimal()])  # by length: l2 before l10
+    return tuple([x for _, _, x in steps])
 
 # %% ../../nbs/13_models.ipynb #sequential
 class Sequential(Model):
