@@ -67,7 +67,8 @@ def text(nb: Notebook) -> str:
     """The notebook as Jupyter writes it to disk, with each text as a list of its lines."""
     nb = copy.deepcopy(nb)
     for holder, key, value in texts_of(nb):
-        if isinstance(value, str):
+        photo = key.startswith("image/") and key != "image/svg+xml"
+        if isinstance(value, str) and not photo:
             holder[key] = value.splitlines(keepends=True)
     layout = {"indent": 1, "sort_keys": True, "ensure_ascii": False}
     return json.dumps(nb, separators=(",", ": "), **layout) + "\n"
