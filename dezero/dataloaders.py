@@ -17,21 +17,23 @@ from .datasets import stack_examples
 
 # %% ../nbs/16_dataloaders.ipynb #dataloader
 class DataLoader:
-    """The examples of a dataset in batches, for loops such as `for x, t in loader`. Book step 50.
+    """The examples of a dataset in batches, for loops such as `for x, t in loader`.
 
-    `dataset` is a Dataset, an array, a list, or anything that has a length and takes an index. A
-    loop is an epoch. It starts from the beginning, in a new order if `shuffle`.
+    `dataset` is a Dataset, an array, a list, or anything that has a length and takes an
+    index. A loop is an epoch. It starts from the beginning, in a new order if `shuffle`.
+    Book step 50.
 
     - `drop_last`: leave out the last batch if it is shorter than the others
     - `seed`: shuffle with a generator of its own, not with NumPy's global one
-    - `collate`: a function that makes a batch of a list of examples, where stacking will not do
+    - `collate`: a function that makes a batch of a list of examples, instead of stacking
     - `gpu`: give arrays on the GPU, which DeZero learns in chapter 18
     """
-    def __init__(self, dataset: Any, batch_size: int, shuffle: bool = True, gpu: bool = False,
-                 drop_last: bool = False, seed: int | None = None,
+    def __init__(self, dataset: Any, batch_size: int, shuffle: bool = True,
+                 gpu: bool = False, drop_last: bool = False, seed: int | None = None,
                  collate: Callable[[list], Any] | None = None):
         self.dataset, self.batch_size = dataset, operator.index(batch_size)
-        if self.batch_size < 1: raise ValueError(f'batch_size is at least 1, not {batch_size}')
+        if self.batch_size < 1:
+            raise ValueError(f'batch_size is at least 1, not {batch_size}')
         self.shuffle, self.drop_last, self.collate = shuffle, drop_last, collate
         self.data_size, self.gpu = len(dataset), False
         full, rest = divmod(self.data_size, self.batch_size)
@@ -53,7 +55,7 @@ def reset(self: DataLoader) -> None:
 @patch
 @property
 def rng(self: DataLoader) -> Any:
-    "The random number generator that shuffles: its own if there is a `seed`, or NumPy's global."
+    "The generator that shuffles: its own if there is a `seed`, or NumPy's global one."
     return self.generator or np.random
 
 # %% ../nbs/16_dataloaders.ipynb #batch-indices
@@ -77,16 +79,17 @@ def fetch_batch(dataset, indices):
     return default_collate([dataset[i] for i in indices.tolist()])
 
 def default_collate(examples):
-    "A list of examples as a batch: of tuples or lists a tuple of arrays, else one array."
+    "Examples as a batch: of tuples or lists a tuple of arrays, else one array."
     fields = {len(x) if isinstance(x, (tuple, list)) else None for x in examples}
     if fields == {None}: return stack_examples(examples)
     if len(fields) > 1:
-        raise ValueError('the examples have different numbers of fields: give a collate function')
+        raise ValueError('the examples have different numbers of fields: '
+                         'give a collate function')
     return tuple(stack_examples(field) for field in zip(*examples))
 
 # %% ../nbs/16_dataloaders.ipynb #supports-gather
 def supports_gather(dataset):
-    "Can its examples be fetched at once? Not if a subclass changed how a single one is fetched."
+    "Can examples be fetched at once? Not if a subclass changed how a single one is."
     for cls in type(dataset).__mro__:
         if 'gather' in vars(cls): return True
         if '__getitem__' in vars(cls): return False
@@ -98,7 +101,7 @@ def __iter__(self: DataLoader) -> Iterator[Any]:
     if self.started: self.reset()
     index = self.index
     for i in range(self.iteration, self.max_iter):
-        self.index, self.iteration = index, i  # a loop inside this one may have moved them
+        self.index, self.iteration = index, i  # a loop inside this one may move them
         yield self._next_batch()
     self.reset()
 
@@ -124,38 +127,41 @@ def to_cpu(self: DataLoader) -> None:
 @patch
 def to_gpu(self: DataLoader) -> None:
     "Give arrays on the GPU, which DeZero learns in chapter 18. Book step 52."
-    raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which brings arrays '
-                       'onto a GPU, comes with chapter 18. Leave out gpu=True until then')
+    raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which brings '
+                       'arrays onto a GPU, comes with chapter 18. Leave out gpu=True '
+                       'until then')
 
 # %% ../nbs/16_dataloaders.ipynb #rng-state
 def get_rng_state(rng=None):
-    "The state of a `RandomState`, or of NumPy's global generator, as a flat dict of arrays."
+    "The state of a `RandomState`, or of NumPy's global generator, as a dict of arrays."
     state = (rng or np.random).get_state(legacy=False)
-    return {'key': state['state']['key'].copy(), 'pos': np.array(state['state']['pos']),
-            'has_gauss': np.array(state['has_gauss']), 'gauss': np.array(state['gauss'])}
+    found = {**state['state'], 'has_gauss': state['has_gauss'], 'gauss': state['gauss']}
+    return {name: np.array(value) for name, value in found.items()}
 
 def set_rng_state(arrays, rng=None):
-    "Put a generator, by default the global one, into a state that `get_rng_state` gave."
+    "Put a generator, by default the global one, into a state `get_rng_state` gave."
     parts = int(arrays['pos']), int(arrays['has_gauss']), float(arrays['gauss'])
     (rng or np.random).set_state(('MT19937', arrays['key'], *parts))
 
 # %% ../nbs/16_dataloaders.ipynb #rngs
 def _rngs(loader):
-    "The generators that a loader draws from, by name: what shuffles, and those of transforms."
-    transforms = [getattr(loader.dataset, name, None) for name in ('transform', 'target_transform')]
+    "The generators a loader draws from, by name: its own, and those of transforms."
+    names = 'transform', 'target_transform'
+    transforms = [getattr(loader.dataset, name, None) for name in names]
     own = [rng for transform in transforms for rng in _rngs_of(transform)]
-    return {'generator': loader.rng, **{f'transform{i}': rng for i, rng in enumerate(own)}}
+    return {'generator': loader.rng} | {f'transform{i}': rng for i, rng in enumerate(own)}
 
 def _rngs_of(transform):
     "The generators of a transform and of the parts that it is composed of."
     rng = getattr(transform, 'random', None)
     own = [rng] if isinstance(rng, np.random.RandomState) else []
-    return own + [r for part in getattr(transform, 'transforms', []) for r in _rngs_of(part)]
+    parts = getattr(transform, 'transforms', [])
+    return own + [rng for part in parts for rng in _rngs_of(part)]
 
 # %% ../nbs/16_dataloaders.ipynb #state
 @patch
 def state(self: DataLoader) -> dict[str, np.ndarray]:
-    "Order, position and generators, as a flat dict of arrays, which fits into an `.npz` file."
+    "Order, position and generators, as a flat dict of arrays, for an `.npz` file."
     found = {'index': self.index.copy(), 'iteration': np.array(self.iteration),
              'batch_size': np.array(self.batch_size)}
     for name, rng in _rngs(self).items():
@@ -164,7 +170,7 @@ def state(self: DataLoader) -> dict[str, np.ndarray]:
 
 @patch
 def load_state(self: DataLoader, arrays: Mapping[str, np.ndarray]) -> None:
-    "Go on where the loader was whose `state()` this is: the next loop begins with its next batch."
+    "Go on where the loader was whose `state()` this is, with its next batch."
     drawn = {name: {key: arrays.get(f'{name}/{key}') for key in get_rng_state(rng)}
              for name, rng in _rngs(self).items()}
     _check_state(self, arrays, drawn)
@@ -189,15 +195,17 @@ def _check_state(loader, arrays, drawn):
 
 # %% ../nbs/16_dataloaders.ipynb #seqdataloader
 class SeqDataLoader(DataLoader):
-    """Batches in order: row `j` of the batches runs through successive examples. Book step 60.
+    """Batches in order: row `j` of the batches runs through successive examples.
 
-    The dataset is cut into `batch_size` lanes, which begin `data_size // batch_size` apart. An
-    epoch gives as many batches as that of a DataLoader; at the end a lane runs into the next one.
+    The dataset is cut into `batch_size` lanes, which begin `data_size // batch_size`
+    apart. An epoch gives as many batches as that of a DataLoader; at the end a lane runs
+    into the next one. Book step 60.
     """
     def __init__(self, dataset: Any, batch_size: int, gpu: bool = False):
         super().__init__(dataset, batch_size, shuffle=False, gpu=gpu)
         if self.batch_size > self.data_size:
-            raise ValueError(f'{self.data_size} examples are too few for {batch_size} lanes')
+            raise ValueError(f'{self.data_size} examples are too few '
+                             f'for {batch_size} lanes')
 
     def batch_indices(self, i: int) -> np.ndarray:
         "The numbers of the examples in batch `i`: number `i` of each lane."

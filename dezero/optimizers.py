@@ -26,18 +26,19 @@ from .core import Parameter, Variable, array_module, as_variable, patch
 class Optimizer:
     """Changes the parameters of a model with the help of their gradients.
 
-    Subclasses define `update_rule`, with `numbers` and `keeps` as it needs them, or `update_one`.
-    `lr` is a number, or a schedule: a function of the number of updates. Book step 46.
+    Subclasses define `update_rule`, with `numbers` and `keeps` as it needs them, or
+    `update_one`. `lr` is a number, or a schedule: a function of the number of updates.
+    Book step 46.
     """
     keeps: tuple[str, ...] = ()  #: names of the arrays that are kept for each parameter
 
     def __init__(self, lr: Any = 0.01):
-        self.rate, self.updates = as_rate(lr), 0  # what `lr` was set to, and the updates so far
-        self.target, self.hooks, self.kept = None, [], {}
+        self.rate = as_rate(lr)  # what `lr` was set to
+        self.target, self.updates, self.hooks, self.kept = None, 0, [], {}
 
     @property
     def lr(self) -> Any:
-        "The rate of the last update (before the first, of that). Set it to a number or a schedule."
+        "The rate of the last update (before the first, of that): a number or a schedule."
         return rate_at(self.rate, max(self.updates - 1, 0))
 
     @lr.setter
@@ -45,7 +46,7 @@ class Optimizer:
 
 # %% ../nbs/14_optimizers.ipynb #as-rate
 def as_rate(lr):
-    "A learning rate: a positive number as a float; a schedule, which can be called, as it is."
+    "A learning rate: a positive number as a float; what can be called as it is."
     return lr if callable(lr) else check_positive('a learning rate', lr)
 
 def rate_at(rate, n):
@@ -60,8 +61,8 @@ def setup(self: Optimizer, target: Any) -> Optimizer:
 
     A new target means a new start, without memory. Returns the optimizer.
     """
-    check_instance(target, lambda x: hasattr(x, 'params'), 'setup() takes something with a method '
-                   'params(), such as a Layer or a Model')
+    check_instance(target, lambda x: hasattr(x, 'params'), 'setup() takes something '
+                   'with a method params(), such as a Layer or a Model')
     if target is not self.target: self.target, self.updates, self.kept = target, 0, {}
     return self
 
@@ -72,11 +73,12 @@ def numbers(self: Optimizer) -> tuple:
     return self.lr,
 
 @patch
-def update_rule(self: Optimizer, p: np.ndarray, g: np.ndarray, *kept_and_numbers: Any) -> None:
-    "The formula: change the array `p` in place by its gradient `g`, what is kept, and numbers."
+def update_rule(self: Optimizer, p: np.ndarray, g: np.ndarray, *rest: Any) -> None:
+    "The formula: change the array `p` in place by its gradient `g`, what is kept, numbers."
     name = type(self).__name__
-    raise NotImplementedError(f'{name} has no update_one: define `def update_one(self, param): ...`'
-                              ' or `def update_rule(self, p, g, lr): ...` in the class')
+    raise NotImplementedError(f'{name} has no update_one: define `def update_one(self, '
+                              'param): ...` or `def update_rule(self, p, g, lr): ...` '
+                              'in the class')
 
 # %% ../nbs/14_optimizers.ipynb #memory
 @patch
@@ -153,7 +155,7 @@ def update(self: Optimizer) -> None:
 
 @patch
 def update_one(self: Optimizer, param: Parameter) -> None:
-    "Change one parameter, `param.data`, by means of `param.grad.data`: with the `update_rule`."
+    "Change one parameter, `param.data`, with its `param.grad.data`: by the `update_rule`."
     _apply_rule(self, [param])
 
 # %% ../nbs/14_optimizers.ipynb #trainable
@@ -183,7 +185,7 @@ class SGD(Optimizer):
 
 # %% ../nbs/14_optimizers.ipynb #momentumsgd
 class MomentumSGD(Optimizer):
-    "Gradient descent with a velocity: `v = momentum * v - lr * g` and `W += v`. Book step 46."
+    "Gradient descent with a velocity: `v = momentum * v - lr * g`, `W += v`. Book step 46."
     keeps = 'v',
 
     def __init__(self, lr: Any = 0.01, momentum: float = 0.9, nesterov: bool = False):
@@ -236,8 +238,9 @@ class RMSprop(Optimizer):
 class AdaDelta(Optimizer):
     """RMSprop that finds its own rate, from the mean square `d` of its steps.
 
-    `h = rho * h + (1 - rho) * g ** 2`, then the step `s = sqrt((d + eps) / (h + eps)) * g`, then
-    `d = rho * d + (1 - rho) * s ** 2` and `W -= lr * s`. What is kept is both over `1 - rho`.
+    `h = rho * h + (1 - rho) * g ** 2`, the step `s = sqrt((d + eps) / (h + eps)) * g`,
+    then `d = rho * d + (1 - rho) * s ** 2` and `W -= lr * s`. What is kept is both over
+    `1 - rho`.
     """
     keeps = 'h', 'd'
 
@@ -255,11 +258,12 @@ class AdaDelta(Optimizer):
 
 # %% ../nbs/14_optimizers.ipynb #adam-2
 class Adam(Optimizer):
-    """`m = beta1 * m + (1 - beta1) * g` and `v = beta2 * v + (1 - beta2) * g ** 2`, then
-    `W -= lr * m / (sqrt(v) + eps)`.
+    """`m = beta1 * m + (1 - beta1) * g` and `v = beta2 * v + (1 - beta2) * g ** 2`,
+    then `W -= lr * m / (sqrt(v) + eps)`.
 
-    `alpha` is the rate, a number or a schedule; `lr` is what is left of it after the correction of
-    the bias. Setting `lr` sets `alpha`. What is kept is `m / (1 - beta1)` and `v / (1 - beta2)`.
+    `alpha` is the rate, a number or a schedule; `lr` is what is left of it after the
+    correction of the bias. Setting `lr` sets `alpha`. What is kept is `m / (1 - beta1)`
+    and `v / (1 - beta2)`.
     """
     keeps = 'm', 'v'
     alpha = Optimizer.lr
@@ -267,7 +271,8 @@ class Adam(Optimizer):
     def __init__(self, alpha: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999,
                  eps: float = 1e-8):
         super().__init__(alpha)
-        self.beta1, self.beta2 = check_fraction('beta1', beta1), check_fraction('beta2', beta2)
+        self.beta1 = check_fraction('beta1', beta1)
+        self.beta2 = check_fraction('beta2', beta2)
         self.eps = check_not_negative('eps', eps)
 
     def update_rule(self, p, g, m, v, lr, beta1, beta2, eps):
@@ -293,7 +298,7 @@ Adam.lr = Adam.lr.setter(Adam.alpha.fset)
 
 @patch
 def numbers(self: Adam) -> tuple:
-    "The numbers of this update; `lr` and `eps` make up for the factors that are left out."
+    "The numbers of this update; `lr` and `eps` make up for the factors left out."
     scale, fix = math.sqrt(1 - self.beta2), math.sqrt(1 - self.beta2 ** self.t)
     lr, eps = self.lr * (1 - self.beta1) / scale, self.eps * fix / scale
     return lr, self.beta1, self.beta2, eps
@@ -306,7 +311,8 @@ class AdamW(Adam):
         super().__init__(alpha, beta1, beta2, eps)
         self.weight_decay = check_not_negative('weight_decay', weight_decay)
 
-    def numbers(self) -> tuple: return 1 - self.alpha * self.weight_decay, *super().numbers()
+    def numbers(self) -> tuple:
+        return 1 - self.alpha * self.weight_decay, *super().numbers()
 
     def update_rule(self, p, g, m, v, shrink, *numbers):
         p *= shrink
@@ -317,13 +323,14 @@ class AdamW(Adam):
 def add_hook(self: Optimizer, hook: Callable[[list[Parameter]], Any]) -> None:
     "Let `hook` see, and change, the list of parameters before every update."
     if isinstance(hook, type) or not callable(hook):
-        raise TypeError('a hook is called with the list of parameters: it is a function, or an '
-                        f'object such as ClipGrad(1.0), not {hook!r}')
+        raise TypeError('a hook is called with the list of parameters: it is a function, '
+                        f'or an object such as ClipGrad(1.0), not {hook!r}')
     self.hooks.append(hook)
 
 class WeightDecay:
     "A hook that adds `rate * W` to every gradient, which pulls the weights towards 0."
-    def __init__(self, rate: float): self.rate = check_not_negative('the rate of decay', rate)
+    def __init__(self, rate: float):
+        self.rate = check_not_negative('the rate of decay', rate)
     def __call__(self, params: Iterable[Parameter]) -> None:
         for param in params:
             pull = np.multiply(param.data, self.rate, dtype=param.dtype)
@@ -336,7 +343,8 @@ class FreezeParam:
         self.targets = targets
         for target in targets:
             if not isinstance(target, Variable) and not hasattr(target, 'params'):
-                raise TypeError(f'FreezeParam takes Parameters and Layers, not {type(target)}')
+                raise TypeError('FreezeParam takes Parameters and Layers, '
+                                f'not {type(target)}')
     def __call__(self, params: Iterable[Parameter]) -> None:
         for target in self.targets:
             for param in [target] if isinstance(target, Variable) else target.params():
@@ -344,17 +352,19 @@ class FreezeParam:
 
 # %% ../nbs/14_optimizers.ipynb #clipgrad
 class ClipGrad:
-    "A hook that scales all gradients down together if their norm, as one vector, is too large."
-    def __init__(self, max_norm: float): self.max_norm = check_positive('max_norm', max_norm)
+    "A hook that scales all gradients down if their norm, as one vector, is too large."
+    def __init__(self, max_norm: float):
+        self.max_norm = check_positive('max_norm', max_norm)
     def __call__(self, params: Iterable[Parameter]) -> None:
         norm = math.sqrt(sum([_square_sum(param.grad.data) for param in params]))
         scale = self.max_norm / (norm + 1e-6)
         if not 0 < scale < 1: return
         for param in params:
-            param.grad = Variable(np.multiply(param.grad.data, scale, dtype=param.dtype))
+            grad = np.multiply(param.grad.data, scale, dtype=param.dtype)
+            param.grad = Variable(grad)
 
 def _square_sum(array):
-    "The sum of the squares, added up in float64, where those of float32 cannot overflow."
+    "The sum of the squares, in float64, where those of float32 cannot overflow."
     parts = (part.astype(float).ravel() for part, in _chunks([array]))
     return sum(float(part @ part) for part in parts)
 
@@ -364,20 +374,23 @@ class StepDecay:
     def __init__(self, lr: float, every: float, factor: float = 0.1):
         self.lr, self.every = check_positive('lr', lr), check_positive('every', every)
         self.factor = check_positive('factor', factor)
-    def __call__(self, n: int) -> float: return self.lr * self.factor ** (n // self.every)
+    def __call__(self, n: int) -> float:
+        return self.lr * self.factor ** (n // self.every)
 
 class CosineDecay:
     "A schedule: from `lr` down to `lowest` in that many updates, along half a cosine."
     def __init__(self, lr: float, updates: float, lowest: float = 0.0):
-        self.lr, self.updates = check_positive('lr', lr), check_positive('updates', updates)
+        self.lr = check_positive('lr', lr)
+        self.updates = check_positive('updates', updates)
         self.lowest = check_not_negative('lowest', lowest)
     def __call__(self, n: int) -> float:
         done = min(n / self.updates, 1)
-        return self.lowest + (self.lr - self.lowest) * (1 + math.cos(math.pi * done)) / 2
+        high = (1 + math.cos(math.pi * done)) / 2
+        return self.lowest + (self.lr - self.lowest) * high
 
 # %% ../nbs/14_optimizers.ipynb #warmup
 class WarmUp:
-    "A schedule: in that many updates up to `lr`, which is a number or the schedule to go on with."
+    "A schedule: in that many updates up to `lr`, a number or the schedule to go on with."
     def __init__(self, lr: Any, updates: float):
         self.lr, self.updates = as_rate(lr), check_positive('updates', updates)
     def __call__(self, n: int) -> float:
@@ -404,12 +417,13 @@ def _named_params(optimizer):
 # %% ../nbs/14_optimizers.ipynb #load-state
 @patch
 def load_state(self: Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
-    "Go on from what `state` gave. If something does not fit, an error, and nothing is changed."
+    "Go on from what `state` gave. What does not fit is an error, and changes nothing."
     params = _named_params(self)
     if 'updates' not in arrays:
         raise ValueError("this is not the state of an optimizer: it has no 'updates'")
     updates = int(check_not_negative("'updates'", arrays['updates']))
-    rate = as_rate(arrays['lr']) if 'lr' in arrays and not callable(self.rate) else self.rate
+    keeps_rate = callable(self.rate) or 'lr' not in arrays
+    rate = self.rate if keeps_rate else as_rate(arrays['lr'])
     self.kept, self.rate, self.updates = _kept_in(self, params, arrays), rate, updates
 
 # %% ../nbs/14_optimizers.ipynb #check-kept

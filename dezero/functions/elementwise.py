@@ -73,7 +73,7 @@ class Log(Function):
 
 # %% ../../nbs/05_elementwise.ipynb #exp-2
 def exp(x: Any) -> Variable:
-    "`e ** x`; above about 709 (88 in float32) it overflows to inf, with NumPy's RuntimeWarning."
+    "`e ** x`; above about 709 (88 in float32) it overflows to inf, with a RuntimeWarning."
     return Exp()(x)
 
 def log(x: Any) -> Variable:
@@ -153,11 +153,11 @@ class Tanh(Function):
 
 # %% ../../nbs/05_elementwise.ipynb #sinh-2
 def sinh(x: Any) -> Variable:
-    "The hyperbolic sine; beyond about 710 (89 in float32) it overflows, with a RuntimeWarning."
+    "The hyperbolic sine; beyond about 710 (89 in float32) it overflows, with a warning."
     return Sinh()(x)
 
 def cosh(x: Any) -> Variable:
-    "The hyperbolic cosine; beyond about 710 (89 in float32) it overflows, with a RuntimeWarning."
+    "The hyperbolic cosine; beyond about 710 (89 in float32) it overflows, with a warning."
     return Cosh()(x)
 
 def tanh(x: Any) -> Variable:
@@ -213,13 +213,13 @@ class Arctan(Function):
 def arcsin(x: Any) -> Variable:
     """The angle in [-pi/2, pi/2] whose sine is `x`, for `-1 <= x <= 1`.
 
-    At both ends the gradient is infinite, and beyond them the value is nan, with NumPy's
-    RuntimeWarning.
+    At both ends the gradient is infinite, and beyond them the value is nan, with
+    NumPy's RuntimeWarning.
     """
     return Arcsin()(x)
 
 def arccos(x: Any) -> Variable:
-    "The angle in [0, pi] whose cosine is `x`; the domain and its ends are those of `arcsin`."
+    "The angle in [0, pi] whose cosine is `x`; the domain is that of `arcsin`."
     return Arccos()(x)
 
 def arctan(x: Any) -> Variable:
@@ -235,7 +235,7 @@ class Arctan2(Function):
     rules = gx0, gx1
 
 def arctan2(x0: Any, x1: Any) -> Variable:
-    """The angle in [-pi, pi] of the point with the coordinates `x1` (right) and `x0` (up).
+    """The angle in [-pi, pi] of the point with coordinates `x1` (right) and `x0` (up).
 
     At the origin it is 0 and the gradient is nan, with NumPy's RuntimeWarning.
     """
@@ -267,11 +267,11 @@ class Minimum(Function):
 
 # %% ../../nbs/05_elementwise.ipynb #maximum-2
 def maximum(x0: Any, x1: Any) -> Variable:
-    "The larger of two, element by element; where they are equal, each gets half the gradient."
+    "The larger of two, element by element; equal ones get half the gradient each."
     return Maximum()(x0, x1)
 
 def minimum(x0: Any, x1: Any) -> Variable:
-    "The smaller of two, element by element; where they are equal, each gets half the gradient."
+    "The smaller of two, element by element; equal ones get half the gradient each."
     return Minimum()(x0, x1)
 
 # %% ../../nbs/05_elementwise.ipynb #where
@@ -286,7 +286,7 @@ class Where(Function):
 def where(condition: Any, x0: Any, x1: Any) -> Variable:
     "`x0` where the condition is true, `x1` elsewhere; the condition gets no gradient."
     condition = unwrap(condition)
-    if not hasattr(condition, 'dtype'): condition = np.array(condition)  # a list, or a number
+    if not hasattr(condition, 'dtype'): condition = np.array(condition)  # a list
     return Where(as_data(condition))(x0, x1)
 
 # %% ../../nbs/05_elementwise.ipynb #code-the-coefficients-of-the-four-polynomial
