@@ -4,6 +4,7 @@ import asyncio
 import copy
 import gc
 import pickle
+import signal
 import sys
 import threading
 import tracemalloc
@@ -1396,3 +1397,44 @@ def test_backward_may_leave_out_labels_and_plain_numbers():
     assert x.grad.data == 5.0
     with pytest.raises(ValueError, match="returned 1 gradients for 2 inputs"):
         Scale()(x, Variable(5.0)).backward()
+
+
+# --- interrupts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("work", ["no_grad", "backward", "grad"])
+def test_an_interrupt_leaves_no_switch_behind(work):
+    class Interrupt(Exception):
+        pass
+
+    def stop(*_):
+        raise Interrupt
+
+    x = Variable(1.0)
+
+    def run():
+        if work == "no_grad":
+            for _ in range(50):
+                with no_grad():
+                    x + x
+        else:
+            y = x
+            for _ in range(10):
+                y = y * x
+            y.backward() if work == "backward" else grad(y, x)
+
+    before, hits = signal.signal(signal.SIGALRM, stop), 0
+    delays = np.random.default_rng(0).uniform(2e-6, 3e-4, 2000)
+    try:
+        for delay in delays.tolist():
+            try:
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                run()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Interrupt:
+                hits += 1
+            assert Config.enable_backprop, f"after {hits} interrupts"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert hits > 100
