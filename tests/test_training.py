@@ -14,6 +14,7 @@ from trainers import same, spiral, trainer, weights
 
 import dezero.functions as F
 import dezero.layers as L
+from dezero import anomaly, callbacks, training
 from dezero.callbacks import Checkpoint, EarlyStopping, Progress
 from dezero.config import Config, no_grad
 from dezero.core import Function, Variable
@@ -204,6 +205,14 @@ def test_several_inputs():
     assert fitted.fit(loader, epochs=30)["loss"][-1] < 1e-3
 
 
+def test_what_goes_with_training_is_imported_from_there():
+    """The callbacks and the anomalies have chapters of their own; programs need not know."""
+    for name in ("Checkpoint", "EarlyStopping", "Progress"):
+        assert getattr(training, name) is getattr(callbacks, name)
+    for name in ("check_finite", "detect_anomaly"):
+        assert getattr(training, name) is getattr(anomaly, name)
+
+
 # --- wrong input --------------------------------------------------------------------------------
 
 GOOD = {"model": MLP((3,)), "optimizer": SGD(), "loss": F.softmax_cross_entropy}
@@ -218,6 +227,7 @@ GOOD = {"model": MLP((3,)), "optimizer": SGD(), "loss": F.softmax_cross_entropy}
         ({"optimizer": SGD}, TypeError, r"such as SGD\(0.1\), not the class SGD"),
         ({"optimizer": 0.1}, TypeError, r"such as SGD\(0.1\), not <class 'float'>"),
         ({"optimizer": SGD().setup(MLP((3,)))}, ValueError, "was set up for another model"),
+        ({"loss": Function}, TypeError, "function of outputs and targets, not the class Function"),
         ({"loss": "mse"}, TypeError, "function of outputs and targets, not <class 'str'>"),
         ({"metrics": [0.5]}, TypeError, "the metric float is <class 'float'>"),
         ({"metrics": {"loss": F.accuracy}}, ValueError, "cannot be called 'loss'"),
