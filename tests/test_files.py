@@ -1,10 +1,14 @@
 """Files of arrays: exact, whole, bounded, and nothing in them is executed."""
 
 import copy
+import errno
 import itertools
+import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dezero import Parameter
-from dezero.files import load_arrays, save_arrays
+from dezero import Parameter, files
+from dezero.files import file_lock, load_arrays, save_arrays
 from dezero.layers import Layer
 
 
@@ -25,6 +29,62 @@ def same(one, other):
         x.dtype == y.dtype and x.shape == y.shape and np.array_equal(x, y)
         for x, y in zip(one.values(), other.values(), strict=True)
     )
+
+
+# --- one at a time ------------------------------------------------------------------------------
+
+
+def test_threads_take_turns_and_leave_nothing(tmp_path):
+    seen = []
+
+    def enter(name):
+        with file_lock(tmp_path / "a.bin"):
+            seen.append(name)
+            time.sleep(0.02)
+            seen.append(name)
+
+    threads = [threading.Thread(target=enter, args=(i,)) for i in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(seen) == 10 and seen[::2] == seen[1::2]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no open file")
+def test_a_lock_on_a_file_without_a_name_counts_for_nothing(tmp_path, monkeypatch):
+    locked = []
+
+    def wait_for(file):
+        files._try_lock(file)
+        locked.append(file.name)
+        if len(locked) == 1:
+            os.remove(file.name)  # as the one does who had the lock before
+
+    monkeypatch.setattr(files, "_wait_for_lock", wait_for)
+    with file_lock(tmp_path / "a.bin"):
+        assert len(locked) == 2 and os.path.exists(locked[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_are_no_locks_it_goes_on(tmp_path, monkeypatch):
+    def no_locks(file):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(files, "_try_lock", no_locks)
+    with file_lock(tmp_path / "w.npz"):
+        save_arrays(tmp_path / "w", {"a": np.arange(3)})
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_an_error_of_the_system_is_told(tmp_path, monkeypatch):
+    def broken(file):
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(files, "_try_lock", broken)
+    with pytest.raises(OSError, match="broken"), file_lock(tmp_path / "w.npz"):
+        pass
 
 
 # --- files of arrays: exact, whole, bounded -----------------------------------------------------
