@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Shakespear', 'get_spiral', 'Dataset', 'Spiral', 'ArrayDataset', 'SinCurve', 'make_grid', 'ImageDataset', 'Digits',
-           'MNIST', 'FashionMNIST', 'CIFAR10', 'CIFAR100', 'ImageNet', 'Shakespeare', 'save_cache_npz',
-           'load_cache_npz']
+           'MNIST', 'FashionMNIST', 'CIFAR10', 'CIFAR100', 'ImageNet', 'encode_letters', 'Shakespeare',
+           'save_cache_npz', 'load_cache_npz']
 
 # %% ../nbs/15_datasets.ipynb #code-import-os
 import operator

@@ -2,7 +2,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 import numpy as np
-__all__ = ['Shakespear', 'get_spiral', 'Dataset', 'Spiral', 'ArrayDataset', 'SinCurve', 'make_grid', 'ImageDataset', 'Digits', 'MNIST', 'FashionMNIST', 'CIFAR10', 'CIFAR100', 'ImageNet', 'Shakespeare', 'save_cache_npz', 'load_cache_npz']
+__all__ = ['Shakespear', 'get_spiral', 'Dataset', 'Spiral', 'ArrayDataset', 'SinCurve', 'make_grid', 'ImageDataset', 'Digits', 'MNIST', 'FashionMNIST', 'CIFAR10', 'CIFAR100', 'ImageNet', 'encode_letters', 'Shakespeare', 'save_cache_npz', 'load_cache_npz']
 def get_spiral(train: bool=True) -> tuple[np.ndarray, np.ndarray]: ...
 def _check_train(train: Any) -> bool: ...
 class Dataset:

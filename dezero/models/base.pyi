@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from ..core import Variable
 from ..layers.base import Layer
-__all__ = ['Model', 'Sequential', 'MLP', 'summary']
+__all__ = ['Model', 'full_names', 'Sequential', 'MLP', 'summary']
 class Model(Layer):
 
     def plot(self, *inputs, to_file: str | None='model.png') -> Any: ...
