@@ -291,7 +291,7 @@ class ApiNames(Listing):
             for name in chapter.names:
                 if own and chapter.module != module.__name__:
                     continue
-                if not own and vars(module).get(name) is not find(chapter.module, name):
+                if not own and getattr(module, name, None) is not find(chapter.module, name):
                     continue
                 summary = in_a_row(words(chapter.module, name))
                 link = f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`"
