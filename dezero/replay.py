@@ -17,7 +17,13 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
-from dezero.backprop import functions_behind, operands_of, outputs_of, seed_gradient, unbroadcast
+from dezero.backprop import (
+    functions_behind,
+    operands_of,
+    outputs_of,
+    seed_gradient,
+    unbroadcast,
+)
 from dezero.config import no_grad
 from dezero.context import EXPLAINED, describe, with_context
 from dezero.core import Constant, Function, Variable
@@ -53,19 +59,23 @@ def short_name(x: Variable | str, most: int = 18) -> str:
     return line if len(line) <= most else line[:most - 1] + '…'
 
 # %% ../nbs/54_replay.ipynb #name-all
-def _name_all(variables):
+def _name_all(variables, output):
     "A name for each Variable; those without one are numbered, and so are those with the same."
-    names, taken, count = {}, {display_name(x) for x in variables}, Counter()
+    taken, count, names = {display_name(x) for x in variables}, Counter(), {}
+    if output.creator and '' == display_name(output) and 'y' not in taken: names[output] = 'y'
     for x in variables:
-        letter = 'c' if isinstance(x, Constant) else 't' if x.creator else 'x'
-        name = short_name(x)
-        while not name or name in names.values() and not isinstance(x, Constant):
-            base = f'{short_name(x)} ' if name else letter
-            count[base] += 1
-            name = f'{base}{count[base] + bool(short_name(x))}'
-            if name in taken: name = ''
-        names[x] = name
+        name, letter = short_name(x), 'c' if isinstance(x, Constant) else 't' if x.creator else 'x'
+        if not name: names.setdefault(x, _numbered_name(letter, count, taken))
+        elif name in names.values() and not isinstance(x, Constant):
+            names[x] = _numbered_name(f'{name} ', count, taken, 2)
+        else: names[x] = name
     return names
+
+def _numbered_name(base, count, taken, first=1):
+    "The next of `x1`, `x2`, ... that is not taken."
+    while True:
+        count[base] += 1
+        if (name := f'{base}{count[base] + first - 1}') not in taken: return name
 
 # %% ../nbs/54_replay.ipynb #diagram
 class Diagram:
@@ -79,8 +89,9 @@ class Diagram:
             for i, x in enumerate(f.inputs): self.connect(x, f, i)
             for i, y in enumerate(self.made[f]): self.connect(f, y, i)
         self.end = self.key(output)
-        names = _name_all([x for x in self.keys if isinstance(x, Variable)])
-        self.names = {self.keys[x]: name for x, name in names.items()}
+        variables = [x for x in self.keys if isinstance(x, Variable)]
+        names = _name_all(variables, output)
+        self.names = {self.keys[x]: names[x] for x in variables}
 
     def key(self, thing):
         "The id of the node of a Variable or a function."

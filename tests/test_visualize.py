@@ -705,10 +705,11 @@ def test_what_has_no_name_gets_one_that_says_what_it_is():
     w, v = Variable(np.ones(2), "w"), Variable(np.ones(2), "w")
     y = (Variable(np.ones(2)) * w + v) * np.ones(2) * 3.0 + Variable(np.ones(2), "t2")
     assert [*Story(y).names.values()] == [
-        "x1", "w", "t1", "w 2", "t3", "c1", "t4", "3", "t5", "t2", "t6",
+        "x1", "w", "t1", "w 2", "t3", "c1", "t4", "3", "t5", "t2", "y",
     ]  # fmt: skip
     twice = Variable(1.0) * 2.0 * 2.0
-    assert [*Story(twice).names.values()] == ["x1", "2", "t1", "2", "t2"]
+    assert [*Story(twice).names.values()] == ["x1", "2", "t1", "2", "y"]
+    assert [*Story(Variable(1.0, "y") * 2.0).names.values()] == ["y", "2", "t1"]
 
 
 def test_replays_of_odd_graphs():
