@@ -56,7 +56,7 @@ def rate_at(rate, n):
 
 # %% ../nbs/14_optimizers.ipynb #setup
 @patch
-def setup(self: Optimizer, target: Any) -> Optimizer:
+def setup(self: Optimizer, target: Any):
     """Say whose parameters are to be changed: those of a layer or a model.
 
     A new target means a new start, without memory. Returns the optimizer.
@@ -73,7 +73,7 @@ def numbers(self: Optimizer) -> tuple:
     return self.lr,
 
 @patch
-def update_rule(self: Optimizer, p: np.ndarray, g: np.ndarray, *rest: Any) -> None:
+def update_rule(self: Optimizer, p: Any, g: Any, *args: Any, **kwargs: Any) -> None:
     "The formula: change the array `p` in place by its gradient `g`, what is kept, numbers."
     name = type(self).__name__
     raise NotImplementedError(f'{name} has no update_one: define `def update_one(self, '
