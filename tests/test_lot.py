@@ -321,6 +321,21 @@ def test_export_writes_only_what_changes(small):
     assert checks.stale_export(small) == []
 
 
+def test_a_stale_stub_is_found(small):
+    grown = "#| export\nclass Bag: pass\n\n@patch\ndef size(self: Bag) -> int: return 1"
+    change(small, NEXT, 2, source=grown)
+    assert package.export(small, say=lambda *_: None) == ["next.py", "next.pyi"]
+    assert checks.stale_export(small) == []
+    edit(small, "dezero/next.pyi", "-> str", "-> int")
+    (told,) = checks.stale_export(small)
+    assert told == "dezero/next.pyi differs from a fresh export: run `make export`."
+    change(small, NEXT, 2, source="#| export\nclass Bag: pass")
+    package.export(small, say=lambda *_: None)
+    assert checks.stale_export(small) == [
+        "dezero/next.pyi comes from no notebook: write a notebook or remove it."
+    ]
+
+
 def test_the_readme_obeys_the_directives(small):
     assert readme.readme(small) == (
         f"{readme.NOTE}\n\n# Front\n\n![boxes](images/box.svg)\n\n"
