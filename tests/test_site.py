@@ -629,6 +629,7 @@ async () => {
     for (let e = box; e !== document.body; e = e.parentElement) {
       const overflow = getComputedStyle(e).overflowX;
       if (["auto", "scroll"].includes(overflow)) return false;
+      if (getComputedStyle(e).textOverflow === "ellipsis") return false;
       if (overflow === "visible") continue;
       const edges = e.getBoundingClientRect();
       [low, high] = [Math.max(low, edges.left), Math.min(high, edges.right)];

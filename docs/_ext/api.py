@@ -286,6 +286,8 @@ class ApiNames(Listing):
     def text(self, module, chapters):
         own = module.__name__ in {chapter.module for chapter in chapters}
         lines = [f"Written in {{defined}}`{module.__name__}`.", ""] if own else []
+        if own and not next(c.names for c in chapters if c.module == module.__name__):
+            return [f"{lines[0]} What it holds, only other modules use."]
         lines += ["| Name | What it does |", "|---|---|"]
         for chapter in chapters:
             for name in chapter.names:
