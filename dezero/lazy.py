@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/64_lazy.ipynb #import-later
+# %% ../nbs/64_lazy.ipynb #import-later-imports
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-
+# %% ../nbs/64_lazy.ipynb #import-later
 def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str], Any], Callable]:
     """`__getattr__` and `__dir__` of a package that loads these names when they are asked for.
 
