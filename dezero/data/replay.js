@@ -123,7 +123,7 @@
       const over = (r) => r.x < box.x + box.width && r.x + r.width > box.x
         && r.y < box.y + box.height && r.y + r.height > box.y;
       const others = [...ways].filter(([other, points]) => other !== arrow && points.some(inside));
-      return others.length + places.filter(over).length;
+      return others.length + 3 * places.filter(over).length;  // a node would be hard to read
     }
 
     function look(step) {  // keep what happens inside the stage's window
