@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .context import import_extra
+from .context import check_int, import_extra
 from .core import patch
 
 # %% ../nbs/56_transforms.ipynb #transform
@@ -337,8 +337,7 @@ class RandomCrop(RandomTransform):
     """
     def __init__(self, size: Any, padding: int = 0, seed: int | None = None):
         super().__init__(seed)
-        self.size, self.padding = _size_pair(size), operator.index(padding)
-        if self.padding < 0: raise ValueError(f'padding is at least 0, not {padding}')
+        self.size, self.padding = _size_pair(size), check_int('padding', padding)
 
     def __call__(self, image: Any) -> Any:
         _image_size(image)  # complains if this is no image
