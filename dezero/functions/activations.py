@@ -27,12 +27,14 @@ class Linear(Function):
     "`x @ W + b` in one function, for `x` with any number of axes. Book step 43."
     def forward(self, x, W, b=None):
         if W.ndim != 2 or x.shape[-1:] != W.shape[:1]:
-            raise ValueError('the last axis of x must be as long as the first one of the matrix W')
+            raise ValueError('the last axis of x must be as long as '
+                             'the first one of the matrix W')
         y = x @ floats(W)
         if b is None: return y
         try: return np.add(y, b, out=y if y.dtype == b.dtype else None)
         except ValueError:
-            raise ValueError('the bias b must have one number for each column of W') from None
+            raise ValueError('the bias b must have one number '
+                             'for each column of W') from None
     def gx(self, gy, x, W, b=None): return gy @ W.T
     def gW(self, gy, x, W, b=None):
         if x.ndim == 2: return x.T @ gy
@@ -48,7 +50,7 @@ def linear(x, W, b=None) -> Variable:
 
 # %% ../../nbs/10_activations.ipynb #sigmoid-simple
 def sigmoid_simple(x) -> Variable:
-    "`1 / (1 + exp(-x))` as the formula says it; it overflows far below 0. Book step 43."
+    "`1 / (1 + exp(-x))` as the formula says; it overflows far below 0. Book step 43."
     return 1 / (1 + exp(-as_variable(x)))
 
 # %% ../../nbs/10_activations.ipynb #sigmoid
@@ -246,10 +248,19 @@ def log_softmax(x, axis: int = 1) -> Variable:
 
 # %% ../../nbs/10_activations.ipynb #words
 Softplus.words = ('{gy} * sigmoid({x})', 'the slope of softplus is sigmoid')
-SiLU.words = ('{gy} * (sigmoid({x}) + {y} * (1 - sigmoid({x})))', 'the derivative of a product')
+SiLU.words = (
+    '{gy} * (sigmoid({x}) + {y} * (1 - sigmoid({x})))',
+    'the derivative of a product',
+)
 GELU.words = (
     '{gy} * (the probability below {x} + {x} * the density at {x})',
     'the derivative of a product',
 )
-Softmax.words = ('({gy} - the sum of {gy} * {y}) * {y}', 'what one class wins the others lose')
-LogSoftmax.words = ('{gy} - exp({y}) * the sum of {gy}', 'what one class wins the others lose')
+Softmax.words = (
+    '({gy} - the sum of {gy} * {y}) * {y}',
+    'what one class wins the others lose',
+)
+LogSoftmax.words = (
+    '{gy} - exp({y}) * the sum of {gy}',
+    'what one class wins the others lose',
+)

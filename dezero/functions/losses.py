@@ -37,16 +37,16 @@ def _batch_size(x):
 
 # %% ../../nbs/11_losses.ipynb #same-shape
 def _check_same_shape(x0, x1):
-    "An error if the difference of two arrays would stretch one that is more than a number."
+    "An error if a difference would stretch an array that is more than a number."
     if x0.shape == x1.shape or not (x0.ndim and x1.ndim): return
     fewer, more = sorted([x0.shape, x1.shape], key=len)
     if (1,) * (len(more) - len(fewer)) + fewer != more:
-        raise ValueError(f'the shapes {x0.shape} and {x1.shape} differ, so each element would '
-                         'be compared with many others: reshape one of them')
+        raise ValueError(f'the shapes {x0.shape} and {x1.shape} differ, so each '
+                         'element would be compared with many others: reshape one of them')
 
 # %% ../../nbs/11_losses.ipynb #difference
 def _difference(x0, x1):
-    "`x0 - x1` in the dtype of `x0`; that of `x1` if `x0` has integers, float64 if both have."
+    "`x0 - x1` in the dtype of `x0`; of `x1` if `x0` has integers; float64 if both."
     _check_same_shape(x0, x1)
     if not x0.dtype == x1.dtype == grad_dtype(x0):
         dtype = x0.dtype if x0.dtype.kind == 'f' else grad_dtype(x1)
@@ -73,7 +73,7 @@ class MeanSquaredError(Function):
 
 # %% ../../nbs/11_losses.ipynb #mean-squared-error
 def mean_squared_error(x0, x1) -> Variable:
-    "The sum of `(x0 - x1) ** 2`, divided by the number of examples, `len(x0)`. Book step 43."
+    "The sum of `(x0 - x1) ** 2`, divided by the number of examples. Book step 43."
     return MeanSquaredError()(x0, x1)
 
 # %% ../../nbs/11_losses.ipynb #meanabsoluteerror
@@ -92,7 +92,7 @@ def mean_absolute_error(x0, x1) -> Variable:
 
 # %% ../../nbs/11_losses.ipynb #huber
 class Huber(Function):
-    "The sum of a square near 0 and a straight line beyond `delta`, divided by the examples."
+    "A square near 0 and a straight line beyond `delta`, summed, per example."
     def __init__(self, delta=1.0): self.delta = check_positive('delta', delta)
     def forward(self, x0, x1):
         d = _difference(x0, x1)
@@ -106,43 +106,45 @@ class Huber(Function):
 
 # %% ../../nbs/11_losses.ipynb #mean-absolute-error
 def huber(x0, x1, delta: float = 1.0) -> Variable:
-    """The sum of `d ** 2 / 2` for differences up to `delta`, and of `delta * (|d| - delta / 2)`
-    beyond, divided by the number of examples."""
+    """The sum of `d ** 2 / 2` for differences up to `delta`, and of
+    `delta * (|d| - delta / 2)` beyond, divided by the number of examples."""
     return Huber(delta)(x0, x1)
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy-simple
 def softmax_cross_entropy_simple(x, t) -> Variable:
-    "The cross entropy out of simple functions, with a floor under the logarithm. Book step 47."
+    "The cross entropy out of simple functions, the logarithm floored. Book step 47."
     logs, t = log(clip(softmax_simple(x), 1e-15, 1.0)), unwrap(t)
     return -logs[np.arange(len(logs)), t].sum() / len(logs)
 
 # %% ../../nbs/11_losses.ipynb #right-classes
 def _right_classes(t, x, ignore_index):
-    """Where the scores `x` belong to the classes that the labels `t` name, as an array of bool, and
-    the weight of each label: 1 / how many count, or 0."""
+    """Where the scores `x` belong to the classes that the labels `t` name, as an array
+    of bool, and the weight of each label: 1 / how many count, or 0."""
     rows, classes = x.shape[:-1], x.shape[-1]
     if t.shape == (*rows, 1): t = t[..., 0]
     if t.dtype.kind not in 'iu' or t.shape != rows:
-        raise ValueError(f'scores of shape {x.shape} need integer labels of shape {rows} '
-                         f'or probabilities of shape {x.shape}')
+        raise ValueError(f'scores of shape {x.shape} need integer labels of shape '
+                         f'{rows} or probabilities of shape {x.shape}')
     numbers = array_module(t).arange(classes)
     right = t[..., None] == numbers
     if np.count_nonzero(right) == t.size and not 0 <= ignore_index < classes:
         return right, 1 / max(t.size, 1)
     counts = t != ignore_index
     if (wrong := t[counts & ~right.any(-1)]).size:
-        raise ValueError(f'label {wrong[0]} is none of the {classes} classes, 0 to {classes - 1}; '
-                         'if it marks what does not count, pass it as ignore_index')
+        raise ValueError(f'label {wrong[0]} is none of the {classes} classes, 0 to '
+                         f'{classes - 1}; if it marks what does not count, '
+                         'pass it as ignore_index')
     weight = counts.astype(grad_dtype(x)) / max(int(counts.sum()), 1)
-    t = np.where(counts, t, x.argmax(-1))  # those that do not count get the likeliest class
+    t = np.where(counts, t, x.argmax(-1))  # what does not count: the likeliest class
     return t[..., None] == numbers, weight[..., None]
 
 # %% ../../nbs/11_losses.ipynb #softmaxcrossentropy
 class SoftmaxCrossEntropy(Function):
-    "Minus the logarithm of the probability of the right class, on average. Book step 47."
+    "Minus the logarithm of the right class's probability, on average. Book step 47."
     def __init__(self, ignore_index=-100): self.ignore_index = ignore_index
     def forward(self, x, t):
-        x, (self.right, self.weight) = floats(x), _right_classes(t, x, self.ignore_index)
+        self.right, self.weight = _right_classes(t, x, self.ignore_index)
+        x = floats(x)
         z = x - x.max(-1, keepdims=True)
         score = z[self.right]
         total = np.exp(z, z).sum(-1, keepdims=True)
@@ -172,36 +174,42 @@ def _operand(x):
     return x if isinstance(x, Variable) else Constant(x)
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy
-def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float = 0.0) -> Variable:
-    """Minus the logarithm of the probability of the right class, averaged. Book step 47.
+def softmax_cross_entropy(x, t, ignore_index: int = -100,
+                          label_smoothing: float = 0.0) -> Variable:
+    """Minus the logarithm of the right class's probability, averaged. Book step 47.
 
-    `x` holds scores, the classes along its last axis. `t` holds the numbers of the right classes,
-    one axis less than `x`, or probabilities in the shape of `x`. Labels equal to `ignore_index`
-    do not count. `label_smoothing` spreads this share of the target evenly over all classes.
+    `x` holds scores, the classes along its last axis. `t` holds the numbers of the
+    right classes, one axis less than `x`, or probabilities in the shape of `x`. Labels
+    equal to `ignore_index` do not count. `label_smoothing` spreads this share of the
+    target evenly over all classes.
     """
     x, t = _operand(x), _operand(t)
-    if not x.ndim: raise ValueError('scores need an axis for the classes, and x is a number')
+    if not x.ndim:
+        raise ValueError('scores need an axis for the classes, and x is a number')
     if t.__class__ is not Constant and t.dtype.kind != 'f': t = Constant(t.data)
-    if t.shape != x.shape and not label_smoothing: return SoftmaxCrossEntropy(ignore_index)(x, t)
-    check_number('label_smoothing', label_smoothing, lambda n: 0 <= n <= 1, 'a share, from 0 to 1')
+    if t.shape != x.shape and not label_smoothing:
+        return SoftmaxCrossEntropy(ignore_index)(x, t)
+    check_number('label_smoothing', label_smoothing, lambda n: 0 <= n <= 1,
+                 'a share, from 0 to 1')
     target = _target_probabilities(t, x, ignore_index, label_smoothing)
     return -(target * log_softmax(x, -1)).sum()
 
 # %% ../../nbs/11_losses.ipynb #accuracy
 def accuracy(y, t) -> Variable:
-    """The share of the scores `y`, classes along the last axis, that are largest at the label `t`.
+    """The share of the examples whose largest score in `y` stands at the label `t`.
 
-    Not differentiable. Book step 50.
+    The classes are along the last axis. Not differentiable. Book step 50.
     """
     y, t = unwrap(_operand(y)), unwrap(_operand(t))
     if not y.ndim or y.shape[-1] == 1:
-        raise ValueError(f'scores of shape {y.shape}, but accuracy takes one for each class; '
-                         'for yes or no there is ((y > 0) == t).mean() with arrays')
+        raise ValueError(f'scores of shape {y.shape}, but accuracy takes one for each '
+                         'class; for yes or no there is ((y > 0) == t).mean() '
+                         'with arrays')
     if t.shape == y.shape and y.ndim > 1: t = t.argmax(-1)
     found = y.argmax(-1)
     if t.shape not in (found.shape, (*found.shape, 1)):
-        raise ValueError(f'scores of shape {y.shape} need labels of shape {found.shape}, '
-                         f'not {t.shape}')
+        raise ValueError(f'scores of shape {y.shape} need labels of shape '
+                         f'{found.shape}, not {t.shape}')
     return Variable((found == t.reshape(found.shape)).mean())
 
 # %% ../../nbs/11_losses.ipynb #shares
@@ -209,8 +217,8 @@ def _check_probabilities(x, otherwise):
     "An error unless all numbers of an array lie between 0 and 1."
     if x.min(initial=0) < 0 or x.max(initial=1) > 1: raise ValueError(otherwise)
 
-_NO_TO_YES = 'targets lie between 0 and 1, which are no and yes'  # what the error says of them
-_TINY = math.exp(-100)  # the smallest probability whose logarithm is taken in a derivative
+_NO_TO_YES = 'targets lie between 0 and 1, which are no and yes'  # for the error
+_TINY = math.exp(-100)  # a derivative takes no logarithm of anything smaller
 
 # %% ../../nbs/11_losses.ipynb #binarycrossentropy
 class BinaryCrossEntropy(Function):
@@ -236,9 +244,9 @@ class BinaryCrossEntropy(Function):
 
 # %% ../../nbs/11_losses.ipynb #targets
 def binary_cross_entropy(p, t) -> Variable:
-    """`-t * log(p) - (1 - t) * log(1 - p)` for probabilities `p`, the logarithms at least -100.
+    """`-t * log(p) - (1 - t) * log(1 - p)`, the logarithms at least -100.
 
-    `t` is 0 or 1, or a probability. The sum is divided by the number of examples, `len(p)`.
+    `t` is 0 or 1, or a probability. The sum is divided by the number of examples.
     """
     p = _operand(p)
     return BinaryCrossEntropy()(p, _target_like(t, p))
@@ -246,8 +254,8 @@ def binary_cross_entropy(p, t) -> Variable:
 def _target_like(t, x):
     "The targets in the shape of `x`: (N,) will do for (N, 1)."
     t = _operand(t)
-    if t.size == x.size and t.ndim != x.ndim and x.shape in ((*t.shape, 1), t.shape[:-1]):
-        return t.reshape(x.shape)
+    longer = x.shape in ((*t.shape, 1), t.shape[:-1])
+    if longer and t.size == x.size: return t.reshape(x.shape)
     return t
 
 # %% ../../nbs/11_losses.ipynb #sigmoidcrossentropy
@@ -267,9 +275,9 @@ class SigmoidCrossEntropy(Function):
 
 # %% ../../nbs/11_losses.ipynb #sigmoid-cross-entropy
 def sigmoid_cross_entropy(x, t) -> Variable:
-    """`binary_cross_entropy(sigmoid(x), t)`, computed from the scores `x`: exact for large ones.
+    """`binary_cross_entropy(sigmoid(x), t)`, but exact for large scores `x`.
 
-    `t` is 0 or 1, or a probability. The sum is divided by the number of examples, `len(x)`.
+    `t` is 0 or 1, or a probability. The sum is divided by the number of examples.
     """
     x = _operand(x)
     return SigmoidCrossEntropy()(x, _target_like(t, x))
@@ -277,11 +285,13 @@ def sigmoid_cross_entropy(x, t) -> Variable:
 # %% ../../nbs/11_losses.ipynb #words
 MeanSquaredError.words = [
     ('{gy} * 2 * ({0} - {1}) / the number of examples', 'the derivative of a square'),
-    ('-{gy} * 2 * ({0} - {1}) / the number of examples', 'the same with the other sign'),
+    ('-{gy} * 2 * ({0} - {1}) / the number of examples',
+     'the same with the other sign'),
 ]
 MeanAbsoluteError.words = [
     ('{gy} * sign({0} - {1}) / the number of examples', 'the slope of |d| is 1 or -1'),
-    ('-{gy} * sign({0} - {1}) / the number of examples', 'the same with the other sign'),
+    ('-{gy} * sign({0} - {1}) / the number of examples',
+     'the same with the other sign'),
 ]
 Huber.words = [
     ('{gy} * clip({0} - {1}, -delta, delta) / the number of examples',

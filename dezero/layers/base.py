@@ -21,10 +21,11 @@ from ..functions.activations import linear
 
 # %% ../../nbs/12_layers.ipynb #layer
 class Layer:
-    """A function with parameters: a subclass makes them in `__init__` and uses them in `forward`.
+    """A function with parameters. A subclass makes them in `__init__` and uses them in
+    `forward`.
 
-    Every Parameter and Layer in an attribute belongs to it, also in lists, tuples and dicts.
-    Book step 44.
+    Every Parameter and Layer in an attribute belongs to it, also in lists, tuples and
+    dicts. Book step 44.
     """
     def __call__(self, *inputs) -> Variable:
         return self.forward(*inputs)
@@ -36,11 +37,12 @@ class Layer:
 
 # %% ../../nbs/12_layers.ipynb #kinds
 class _Kinds(dict):
-    """For each class what its objects are to a Layer: a `Parameter`, a `Layer`, a `list` (or tuple,
-    or dict), or `None`. Found out once."""
+    """For each class what its objects are to a Layer: a `Parameter`, a `Layer`, a
+    `list` (or tuple, or dict), or `None`. Found out once."""
     def __missing__(self, cls):
         known = {Parameter: Parameter, Layer: Layer, (list, tuple, dict): list}
-        self[cls] = next((kind for of, kind in known.items() if issubclass(cls, of)), None)
+        kinds = [kind for of, kind in known.items() if issubclass(cls, of)]
+        self[cls] = kinds[0] if kinds else None
         return self[cls]
 
 _kinds = _Kinds()
@@ -53,7 +55,8 @@ def _search(things, seen, params):
         if kind is None or id(part) in seen: continue
         seen.add(id(part))
         if kind is Parameter: params.append(part)
-        else: _search(vars(part) if kind is Layer else _items(part, things), seen, params)
+        elif kind is Layer: _search(vars(part), seen, params)
+        else: _search(_items(part, things), seen, params)
     return params
 
 # %% ../../nbs/12_layers.ipynb #inside
@@ -76,27 +79,29 @@ def cleargrads(self: Layer) -> None:
 
 # %% ../../nbs/12_layers.ipynb #parts
 def named_parts(layer, deep=True):
-    """Pairs of a name and a Layer or Parameter in `layer`, in order of assignment, each once. The
-    first is the layer itself, with an empty name.
+    """Pairs of a name and a Layer or Parameter in `layer`, in order of assignment, each
+    once. The first is the layer itself, with an empty name.
 
     With `deep` the parts of its layers, too: `'l0/W'` is the W of its l0.
     """
     return [('', layer), *_named(vars(layer), '', {id(layer)}, deep)]
 
 def _named(things, path, seen, deep):
-    "The same for what is among `things`, a dict; `path` is the name of their owner, and a slash."
+    "The same for what is among `things`, a dict; `path` is their owner's name and `/`."
     for key, part in things.items():
         kind = _kinds[part.__class__]
         if kind is None or id(part) in seen: continue
         seen.add(id(part))
-        if kind is not list: yield f'{path}{key}', part
-        if kind is list: yield from _named(_items(part, things), f'{path}{key}/', seen, deep)
-        elif kind is Layer and deep: yield from _named(vars(part), f'{path}{key}/', seen, deep)
+        name, within = f'{path}{key}', {}
+        if kind is list: within = _items(part, things)
+        else: yield name, part
+        if kind is Layer and deep: within = vars(part)
+        yield from _named(within, name + '/', seen, deep)
 
 # %% ../../nbs/12_layers.ipynb #named-params
 @patch
 def named_params(self: Layer) -> Iterator[tuple[str, Parameter]]:
-    "Pairs of a name and a Parameter, `('l0/W', W)`, in order of assignment. Shared ones come once."
+    "Pairs of a name and a Parameter, `('l0/W', W)`, in order of assignment, each once."
     for name, part in named_parts(self):
         if isinstance(part, Parameter): yield name, part
 
@@ -114,8 +119,8 @@ def uninitialized_parameter(name, shape, dtype):
 class Linear(Layer):
     """`x @ W + b` with `out_size` columns: a fully connected layer. Book step 44.
 
-    W is made when `in_size` is known, with the first input at the latest: normal random numbers
-    times `sqrt(1 / in_size)`, from NumPy's global generator.
+    W is made when `in_size` is known, with the first input at the latest: normal random
+    numbers times `sqrt(1 / in_size)`, from NumPy's global generator.
     """
     def __init__(self, out_size: int, nobias: bool = False, dtype: Any = np.float32,
                  in_size: int | None = None):
@@ -124,7 +129,8 @@ class Linear(Layer):
         self.out_size, self.dtype = out_size, dtype
         self.W: Parameter = uninitialized_parameter('W', (in_size, out_size), dtype)
         if in_size is not None: self._init_W()
-        self.b: Parameter | None = None if nobias else Parameter(np.zeros(out_size, dtype), 'b')
+        self.b: Parameter | None = None
+        if not nobias: self.b = Parameter(np.zeros(out_size, dtype), 'b')
 
     def _init_W(self, xp=np):
         "Make the weights, now that their number of rows is known."
@@ -135,11 +141,13 @@ class Linear(Layer):
 def _check_linear(out_size, nobias, dtype, in_size):
     "An error if these are no sizes, no switch, or no dtype for weights."
     if not isinstance(nobias, (bool, np.bool_)):
-        raise TypeError(f'nobias is True or False, not {nobias!r}. Linear takes one size, '
-                        'Linear(10); that of the input goes by name, Linear(10, in_size=3)')
+        raise TypeError(f'nobias is True or False, not {nobias!r}. Linear takes one '
+                        'size, Linear(10); that of the input goes by name, '
+                        'Linear(10, in_size=3)')
     check_int('out_size', out_size)
     if in_size is not None: check_int('in_size', in_size)
-    if np.dtype(dtype).kind != 'f': raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
+    if np.dtype(dtype).kind != 'f':
+        raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
 
 # %% ../../nbs/12_layers.ipynb #forward
 @patch
@@ -147,7 +155,8 @@ def forward(self: Linear, x) -> Variable:
     "`x @ W + b`; with the first `x` the weights are made."
     if self.W.data is None:
         shape = as_variable(x).shape
-        if not shape: raise ValueError('Linear takes examples with features, not a number')
+        if not shape:
+            raise ValueError('Linear takes examples with features, not a number')
         self.in_size = shape[-1]
         self._init_W(array_module(unwrap(x)))
     return linear(x, self.W, self.b)
@@ -170,7 +179,8 @@ def _part_text(part):
     if isinstance(part, Layer): return repr(part)
     if _is_function(part): return getattr(part, '__name__', type(part).__name__)
     shape, dtype = _expected(part)
-    return f'{_shape_text(shape)} {dtype or ""}' + (', no array yet' if part.data is None else '')
+    text = f'{_shape_text(shape)} {dtype or ""}'
+    return text if part.data is not None else f'{text}, no array yet'
 
 def _is_function(x):
     "Can it be called, without being a Layer or a type?"
@@ -188,11 +198,13 @@ def _shape_text(shape):
 
 # %% ../../nbs/12_layers.ipynb #blamed
 def name_layer_in_error(error, layer, inputs):
-    "The same error, its message ending with the name that `layer` has for the layer that failed."
+    "The same error, its message ending with the name `layer` has for what failed."
     culprit, plain = vars(error).get('_layer'), error.args == (str(error),)
-    names = [name for name, part in named_parts(layer, deep=False) if name and part is culprit]
+    own = named_parts(layer, deep=False)[1:]
+    names = [name for name, part in own if part is culprit]
     if names and plain:
-        known = [as_variable(x) for x in inputs if isinstance(x, (Variable, np.ndarray))]
+        known = [x for x in inputs if isinstance(x, (Variable, np.ndarray))]
+        known = list(map(as_variable, known))
         error = with_context(error, f'{names[0]} of {type(layer).__name__}', known)
     vars(error)['_layer'] = layer
     return error
@@ -202,27 +214,30 @@ def name_layer_in_error(error, layer, inputs):
 def __call__(self: Layer, *inputs) -> Variable:
     "`forward`; an error ends with the name of the layer that it came from."
     try: return self.forward(*inputs)
-    except EXPLAINED as error: raise name_layer_in_error(error, self, inputs) from error.__cause__
+    except EXPLAINED as error:
+        raise name_layer_in_error(error, self, inputs) from error.__cause__
 
 # %% ../../nbs/12_layers.ipynb #to-cpu
 @patch
 def to_cpu(self: Layer) -> None:
-    "Bring the Parameters into main memory, where all arrays are as long as there is no GPU."
+    "Bring the Parameters into main memory, where they are as long as there is no GPU."
 
 @patch
 def to_gpu(self: Layer) -> None:
-    "Bring the Parameters onto the GPU, which DeZero learns in chapter 18. Book step 52."
-    raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which brings arrays '
-                       'onto a GPU, comes with chapter 18. Leave out to_gpu() until then')
+    "Bring the Parameters onto the GPU, as DeZero learns in chapter 18. Book step 52."
+    raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which '
+                       'brings arrays onto a GPU, comes with chapter 18. '
+                       'Leave out to_gpu() until then')
 
 # %% ../../nbs/12_layers.ipynb #save-weights
 @patch
 def save_weights(self: Layer, path) -> None:
-    """Write all Parameters to a file, under their names: `.npz`, or `.safetensors` if the path ends
-    so. Book step 53."""
+    """Write all Parameters to a file, under their names: `.npz`, or `.safetensors` if
+    the path ends so. Book step 53."""
     params = params_by_name(self)
     if empty := [name for name, param in params.items() if param.data is None]:
-        raise ValueError(f'{", ".join(empty)} have no array yet: call the model on an input first')
+        raise ValueError(f'{", ".join(empty)} have no array yet: '
+                         'call the model on an input first')
     save_arrays(path, {name: param.data for name, param in params.items()})
 
 # %% ../../nbs/12_layers.ipynb #by-name
@@ -236,18 +251,21 @@ def params_by_name(layer):
 
 # %% ../../nbs/12_layers.ipynb #load-weights
 @patch
-def load_weights(self: Layer, path, strict: bool = True, limit: int | None = None) -> dict:
+def load_weights(self: Layer, path, strict: bool = True,
+                 limit: int | None = None) -> dict:
     """Read the Parameters from a file. Book step 53.
 
-    Names, shapes and dtypes must fit, else a `ValueError` says what does not, and nothing is
-    changed. With `strict=False` what fits is loaded; the result says by name what did not.
+    Names, shapes and dtypes must fit, else a `ValueError` says what does not, and
+    nothing is changed. With `strict=False` what fits is loaded; the result says by name
+    what did not.
     """
     params, arrays = params_by_name(self), load_arrays(path, limit)
-    faults = {name: mismatch(params.get(name), arrays.get(name)) for name in {**params, **arrays}}
-    faults = {name: fault for name, fault in faults.items() if fault}
+    faults = {name: fault for name in {**params, **arrays}
+              if (fault := mismatch(params.get(name), arrays.get(name)))}
     if faults and strict:
         lines = ''.join([f'\n  {name}: {fault}' for name, fault in faults.items()])
-        raise ValueError(f'{os.fsdecode(path)!r} does not fit this {type(self).__name__}:{lines}')
+        raise ValueError(f'{os.fsdecode(path)!r} does not fit this '
+                         f'{type(self).__name__}:{lines}')
     for name in params:
         if name not in faults: copy_into(params[name], arrays[name])
     return faults
@@ -260,16 +278,20 @@ def mismatch(param, array):
     shape, dtype = _expected(param)
     if shape is not None and not _shapes_match(shape, array.shape):
         return f'has shape {array.shape} in the file, {_shape_text(shape)} in the model'
-    waits = param.data is None and array.dtype.kind == 'f'  # then the floats are converted
-    if dtype is not None and array.dtype != dtype and not (waits and dtype.kind == 'f'):
+    if dtype is None or array.dtype == dtype: return None
+    converted = param.data is None and array.dtype.kind == dtype.kind == 'f'
+    if not converted:
         return f'has dtype {array.dtype} in the file, {dtype} in the model'
 
 def _shapes_match(shape, other):
     "Are two shapes the same, where `None` stands for any length?"
-    return len(shape) == len(other) and all([n in (None, m) for n, m in zip(shape, other)])
+    pairs = zip(shape, other)
+    return len(shape) == len(other) and all([n in (None, m) for n, m in pairs])
 
 def copy_into(param, array):
-    "Put an array that fits into a Parameter: into the array that is there, or as a new one."
-    if param.data is None: param.data = array.astype(_expected(param)[1] or array.dtype, copy=False)
-    elif param.data.flags.writeable: param.data[...] = array  # in place, as training does it
+    "Put an array that fits into a Parameter: into its array, or as a new one."
+    if param.data is None:
+        dtype = _expected(param)[1] or array.dtype
+        param.data = array.astype(dtype, copy=False)
+    elif param.data.flags.writeable: param.data[...] = array  # in place, as in training
     else: param.data = array

@@ -20,12 +20,12 @@ from ..visualize import plot_dot_graph
 
 # %% ../../nbs/13_models.ipynb #model
 class Model(Layer):
-    "A Layer that is trained as a whole, and can draw the graph of what it computes. Book step 45."
+    "A Layer that is trained as a whole, and draws what it computes. Book step 45."
 
 # %% ../../nbs/13_models.ipynb #full-names
 @contextmanager
 def full_names(layer: Layer) -> Iterator[None]:
-    "A block in which the Parameters of a layer are called as in `named_params`: `l0/W`."
+    "A block in which Parameters are called as in `named_params` of a layer: `l0/W`."
     named = list(layer.named_params())
     before = [param.name for _, param in named]
     try:
@@ -44,25 +44,27 @@ def plot(self: Model, *inputs, to_file: str | None = 'model.png') -> Any:
     with full_names(self):
         with using_config('enable_backprop', True): y = self(*inputs)
         if isinstance(y, Variable): return plot_dot_graph(y, to_file=to_file)
-    raise TypeError(f'{type(self).__name__} gives no single Variable: draw the graph of '
-                    'one of its outputs with plot_dot_graph')
+    raise TypeError(f'{type(self).__name__} gives no single Variable: draw the graph '
+                    'of one of its outputs with plot_dot_graph')
 
 # %% ../../nbs/13_models.ipynb #steps-of
 def _numbered_layers(model) -> tuple:
-    "What a model keeps in its attributes l0, l1, l2 and so on, in the order of their numbers."
-    steps = sorted([(len(name), name, x) for name, x in vars(model).items()
-                    if name[0] == 'l' and name[1:].isdecimal()])  # by length: l2 before l10
+    "What a model keeps in its attributes l0, l1, l2 and so on, in this order."
+    steps = sorted([(len(name), name, x)  # by length: l2 before l10
+                    for name, x in vars(model).items()
+                    if name[0] == 'l' and name[1:].isdecimal()])
     return tuple([x for _, _, x in steps])
 
 # %% ../../nbs/13_models.ipynb #sequential
 class Sequential(Model):
-    "Layers and functions that are called one after the other; they are named l0, l1, ..."
+    "Layers and functions, called one after the other; they are named l0, l1, ..."
     layers = property(_numbered_layers)
 
     def __init__(self, *layers: Callable):
         for i, layer in enumerate(layers):
-            check_instance(layer, callable, 'Sequential takes layers and functions', 'give them '
-                           'one by one, Sequential(L.Linear(10), F.relu), or Sequential(*layers)')
+            check_instance(layer, callable, 'Sequential takes layers and functions',
+                           'give them one by one, Sequential(L.Linear(10), F.relu), '
+                           'or Sequential(*layers)')
             setattr(self, f'l{i}', layer)
 
     def forward(self, x) -> Variable:
@@ -80,7 +82,8 @@ class MLP(Model):
     def __init__(self, fc_output_sizes, activation: Callable = sigmoid):
         sizes = tuple(fc_output_sizes) if hasattr(fc_output_sizes, '__iter__') else ()
         if not sizes or not callable(activation):
-            raise TypeError('MLP takes its sizes together, then a function: MLP((10, 1), F.relu)')
+            raise TypeError('MLP takes its sizes together, then a function: '
+                            'MLP((10, 1), F.relu)')
         self.activation = activation
         for i, size in enumerate(sizes): setattr(self, f'l{i}', Linear(size))
 
@@ -92,11 +95,12 @@ class MLP(Model):
 # %% ../../nbs/13_models.ipynb #watching
 @contextmanager
 def _recorded_outputs(layers):
-    "A list of the outputs in the block, each with the number of its layer, as they are made."
+    "A list of the outputs in the block, each with the number of its layer."
     outputs = []
     before = [vars(layer).get('forward') for layer in layers]
     try:
-        for i, layer in enumerate(layers): layer.forward = _recording(layer.forward, i, outputs)
+        for i, layer in enumerate(layers):
+            layer.forward = _recording(layer.forward, i, outputs)
         yield outputs
     finally:
         for layer, forward in zip(layers, before):
@@ -122,14 +126,16 @@ class Row(NamedTuple):
 
 # %% ../../nbs/13_models.ipynb #summary
 def summary(model: Layer, *inputs) -> 'Summary':
-    """A table of the layers of `model`, which is called on `inputs` without a graph, in test mode.
+    """A table of the layers of `model`, which is called on `inputs` without a graph, in
+    test mode.
 
-    For each layer the shape of its output, the size of its own Parameters, and the memory of its
-    Parameters and outputs. What several layers share counts for the first one. Weights that wait
-    for a first input are made by this call.
+    For each layer the shape of its output, the size of its own Parameters, and the
+    memory of its Parameters and outputs. What several layers share counts for the first.
+    Weights that wait for a first input are made by this call.
     """
     check_instance(model, Layer, 'summary takes a Model or a Layer, then its inputs')
-    names, layers = zip(*[pair for pair in named_parts(model) if isinstance(pair[1], Layer)])
+    parts = named_parts(model)
+    names, layers = zip(*[part for part in parts if isinstance(part[1], Layer)])
     with no_grad(), test_mode(), _recorded_outputs(layers) as made: model(*inputs)
     counted, held = set(), set(map(id, map(_memory_owner, _arrays_of(inputs))))
     params = [_not_counted(_param_arrays(layer), counted) for layer in layers]
@@ -138,11 +144,11 @@ def summary(model: Layer, *inputs) -> 'Summary':
     for i, y in made:
         outputs[i].append(y)
         memory[i] += _not_counted(map(_memory_owner, _arrays_of(y)), held)
-    return Summary([_row(*parts) for parts in zip(names, layers, outputs, params, memory)])
+    return Summary(list(map(_row, names, layers, outputs, params, memory)))
 
 # %% ../../nbs/13_models.ipynb #arrays-of
 def _row(name, layer, outputs, params, memory):
-    "The row of one layer: its outputs, its parameters, and the arrays that count for it."
+    "The row of a layer: its outputs, its parameters, and the arrays that count for it."
     size, memory = sum([a.size for a in params]), sum([a.nbytes for a in memory])
     return Row(name, type(layer).__name__, _shapes(outputs), size, memory)
 
@@ -160,20 +166,22 @@ def _memory_owner(array):
 def _arrays_of(y):
     "The arrays in the output of a layer: a Variable, or a list, tuple or dict of them."
     if isinstance(y, dict): y = list(y.values())
-    if isinstance(y, (tuple, list)): return [array for part in y for array in _arrays_of(part)]
+    if isinstance(y, (tuple, list)):
+        return [array for part in y for array in _arrays_of(part)]
     data = unwrap(y)
     return [data] if hasattr(data, 'nbytes') else []
 
 def _param_arrays(layer):
     "The arrays of the Parameters that a layer has itself."
-    params = [part for _, part in named_parts(layer, deep=False) if isinstance(part, Parameter)]
+    parts = [part for _, part in named_parts(layer, deep=False)]
+    params = [part for part in parts if isinstance(part, Parameter)]
     return [param.data for param in params if param.data is not None]
 
 def _shapes(outputs):
     "The shape of the output, and how many times there was one."
     if not outputs: return 'not called'
-    times = f' x {len(outputs)}' if len(outputs) > 1 else ''
-    return (', '.join([str(array.shape) for array in _arrays_of(outputs[0])]) or '-') + times
+    shapes = ', '.join([str(array.shape) for array in _arrays_of(outputs[0])]) or '-'
+    return shapes if len(outputs) == 1 else f'{shapes} x {len(outputs)}'
 
 # %% ../../nbs/13_models.ipynb #summary-2
 class Summary:
@@ -193,8 +201,9 @@ class Summary:
         table = list(self.lines())
         widths = [max(map(len, column)) for column in zip(*table)]
         def aligned(line):
-            return [*map(str.ljust, line[:3], widths), *map(str.rjust, line[3:], widths[3:])]
-        return '\n'.join(['  '.join(aligned(line)) for line in table])
+            words = map(str.ljust, line[:3], widths)
+            return '  '.join([*words, *map(str.rjust, line[3:], widths[3:])])
+        return '\n'.join(map(aligned, table))
 
 # %% ../../nbs/13_models.ipynb #repr-html
 @patch
