@@ -24,7 +24,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +282,18 @@ def fresh_processes(cells: list) -> None:
     """
     import nbdev.test
 
-    nbdev.test.parallel = functools.partial(nbdev.test.parallel, max_tasks_per_child=1)
+    nbdev.test.parallel = one_process_each
+
+
+def one_process_each(test, paths: list[Path], n_workers=1, pause=0, method=None, **options) -> list:
+    """`test(path, **options)` for each path, `n_workers` at a time, each in a new process."""
+
+    def alone(path: Path):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            return process.submit(test, path, **options).result()
+
+    with ThreadPoolExecutor(max(n_workers, 1)) as threads:
+        return list(threads.map(alone, paths))
 
 
 # --- the command line ---------------------------------------------------------------------------
