@@ -1094,6 +1094,28 @@ def download(fig):
     fig.text(280, 294, "`photos.bin`", bold=True)
 
 
+@figure(530, 292, """The data of a dataset are eight rows, its labels another eight. Rows 3 and 7 of
+    both are marked. The marked data go through transform and become an array x of two rows, the
+    marked labels go through target_transform and become an array t of two.""")
+def dataset(fig):
+    """What `dataset[[3, 7]]` does"""
+    for top, name, call, letter, width, shape in (
+            (22, "data", "transform", "x", 76, "shape (2, ...)"),
+            (160, "label", "target_transform", "t", 52, "shape (2,)")):
+        middle = top + 56
+        fig.text(16, middle, name, "var-ink", anchor="start", bold=True)
+        for i in range(8):
+            y, chosen = top + 14 * i, i in (3, 7)
+            if chosen: fig.text(76, y + 6, str(i), size=14, bold=True)
+            fig.rect(88, y, width, 12, "var" if chosen else "paper", "var-ink", radius=3)
+            if chosen: fig.arrow((88 + width, y + 6), (212, middle))
+        fig.fun(286, middle, call, 148)
+        fig.arrow((360, middle), (416, middle))
+        fig.text(400, middle - 22, f"${letter}$", size=20)
+        for k in (0, 1): fig.rect(420, middle - 14 + 15 * k, width, 12, "var", "var-ink", radius=3)
+        fig.text(420, middle + 32, shape, "soft", 14, "start")
+
+
 @figure(560, 134, """The bytes 00 00, then 08 for bytes as numbers, 03 for three axes, 00 00 EA 60
     for 60,000 images, 00 00 00 1C for 28 rows, 00 00 00 1C for 28 columns, then the pixels.""")
 def idx(fig):
