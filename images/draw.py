@@ -763,8 +763,8 @@ def arithmetic(fig):
             fig.path(f"M{left + 168} 20V216", "line", 1, dash=True)
 
 
-@figure(560, 168, """Python sees 2.0 - x. First it asks 2.0, with __sub__: it does not know Variables
-    and gives up. Then it asks x, with __rsub__, which computes sub(2.0, x).""")
+@figure(560, 168, """Python sees 2.0 - x. First it asks 2.0, with __sub__: it does not know
+    Variables and gives up. Then it asks x, with __rsub__, which computes sub(2.0, x).""")
 def reflected(fig):
     """Who is asked first in 2.0 - x, and who answers"""
     fig.text(24, 40, "`2.0 - x`", "ink", 20, "start", bold=True)
@@ -1423,8 +1423,8 @@ WRITTEN = 18  # the number of the first chapter that the book lacks
 
 
 @figure(508, 1006, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
-    backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4, neural
-    networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71. Filled
+    backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4,
+    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71. Filled
     chapters are written, outlined ones are planned. Each written one is a link.""")
 def map(fig):
     """The map of the book"""
