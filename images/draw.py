@@ -1424,8 +1424,8 @@ WRITTEN = 18  # the number of the first chapter that the book lacks
 
 @figure(508, 1006, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
     backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4,
-    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71. Filled
-    chapters are written, outlined ones are planned. Each written one is a link.""")
+    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71.
+    Filled chapters are written, outlined ones are planned. Each written one is a link.""")
 def map(fig):
     """The map of the book"""
     def chip(x, y, w, label, written, fill="fun"):
