@@ -369,8 +369,9 @@ def finish_signatures(app, doctree):
     for signature in doctree.findall(addnodes.desc_signature):
         full = f"{signature.get('module')}.{signature.get('fullname')}"
         last = full.rsplit(".", 1)[-1]
-        if not signature["ids"]:  # it is kept out of Sphinx's own index
+        if not signature["ids"]:  # inside the package: in no index and in no table of contents
             signature["ids"].append(full)
+            signature["_toc_name"] = ""
         if full == f"{VARIABLE}.{last}":
             chapter, name = app.variable[last]
         elif full in app.homes:
