@@ -20,7 +20,7 @@ from .context import EXPLAINED, with_context
 
 # %% ../nbs/00_core.ipynb #as-array
 def as_array(x, array_module=np):
-    """A Python or NumPy number as a 0-d array; whatever else comes in goes out as it is.
+    """A Python or NumPy number as a 0-d array; anything else goes out as it came in.
 
     Book step 9.
     """
@@ -28,19 +28,25 @@ def as_array(x, array_module=np):
 
 # %% ../nbs/00_core.ipynb #as-data
 #: what is no array of numbers, and what to write instead
-CURES = {list: 'write np.array(...) around it, with rows of equal length',
-         np.ndarray: 'its dtype is {dtype}; convert it first, for instance with .astype(float)'}
-CURES[tuple] = CURES[list]
+_CURES = {
+    list: 'write np.array(...) around it, with rows of equal length',
+    tuple: 'write np.array(...) around it, with rows of equal length',
+    np.ndarray: 'its dtype is {dtype}; '
+                'convert it first, for instance with .astype(float)',
+}
 
 def as_data(x: Any) -> Any:
-    "`x` as an array of bool, int or float (kinds b, i, u, f), or a `TypeError` with a cure."
+    "`x` as an array of bools, ints or floats, or a `TypeError` with a cure."
     if isinstance(x, np.generic): x = np.asarray(x)
     if isinstance(x, np.ndarray) and x.dtype.kind in 'biuf': return x
     if array_module(x) is not np: return x
-    if isinstance(x, (bool, int, float)) and (array := as_array(x)).dtype.kind in 'biuf': return array
-    cure = 'it is a Variable already' if isinstance(x, Variable) else CURES.get(
-        type(x), 'a box holds a number or a NumPy array of numbers')
-    raise TypeError(f'{type(x)} is not supported: {cure.format(dtype=getattr(x, "dtype", ""))}')
+    if isinstance(x, (bool, int, float)):
+        array = as_array(x)
+        if array.dtype.kind in 'biuf': return array
+    cure = _CURES.get(type(x), 'a box holds a number or a NumPy array of numbers')
+    if isinstance(x, Variable): cure = 'it is a Variable already'
+    cure = cure.format(dtype=getattr(x, 'dtype', ''))
+    raise TypeError(f'{type(x)} is not supported: {cure}')
 
 def array_module(x: Any) -> Any:
     "The module that made an array: NumPy, or CuPy for an array on the GPU."
@@ -54,19 +60,18 @@ class Box:
     data: Any  # an array, or None while it waits for one
 
 class Variable(Box):
-    "A box for an array of numbers, `data`, that remembers which function made it. Book step 1."
-    __array_priority__ = 200  # as in the published DeZero; chapter 03 does the work
-    name: str | None = None   # for messages and pictures
+    "A box for an array of numbers that remembers which function made it. Book step 1."
+    name: str | None = None  # for messages and pictures
     grad: 'Variable | Any' = None  # the derivative, once there is one
 
     def __init__(self, data: Any, name: str | None = None):
-        self.data = data if data is None else as_data(data)  # None waits for its array
-        self._creator = self._detached = None                # nobody: you made it
+        self.data = data if data is None else as_data(data)
+        self._creator = self._detached = None  # no function made it: you did
         if name is not None: self.name = name
 
 # %% ../nbs/00_core.ipynb #patch
 def patch(method):
-    "Store a function (or property) on the class that annotates its first parameter, and return it."
+    "Store a function or property on the class that annotates its first parameter."
     function = getattr(method, 'fget', method)
     cls = next(iter(function.__annotations__.values()))
     function.__qualname__ = f'{cls.__name__}.{function.__name__}'
@@ -92,6 +97,7 @@ def size(self: Variable) -> int:
     "Number of elements."
     return self.data.size
 
+# %% ../nbs/00_core.ipynb #dtype
 @patch
 @property
 def dtype(self: Variable) -> np.dtype:
@@ -116,11 +122,12 @@ def _repr_html_(self: Variable) -> str:
     from html import escape  # needed nowhere else, and import dezero should be quick
     kind = 'empty' if self.data is None else f'shape {self.shape} &middot; {self.dtype}'
     head = f'<b>{escape(self.name or "variable")}</b> <small>{kind}</small>'
-    text = str(self.data) + ('' if self.grad is None else f'\ngrad {unwrap(self.grad)}')
+    grad = '' if self.grad is None else f'\ngrad {unwrap(self.grad)}'
     bar = 'display:inline-block;border-left:.3em solid #e8973a;padding:.1em .8em'
     plain = 'margin:.2em 0;background:none;text-align:left'
-    return (f'<div class="dz-variable" style="{bar}"><span class="dz-head">{head}</span>'
-            f'<pre style="{plain}">{escape(text)}</pre></div>')
+    return (f'<div class="dz-variable" style="{bar}">'
+            f'<span class="dz-head">{head}</span>'
+            f'<pre style="{plain}">{escape(str(self.data) + grad)}</pre></div>')
 
 # %% ../nbs/00_core.ipynb #as-variable
 def as_variable(obj: Any) -> Variable:
@@ -135,14 +142,14 @@ def unwrap(x: Any) -> Any:
 new = object.__new__  #: makes an object without its `__init__`
 
 def new_variable(array: Any) -> Variable:
-    "A Variable around what is known to be an array: quicker, because nothing is asked."
+    "A Variable around what is known to be an array: faster, since nothing is checked."
     x = new(Variable)
     x.data, x._creator, x._detached = array, None, None
     return x
 
 # %% ../nbs/00_core.ipynb #constant
 class Constant(Variable):
-    "The box of an operand given as a plain number or array: no gradient is computed for it."
+    "The box of a plain number or array as an operand: it gets no gradient."
 
 # %% ../nbs/00_core.ipynb #parameter
 class Parameter(Variable):
@@ -150,12 +157,14 @@ class Parameter(Variable):
 
 # %% ../nbs/00_core.ipynb #cast-number
 def cast_number(x: Any, dtypes: Any) -> Any:
-    """A number as a 0-d array of the dtype in which NumPy would compute it with arrays of these
-    dtypes; others pass."""
-    number = isinstance(x, (int, float)) or isinstance(x, np.generic) and x.dtype.kind in 'biuf'
-    if not (number and dtypes): return x
+    """A number as a 0-d array, in the dtype that NumPy would give it beside arrays of
+    these dtypes; anything else as it came in."""
+    if isinstance(x, np.generic) and x.dtype.kind in 'biuf': number = x.item()
+    elif isinstance(x, (int, float)): number = x
+    else: return x
+    if not dtypes: return x
     if len(dtypes) == 1 and dtypes[0].kind == 'f': return np.array(x, dtypes[0])
-    return np.array(x, np.result_type(*dtypes, x.item() if isinstance(x, np.generic) else x))
+    return np.array(x, np.result_type(*dtypes, number))
 
 # %% ../nbs/00_core.ipynb #as-operands
 def as_operands(f: Any, operands: Any) -> Any:
@@ -163,27 +172,29 @@ def as_operands(f: Any, operands: Any) -> Any:
     for x in operands:
         if not isinstance(x, Variable): break
     else: return operands
-    arrays = [x for x in map(unwrap, operands) if isinstance(x, array_module(x).ndarray)]
-    dtypes = [x.dtype for x in arrays]
-    try: return tuple([x if isinstance(x, Variable) else Constant(cast_number(x, dtypes))
-                       for x in operands])
+    arrays = map(unwrap, operands)
+    dtypes = [a.dtype for a in arrays if isinstance(a, array_module(a).ndarray)]
+    def box(x):
+        return x if isinstance(x, Variable) else Constant(cast_number(x, dtypes))
+    try: return tuple(map(box, operands))
     except TypeError as error:
         raise TypeError(f'an operand of {type(f).__name__}: {error}') from None
 
-# %% ../nbs/00_core.ipynb #function
+# %% ../nbs/00_core.ipynb #node
 class Node:
-    "The record of a call: who went in, the arrays that lay in them, and when it was."
+    "The record of a call: what went in, the arrays that lay in it, and when it was."
     __slots__ = 'inputs', '_operands', '_order'
 
+# %% ../nbs/00_core.ipynb #function-exported
 class Function(Node):
-    """A step of a computation: subclasses define `forward` on arrays, and calling one turns
-    Variables into Variables. Book step 2."""
-    outputs: Any = None  # weak references to what came out; None says: not called yet
-    _results: Any = ()   # the arrays that came out
-    _several = False     # were they more than one?
+    """A step of a computation: subclasses define `forward` on arrays, and calling one
+    turns Variables into Variables. Book step 2."""
+    outputs: Any = None  # weak references to what came out; None: not called yet
+    _results: Any = ()  # the arrays that came out
+    _several = False  # was it a tuple?
 
     def __call__(self, *inputs: Any) -> Any:
-        if self.outputs is not None: return copy.copy(self)(*inputs)  # one object, one call
+        if self.outputs is not None: return copy.copy(self)(*inputs)  # one call each
         xs = []
         for x in inputs:
             if not isinstance(x, Variable): return self(*as_operands(self, inputs))
@@ -191,7 +202,7 @@ class Function(Node):
         try: ys = self.forward(*xs)
         except EXPLAINED as error:
             raise with_context(error, type(self).__name__, inputs) from error.__cause__
-        return record(self, inputs, xs, ys)
+        return _record(self, inputs, xs, ys)
 
     def forward(self, *xs: Any) -> Any:
         "Arrays in, an array (or a tuple of arrays) out."
@@ -201,19 +212,21 @@ class Function(Node):
 # %% ../nbs/00_core.ipynb #record
 counter = itertools.count()  #: numbers the calls
 
-def record(f: Function, inputs: Any, operands: Any, ys: Any) -> Any:
-    "Box what `forward` returned, and note in `f` how it came to be. Book steps 7 and 16."
+def _record(f: Function, inputs: Any, operands: Any, ys: Any) -> Any:
+    "Box what `forward` returned, and keep in `f` where it came from. Book step 7."
     several = isinstance(ys, tuple)
     outputs = [as_output(f, y) for y in ys] if several else [as_output(f, ys)]
     if recording.get():
         f.inputs, f._operands, f._order = inputs, operands, next(counter)
-        f.outputs, f._results = tuple(map(weakref.ref, outputs)), ys if several else (ys,)
+        f.outputs = tuple(map(weakref.ref, outputs))
+        f._results = ys if several else (ys,)
         if several: f._several = True
         for y in outputs: y._creator = f
     else:
         for y in outputs: y._detached = 'it was computed under no_grad()'
     return outputs if several and len(outputs) > 1 else outputs[0]
 
+# %% ../nbs/00_core.ipynb #as-output
 def as_output(f: Function, y: Any) -> Variable:
     "The box of a result of `f`; unlike `Variable(y)` it never stays empty."
     x = new(Variable)
@@ -236,7 +249,7 @@ def creator(self: Variable) -> Function | None:
 # %% ../nbs/00_core.ipynb #set-creator
 @patch
 def set_creator(self: Variable, func: Function | None) -> None:
-    "Link this Variable to a function by hand, as its next output; `None` takes the link away."
+    "Link this Variable to a function by hand, as its next output; `None` unlinks it."
     self._creator, self._detached = func, None
     if func is None: return
     if func.outputs is None:  # it was never called
@@ -261,5 +274,6 @@ def __getstate__(self: Variable) -> tuple:
     "What is copied and pickled: everything but the graph."
     state, why = dict(vars(self)), self._detached
     if self._creator is not None: why = 'it is a copy, without the graph'
-    if isinstance(self.grad, Variable): state['grad'] = Variable(self.grad.data, self.grad.name)
+    if isinstance(self.grad, Variable):
+        state['grad'] = Variable(self.grad.data, self.grad.name)
     return state, {'data': self.data, '_creator': None, '_detached': why}

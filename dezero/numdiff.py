@@ -15,8 +15,8 @@ from .core import Variable, as_variable, unwrap
 
 # %% ../nbs/01_numdiff.ipynb #numerical-diff
 def numerical_diff(f: Callable, x: Any, eps: float = 1e-4) -> np.ndarray:
-    """The derivative of `f` at `x` by the central difference; for arrays, of an `f` that works
-    element by element. Book step 4."""
+    """The derivative of `f` at `x` by the central difference; for an array that of each
+    element, if `f` works element by element. Book step 4."""
     x = unwrap(as_variable(x)).astype(float)
     up, down = f(Variable(x + eps)), f(Variable(x - eps))
     return (unwrap(up) - unwrap(down)) / (2 * eps)
@@ -25,19 +25,18 @@ def numerical_diff(f: Callable, x: Any, eps: float = 1e-4) -> np.ndarray:
 def numerical_grad(f: Callable, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
     """The gradient of `f(x, *args, **kwargs)` by central differences. Book step 10.
 
-    `x` is a Variable or an array of any shape, and stays unchanged; if `f` returns more than one
-    element they are summed. The result is a float64 array of the shape of `x`, after two calls
-    of `f` for every element, with a step of 1e-4.
+    `x` is a Variable or an array of any shape, and stays unchanged. If `f` returns more
+    than one element they are summed. The result is a float64 array of the shape of `x`,
+    after two calls of `f` for every element, with a step of 1e-4.
     """
     x = np.array(unwrap(as_variable(x)), dtype=float)
     gx, eps = np.empty_like(x), 1e-4
-    def total(): return np.sum(unwrap(f(Variable(x.copy()), *args, **kwargs)))
+    def total_at(i, value):
+        nudged = x.copy()
+        nudged[i] = value
+        return np.sum(unwrap(f(Variable(nudged), *args, **kwargs)))
     for i in np.ndindex(x.shape):
-        middle = x[i]
-        x[i] = middle + eps; up = total()
-        x[i] = middle - eps; down = total()
-        x[i] = middle
-        gx[i] = (up - down) / (2 * eps)
+        gx[i] = (total_at(i, x[i] + eps) - total_at(i, x[i] - eps)) / (2 * eps)
     return gx
 
 # %% ../nbs/01_numdiff.ipynb #array-equal
@@ -46,8 +45,8 @@ def array_equal(a: Any, b: Any) -> bool:
     return np.array_equal(unwrap(a), unwrap(b))
 
 def array_allclose(a: Any, b: Any, rtol: float = 1e-4, atol: float = 1e-5) -> bool:
-    """Are two Variables or arrays nearly equal? They must have the same shape, unless one is a
-    single number."""
+    """Are two Variables or arrays nearly equal? They must have the same shape, unless
+    one is a single number."""
     a, b = np.asarray(unwrap(a)), np.asarray(unwrap(b))
     same_shape = a.shape == b.shape or () in (a.shape, b.shape)
     return same_shape and bool(np.allclose(a, b, rtol=rtol, atol=atol))
