@@ -13,30 +13,32 @@ from typing import Any
 
 # %% ../nbs/50_config.ipynb #switches
 #: the switches by name, each with one value per thread and task
-switches = {name: ContextVar(name, default=True) for name in ('enable_backprop', 'train')}
+switches = {name: ContextVar(name, default=True)
+            for name in ('enable_backprop', 'train')}
 recording = switches['enable_backprop']  #: is the graph recorded?
 
-def find_switch(name: str) -> ContextVar:
+def _find_switch(name: str) -> ContextVar:
     "The `ContextVar` behind a switch; an unknown name is an `AttributeError`."
     if name in switches: return switches[name]
-    raise AttributeError(f'Config has no switch {name!r}. There are: {", ".join(switches)}')
+    names = ', '.join(switches)
+    raise AttributeError(f'Config has no switch {name!r}. There are: {names}')
 
 # %% ../nbs/50_config.ipynb #config
 class _Switchboard(type):
     "Lets `Config.train` read and write the value that holds in this thread and task."
-    def __getattr__(cls, name: str) -> Any: return find_switch(name).get()
-    def __setattr__(cls, name: str, value: Any) -> None: find_switch(name).set(value)
+    def __getattr__(cls, name: str) -> Any: return _find_switch(name).get()
+    def __setattr__(cls, name: str, value: Any) -> None: _find_switch(name).set(value)
 
 # %% ../nbs/50_config.ipynb #config-2
 class Config(metaclass=_Switchboard):
-    """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers behave as in
-    training? Book steps 18 and 54."""
+    """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers behave
+    as in training? Book steps 18 and 54."""
 
 # %% ../nbs/50_config.ipynb #using-config
 @contextmanager
 def using_config(name: str, value: Any) -> Iterator[None]:
     "Set a switch for the length of a `with` block (or of a decorated function)."
-    switch = find_switch(name)
+    switch = _find_switch(name)
     before = switch.get()
     try:
         switch.set(value)
@@ -49,5 +51,5 @@ def no_grad():
     return using_config('enable_backprop', False)
 
 def test_mode():
-    "A `with` block in which layers behave as in testing: dropout is off, for one. Book step 54."
+    "A `with` block in which layers behave as in testing. Book step 54."
     return using_config('train', False)

@@ -38,17 +38,19 @@ def kind_of(x: Any) -> str:
     "What something is, for a message: `the class SGD`, or `<class 'int'>`."
     return f'the class {x.__name__}' if isinstance(x, type) else f'{type(x)}'
 
-def check_instance(x: Any, fits: type | Callable[[Any], Any], what: str, cure: str = '') -> Any:
-    """`x`, if it is an object that `fits`: of a class, or by a function that says so.
+def check_instance(x: Any, fits: type | Callable[[Any], Any], what: str,
+                   cure: str = '') -> Any:
+    """`x`, if it is an object of the class `fits`, or one that the function `fits` accepts.
 
-    Otherwise a `TypeError`: `what` is expected, with a `cure`, and not this kind of thing.
+    Otherwise a `TypeError` that says `what` is expected, and the `cure`.
     """
     right = isinstance(x, fits) if isinstance(fits, type) else fits(x)
     if right and not isinstance(x, type): return x
     raise TypeError(f'{what}, not {kind_of(x)}' + (f': {cure}' if cure else ''))
 
 # %% ../nbs/51_context.ipynb #check-number
-def check_number(name: str, value: Any, fits: Callable[[float], bool], words: str) -> float:
+def check_number(name: str, value: Any, fits: Callable[[float], bool],
+                 words: str) -> float:
     "`value` as a float, if it fits; `words` say what does."
     try: number = float(value)
     except (TypeError, ValueError):
@@ -56,6 +58,7 @@ def check_number(name: str, value: Any, fits: Callable[[float], bool], words: st
     if fits(number): return number
     raise ValueError(f'{name} must be {words}, not {value}')
 
+# %% ../nbs/51_context.ipynb #check-positive
 def check_positive(name: str, value: Any) -> float:
     "A positive number as a float."
     return check_number(name, value, lambda n: 0 < n < math.inf, 'a positive number')

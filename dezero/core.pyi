@@ -6,7 +6,7 @@ from dezero.replay import Replay
 from collections.abc import Sequence
 from typing import Union
 import os
-__all__ = ['as_array', 'Box', 'Variable', 'as_variable', 'Parameter', 'Node', 'Function']
+__all__ = ['as_array', 'Variable', 'as_variable', 'Parameter', 'Function']
 def as_array(x, array_module=...): ...
 _CURES: Any
 def as_data(x: Any) -> Any: ...
