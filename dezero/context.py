@@ -40,7 +40,7 @@ def kind_of(x: Any) -> str:
 
 def check_instance(x: Any, fits: type | Callable[[Any], Any], what: str,
                    cure: str = '') -> Any:
-    """`x`, if it is an object of the class `fits`, or one that the function `fits` accepts.
+    """`x`, if it is an object of the class `fits`, or if the function `fits` takes it.
 
     Otherwise a `TypeError` that says `what` is expected, and the `cure`.
     """

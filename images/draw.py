@@ -586,7 +586,7 @@ def direction(fig):
 
     for top, words, bracket, carried in (
             (30, "from the output: one row is carried", (24, 154), (314, 1, m, "$1 \u00d7 m$")),
-            (184, "from the inputs: $n$ columns are carried", (98, 256),
+            (184, "from the input: $n$ columns are carried", (98, 256),
              (300, m, n, "$m \u00d7 n$"))):
         y = top + 62
         fig.text(24, top, words, anchor="start", bold=True)
