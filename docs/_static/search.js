@@ -18,7 +18,10 @@ var Scorer = {
 };
 
 // What stands beside the text of a page is no part of a summary.
-const BESIDE = ".headerlink, .viewcode-link, .defined-in, .export-label, .dz-replay, svg, script, style";
+const BESIDE = [
+  ".headerlink", ".viewcode-link", ".defined-in", ".export-label", "details.imports",
+  ".dz-replay", "svg", "script", "style",
+].join();
 
 // The text below a heading or a signature, without gluing the end of one block to the next.
 const textOf = (html, anchor) => {
@@ -27,7 +30,8 @@ const textOf = (html, anchor) => {
   const blocks = "p, li, td, th, dt, dd, pre, div, section, summary, h1, h2, h3, h4, br";
   page.querySelectorAll(blocks).forEach((each) => each.after(" "));
   const found = anchor ? page.getElementById(decodeURIComponent(anchor.slice(1))) : null;
-  const said = found?.closest("dt")?.nextElementSibling?.querySelector("p") ?? found;
+  const told = found?.closest("dt")?.nextElementSibling?.querySelectorAll("p") ?? [];
+  const said = [...told].find((each) => !each.textContent.startsWith("Bases:")) ?? found;
   return (said ?? page.querySelector('[role="main"]')).textContent.replace(/\s+/g, " ").trim();
 };
 
