@@ -8,12 +8,12 @@ __all__ = ['Progress', 'EarlyStopping', 'Checkpoint']
 # %% ../nbs/60_callbacks.ipynb #imports
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
-from dezero.context import check_int, kind_of
+from dezero.context import EXPLAINED, check_field, check_int, kind_of
 from dezero.core import patch
 from dezero.files import check_folder, file_path
 from dezero.layers.base import copy_into, params_by_name
@@ -114,15 +114,16 @@ def close(self: Progress) -> None:
 class EarlyStopping:
     """A callback: stop when `watch` has not improved for `patience` epochs.
 
-    `better` is `min` or `max`; by default an accuracy should rise, anything else fall.
-    When it stops, the weights of the best epoch come back, unless `restore` is False.
+    `better` is `min` or `max`. By default an accuracy should rise, a loss or an error
+    fall; for other names you say it. When training ends, here or by itself, the weights
+    of the best epoch come back, unless `restore` is False.
     """
     def __init__(self, watch: str = 'valid_loss', patience: int = 5,
                  better: Callable | None = None, restore: bool = True):
         self.watch, self.restore = watch, restore
         self.patience = check_int('patience', patience)
-        self.better = better or (max if 'accuracy' in watch else min)
-        if not callable(self.better):
+        self.better = better or _direction(watch)
+        if not callable(self.better or min):
             raise TypeError(f'better is the function min or max, not {better!r}')
         self.best: int = 0                         # the best epoch, and its weights
         self.weights: dict[str, np.ndarray] = {}
@@ -130,20 +131,38 @@ class EarlyStopping:
 
     def after_epoch(self, trainer: Any) -> None:
         *before, last = trainer.history[self.watch]
+        before = [number for number in before if math.isfinite(number)]
         new = math.isfinite(last) and last not in before
-        if new and self.better([*before, last]) == last:
+        if new and self.better and self.better([*before, last]) == last:
             self.best, params = trainer.epoch, params_by_name(trainer.model).items()
             if self.restore: self.weights = {name: p.data.copy() for name, p in params}
         self.stop_if_due(trainer)
+
+# %% ../nbs/60_callbacks.ipynb #direction
+def _direction(watch: str) -> Callable | None:
+    "`max` for an accuracy, `min` for a loss or an error, None for what may be either."
+    if 'accuracy' in watch: return max
+    return min if 'loss' in watch or 'error' in watch else None
 
 # %% ../nbs/60_callbacks.ipynb #stop-if-due
 @patch
 def stop_if_due(self: EarlyStopping, trainer: Any) -> None:
     "Take back the best weights and stop the trainer, if patience is at an end."
     if trainer.epoch - max(self.best, self.since) < max(self.patience, 1): return
+    self.restore_best(trainer)
+    trainer.stop(f'{self.watch} was best after epoch {self.best}' if self.best
+                 else f'{self.watch} was never a number')
+
+@patch
+def restore_best(self: EarlyStopping, trainer: Any) -> None:
+    "Give the model the weights of the best epoch."
     for name, param in params_by_name(trainer.model).items():
         if name in self.weights: copy_into(param, self.weights[name])
-    trainer.stop(f'{self.watch} was best after epoch {self.best}')
+
+@patch
+def end(self: EarlyStopping, trainer: Any) -> None:
+    "The best weights at the end, too, where it came before patience was at an end."
+    if not trainer.failed: self.restore_best(trainer)
 
 # %% ../nbs/60_callbacks.ipynb #early-stopping-begin
 @patch
@@ -152,8 +171,13 @@ def begin(self: EarlyStopping, trainer: Any) -> None:
     if self.watch.startswith('valid_') and trainer.valid is None:
         raise ValueError(f'EarlyStopping watches {self.watch}, and fit has nothing to '
                          'validate on: write fit(train, valid, ...)')
+    if self.watch not in (known := trainer.measured()):
+        raise KeyError(f'the history has no {self.watch!r}. It has: {", ".join(known)}')
+    if self.better is None:
+        raise ValueError(f'should {self.watch} rise or fall? Say better=max or better=min')
     if self.resumed: self.stop_if_due(trainer)  # it may have been over before
     else: self.since = trainer.epoch
+    if not trainer.epoch: self.best, self.weights = 0, {}  # of another training
     self.resumed = False
 
 # %% ../nbs/60_callbacks.ipynb #early-stopping-state
@@ -166,9 +190,26 @@ def state(self: EarlyStopping) -> dict[str, np.ndarray]:
 @patch
 def load_state(self: EarlyStopping, arrays: dict[str, np.ndarray]) -> None:
     "Remember what `state` gave."
+    self.check_state(arrays)
     self.since, self.best = int(arrays['since']), int(arrays['best'])
     self.resumed = True
     self.weights = unflatten_dict(arrays).get('weights', {})
+
+# %% ../nbs/60_callbacks.ipynb #early-stopping-check
+@patch
+def check_state(self: EarlyStopping, arrays: dict[str, np.ndarray],
+                checkpoint: Any = None) -> None:
+    "A `ValueError` if this is no `state()`, or does not fit the rest of a checkpoint."
+    most = 2 ** 53 if checkpoint is None else int(checkpoint['epoch'])
+    for name in ('since', 'best'): check_field(arrays, name, most=most)
+    weights = unflatten_dict(arrays).get('weights', {})
+    if not isinstance(weights, dict): raise ValueError("'weights' is no dict of arrays")
+    if not weights or checkpoint is None: return
+    model = checkpoint['model']
+    if strange := weights.keys() ^ model.keys():
+        raise ValueError(f"'weights' has no {min(strange)!r}, or the model has not")
+    for name, x in model.items():
+        check_field(weights, name, x.shape, x.dtype.kind, least=None)
 
 # %% ../nbs/60_callbacks.ipynb #flatten-dict
 def flatten_dict(parts: dict[str, Any]) -> dict[str, Any]:
@@ -184,6 +225,7 @@ def unflatten_dict(flat: dict[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name, x in flat.items():
         part, slash, rest = name.partition('/')
+        if slash and part in flat: raise ValueError(f'{part!r} is there, and {name!r}, too')
         if slash: parts.setdefault(part, {})[rest] = x
         else: parts[name] = x
     return parts
@@ -216,6 +258,37 @@ def stateful_parts(trainer: Any) -> dict[str, Any]:
     parts = {f'{kind}{kinds[:i].count(kind)}': kept[i] for i, kind in enumerate(kinds)}
     parts = {'train': trainer.train, 'valid': trainer.valid, **parts}
     return {name: part for name, part in parts.items() if hasattr(part, 'state')}
+
+# %% ../nbs/60_callbacks.ipynb #named-in-error
+@contextmanager
+def named_in_error(name: str) -> Iterator[None]:
+    "A block whose errors begin with this name, of a file or of a part of it."
+    try: yield
+    except EXPLAINED as error:
+        text = str(error)
+        if type(error) not in (TypeError, ValueError):
+            raise ValueError(f'{name}: {type(error).__name__}: {text}') from error
+        error.args = (f'{name}: {text}',)
+        raise
+
+# %% ../nbs/60_callbacks.ipynb #can-check
+def can_check(part: Any) -> bool:
+    "Does `check_state` come from the same class as `load_state`, and so belong to it?"
+    homes = [next((cls for cls in type(part).__mro__ if name in vars(cls)), None)
+             for name in ('check_state', 'load_state')]
+    return homes[0] is not None and homes[0] is homes[1]
+
+def load_parts(parts: dict[str, Any], states: dict[str, Any]) -> None:
+    "Let each part take up its state; if one refuses, all have what they had before."
+    done: list[tuple[Any, Any]] = []
+    try:
+        for name, part in parts.items():
+            done.append((part, {key: np.array(x) for key, x in part.state().items()}))
+            with named_in_error(name): part.load_state(states[name])
+    except BaseException:
+        for part, before in done:
+            with suppress(Exception): part.load_state(before)
+        raise
 
 # %% ../nbs/60_callbacks.ipynb #checkpoint
 class Checkpoint:

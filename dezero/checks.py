@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dezero.context import check_instance, kind_of
+from dezero.context import check_field, check_instance, kind_of
 from dezero.core import Variable, unwrap
 from dezero.datasets import Dataset
 from dezero.layers.base import mismatch, params_by_name
@@ -117,6 +117,43 @@ def check_weights(model: Any, weights: dict[str, np.ndarray]) -> None:
         raise ValueError(f'the checkpoint is of another {type(model).__name__}:'
                          f'{"".join(lines)}')
 
+# %% ../nbs/63_checks.ipynb #check-fields
+def check_fields(arrays: dict[str, np.ndarray]) -> None:
+    "A `ValueError` if this is no checkpoint, or something is missing that it lists."
+    if 'epoch' not in arrays: raise ValueError('this is no checkpoint: it has no epoch')
+    text = np.asarray(arrays.get('fields', np.zeros(0, np.uint8)))
+    if text.dtype != np.uint8: raise ValueError("'fields' is no list of names")
+    try: names = text.tobytes().decode().split('\0')
+    except UnicodeDecodeError: raise ValueError("'fields' is no list of names") from None
+    if missing := [name for name in names if name and name not in arrays]:
+        raise ValueError(f'there is no {missing[0]!r}, which this checkpoint once had')
+
+def check_parts(parts: dict[str, Any], asked: dict[str, Any]) -> None:
+    "A `ValueError` if a part of a checkpoint is missing, or is an array and no part."
+    for name in ('optimizer', 'random'):
+        if name not in parts: raise ValueError(f'there is no {name!r}')
+    for name in ('model', 'sums', 'history', 'random', *asked):
+        if not isinstance(parts.get(name, {}), dict):
+            raise ValueError(f'{name!r} is an array, and should have fields: {name}/...')
+
+def check_position(parts: dict[str, Any], names: list[str]) -> None:
+    "A `ValueError` if epoch, batch, sums or history are none."
+    epoch, batch = int(check_field(parts, 'epoch')), int(check_field(parts, 'batch'))
+    check_field(parts, 'examples', (), 'iuf', most=2 ** 53 if batch else 0)
+    if parts['sums'] and not batch:
+        raise ValueError("there are 'sums', and no batch that they could be of")
+    if batch: check_field(parts['sums'], 'loss', (), 'iuf', least=None)
+    for name in parts['sums']: check_field(parts['sums'], name, (), 'iuf', least=None)
+    check_columns(parts['history'], epoch, names)
+
+def check_columns(columns: dict[str, np.ndarray], epoch: int, names: list[str]) -> None:
+    "A `ValueError` if the columns of a history cannot be those of so many epochs."
+    length = max([np.size(columns[name]) for name in names if name in columns], default=0)
+    for name, x in columns.items():
+        n = length if name in names else np.size(x)
+        check_field(columns, name, (n,), 'iuf', least=None)
+        if n > epoch: raise ValueError(f'{name!r} has {n} numbers for {epoch} epochs')
+
 # %% ../nbs/63_checks.ipynb #check-resumable
 def check_resumable(loader: Any, batch: int) -> None:
     "A `TypeError` if an epoch was left in the middle and its loader cannot say where."
@@ -124,8 +161,10 @@ def check_resumable(loader: Any, batch: int) -> None:
         raise TypeError(f'{type(loader).__name__} cannot say how far an epoch has '
                         'come: use a DataLoader, or save after an epoch')
 
-def check_can_resume(loader: Any, batch: int) -> None:
+def check_can_resume(loader: Any, batch: int, known: bool) -> None:
     "The same for a checkpoint that is read; with no loader it is only looked at."
-    if batch and loader is not None and not hasattr(loader, 'state'):
+    if not batch or loader is None: return
+    if not known: raise ValueError("the checkpoint does not say where 'train' was")
+    if not hasattr(loader, 'state'):
         raise TypeError('the checkpoint ends in the middle of an epoch, where '
                         f'{type(loader).__name__} cannot go on: use the DataLoader')

@@ -8,7 +8,7 @@ __all__ = []
 # %% ../nbs/51_context.ipynb #imports
 import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -80,6 +80,20 @@ def check_int(name: str, value: Any, least: int = 0) -> int:
         raise TypeError(f'{name} is a whole number, not {value!r}')
     if number >= least: return number
     raise ValueError(f'{name} is at least {least}, not {value}')
+
+# %% ../nbs/51_context.ipynb #check-field
+def check_field(arrays: Mapping, name: str, shape: tuple = (), kinds: str = 'iu',
+                least: float | None = 0, most: float = 2 ** 53) -> np.ndarray:
+    "An array of a state, if its shape, its kind of dtype and its numbers are right."
+    if name not in arrays: raise ValueError(f'there is no {name!r}')
+    x, words = np.asarray(arrays[name]), 'numbers' if 'f' in kinds else 'whole numbers'
+    if x.shape != shape or x.dtype.kind not in kinds:
+        raise ValueError(f'{name!r} has shape {x.shape} and dtype {x.dtype}, '
+                         f'and not shape {shape} and {words}')
+    if x.size and least is not None and not (least <= x.min() and x.max() <= most):
+        raise ValueError(f'{name!r} must be from {least} to {most}, not {x.min()}'
+                         + (f' to {x.max()}' if x.ndim else ''))
+    return x
 
 # %% ../nbs/51_context.ipynb #import-extra
 def import_extra(module: str, purpose: str, extra: str) -> Any:

@@ -6,12 +6,14 @@
 __all__ = ['DataLoader', 'SeqDataLoader']
 
 # %% ../nbs/16_dataloaders.ipynb #code-import-operator
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from .context import check_field
 from .core import patch
 from .datasets import stack_examples
 
@@ -140,8 +142,17 @@ def get_rng_state(rng=None):
 
 def set_rng_state(arrays, rng=None):
     "Put a generator, by default the global one, into a state `get_rng_state` gave."
+    check_rng_state(arrays)
+    key = np.array(arrays['key'], np.uint32)
     parts = int(arrays['pos']), int(arrays['has_gauss']), float(arrays['gauss'])
-    (rng or np.random).set_state(('MT19937', arrays['key'], *parts))
+    (rng or np.random).set_state(('MT19937', key, *parts))
+
+def check_rng_state(arrays):
+    "A `ValueError` if this is no state of a generator: NumPy itself would not notice."
+    check_field(arrays, 'key', (624,), 'u', most=2 ** 32 - 1)
+    check_field(arrays, 'pos', most=624)
+    check_field(arrays, 'has_gauss', most=1)
+    check_field(arrays, 'gauss', (), 'f', -math.inf, math.inf)
 
 # %% ../nbs/16_dataloaders.ipynb #rngs
 def _rngs(loader):
@@ -171,27 +182,49 @@ def state(self: DataLoader) -> dict[str, np.ndarray]:
 @patch
 def load_state(self: DataLoader, arrays: Mapping[str, np.ndarray]) -> None:
     "Go on where the loader was whose `state()` this is, with its next batch."
-    drawn = {name: {key: arrays.get(f'{name}/{key}') for key in get_rng_state(rng)}
-             for name, rng in _rngs(self).items()}
-    _check_state(self, arrays, drawn)
-    for name, rng in _rngs(self).items(): set_rng_state(drawn[name], rng)
+    self.check_state(arrays)
+    for name, rng in _rngs(self).items(): set_rng_state(_drawn(arrays, name), rng)
     self.index, self.started = np.array(arrays['index']), False
     self.iteration = int(arrays['iteration'])
 
+def _drawn(arrays, name):
+    "The part of a state that belongs to one of the generators."
+    start = f'{name}/'
+    return {key.removeprefix(start): x for key, x in arrays.items() if key.startswith(start)}
+
 # %% ../nbs/16_dataloaders.ipynb #check-state
-def _check_state(loader, arrays, drawn):
-    "A ValueError if a state belongs to another loader."
+@patch
+def check_state(self: DataLoader, arrays: Mapping[str, np.ndarray],
+                checkpoint: Any = None) -> None:
+    "A `ValueError` if this is no `state()` that fits this loader."
     if missing := sorted({'index', 'iteration', 'batch_size'} - set(arrays)):
         raise ValueError(f'this is no state of a DataLoader: it has no {", ".join(missing)}')
-    n, size, batch_size = len(arrays['index']), loader.data_size, int(arrays['batch_size'])
-    if n != size: raise ValueError(f'this state belongs to {n} examples, the dataset has {size}')
-    if int(arrays['iteration']) and batch_size != loader.batch_size:
+    _check_order(self, arrays)
+    done = int(check_field(arrays, 'iteration'))
+    batch_size = int(check_field(arrays, 'batch_size', least=1))
+    if done and batch_size != self.batch_size:
         raise ValueError(f'this state is in the middle of an epoch, after batches of {batch_size}, '
-                         f'and this loader makes batches of {loader.batch_size}')
-    for name, state in drawn.items():
-        if any(part is None for part in state.values()):
-            raise ValueError(f'this state has no generator {name}: does a transform draw here '
-                             'that did not there?')
+                         f'and this loader makes batches of {self.batch_size}')
+    check_field(arrays, 'iteration', most=self.max_iter)
+    for name in _rngs(self): _check_generator(arrays, name)
+
+def _check_order(loader, arrays):
+    "A `ValueError` if the order of a state is not one of all examples of the loader."
+    n, shape = loader.data_size, np.shape(arrays['index'])
+    if len(shape) == 1 and shape != (n,):
+        raise ValueError(f'this state belongs to {shape[0]} examples, the dataset has {n}')
+    index = check_field(arrays, 'index', (n,), most=n - 1)
+    ours = type(loader).reset is DataLoader.reset
+    if ours and np.bincount(index.astype(int), minlength=n).max(initial=1) > 1:
+        raise ValueError("'index' is no order of the examples: some are there twice")
+
+def _check_generator(arrays, name):
+    "A `ValueError` if a state lacks a generator, or has not what belongs to one."
+    if not (state := _drawn(arrays, name)):
+        raise ValueError(f'this state has no generator {name}: does a transform draw here '
+                         'that did not there?')
+    try: check_rng_state(state)
+    except ValueError as error: raise ValueError(f'in {name}: {error}') from None
 
 # %% ../nbs/16_dataloaders.ipynb #seqdataloader
 class SeqDataLoader(DataLoader):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dezero.context import (
+    check_field,
     check_fraction,
     check_instance,
     check_not_negative,
@@ -418,33 +419,56 @@ def _named_params(optimizer):
 @patch
 def load_state(self: Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
     "Go on from what `state` gave. What does not fit is an error, and changes nothing."
-    params = _named_params(self)
-    if 'updates' not in arrays:
-        raise ValueError("this is not the state of an optimizer: it has no 'updates'")
-    updates = int(check_not_negative("'updates'", arrays['updates']))
-    keeps_rate = callable(self.rate) or 'lr' not in arrays
-    rate = self.rate if keeps_rate else as_rate(arrays['lr'])
-    self.kept, self.rate, self.updates = _kept_in(self, params, arrays), rate, updates
+    self.check_state(arrays)
+    kept = _kept_in(self, arrays)
+    if 'lr' in arrays and not callable(self.rate): self.rate = float(arrays['lr'])
+    self.kept, self.updates = kept, int(arrays['updates'])
 
 # %% ../nbs/14_optimizers.ipynb #check-kept
-def _kept_in(optimizer, params, arrays):
-    "What a state keeps for each parameter, if nothing is missing and nothing is left over."
-    kept, known = {}, {'updates', 'lr'}
-    for name, param in params.items():
-        keys = [f'{keep}/{name}' for keep in optimizer.keeps]
-        if not any([key in arrays for key in keys]): continue
-        kept[param] = _unstack(np.stack([_check_kept(key, arrays, param) for key in keys]))
+@patch
+def check_state(self: Optimizer, arrays: Mapping[str, np.ndarray],
+                checkpoint: Any = None) -> None:
+    "A `ValueError` if this is no `state()` that fits, beside the rest of a checkpoint."
+    _target_of(self)  # set up?
+    if 'updates' not in arrays:
+        raise ValueError("this is not the state of an optimizer: it has no 'updates'")
+    check_not_negative("'updates'", arrays['updates'])
+    check_field(arrays, 'updates')
+    if 'lr' in arrays: as_rate(float(check_field(arrays, 'lr', (), 'f', -math.inf, math.inf)))
+    weights = (checkpoint or {}).get('model', {})  # what the parameters are going to be
+    known = {'updates', 'lr'}
+    for name, param, keys in _kept_keys(self, arrays):
+        data = weights.get(name, param.data)
+        for key in keys: _check_kept(key, arrays, param if data is None else data, param)
+        _check_alike(keys, arrays)
         known.update(keys)
     if strange := sorted(set(arrays) - known):
-        raise ValueError(f'{type(optimizer).__name__} has no place for {strange[0]!r}: the state '
+        raise ValueError(f'{type(self).__name__} has no place for {strange[0]!r}: the state '
                          'of another optimizer, or of another model?')
-    return kept
 
-def _check_kept(key, arrays, param):
-    "An array of a state; an error if it is not there, or does not fit the parameter."
+def _kept_keys(optimizer, arrays):
+    "The parameters for which a state keeps something, by name, and what that is called."
+    for name, param in _named_params(optimizer).items():
+        keys = [f'{keep}/{name}' for keep in optimizer.keeps]
+        if any([key in arrays for key in keys]): yield name, param, keys
+
+def _kept_in(optimizer, arrays):
+    "What a state that fits keeps for each parameter, as copies."
+    return {param: _unstack(np.stack([arrays[key] for key in keys]))
+            for _, param, keys in _kept_keys(optimizer, arrays)}
+
+def _check_kept(key, arrays, data, param):
+    "An error if an array of a state is not there, or does not fit the data of the parameter."
     if key not in arrays: raise ValueError(f'the state has no {key!r}')
     array = np.asarray(arrays[key])
-    if param.data is None: return array
-    if (array.shape, array.dtype) == (param.shape, _working_dtype(param.dtype)): return array
-    raise ValueError(f'{key!r} is {array.shape} {array.dtype}, and does not fit the parameter '
-                     f'{describe(param)}')
+    if data is param: fits = array.dtype.kind == 'f'  # it has no data yet
+    else: fits = (array.shape, array.dtype) == (data.shape, _working_dtype(data.dtype))
+    if not fits:
+        raise ValueError(f'{key!r} is {array.shape} {array.dtype}, and does not fit the parameter '
+                         f'{describe(param)}')
+
+def _check_alike(keys, arrays):
+    "An error if the arrays for one parameter have several shapes or dtypes."
+    for key in keys[1:]:
+        one, two = [(arrays[k].shape, arrays[k].dtype) for k in (keys[0], key)]
+        if one != two: raise ValueError(f'{key!r} is not like {keys[0]!r}: {two} and {one}')

@@ -20,8 +20,11 @@ from .callbacks import EarlyStopping as EarlyStopping
 from .callbacks import Progress as Progress
 from dezero.callbacks import (
     callback_list,
+    can_check,
     flatten_dict,
     format_metric,
+    load_parts,
+    named_in_error,
     stateful_parts,
     stop_on_interrupt,
     unflatten_dict,
@@ -30,9 +33,12 @@ from dezero.checks import (
     as_scalar,
     check_batch,
     check_can_resume,
+    check_fields,
     check_gradients,
     check_loader,
     check_loss,
+    check_parts,
+    check_position,
     check_resumable,
     check_trainable,
     check_weights,
@@ -42,7 +48,7 @@ from dezero.checks import (
 from .config import no_grad, test_mode
 from .context import check_int, import_extra
 from .core import Variable, patch, unwrap
-from .dataloaders import get_rng_state, set_rng_state
+from .dataloaders import check_rng_state, get_rng_state, set_rng_state
 from .files import file_path, load_arrays, save_arrays
 from .layers.base import copy_into, params_by_name
 from .models.base import full_names
@@ -251,6 +257,13 @@ def run_callbacks(self: Trainer, moment: str) -> None:
         if hook: hook(self)
         elif moment == 'after_epoch' and callable(callback): callback(self)
 
+@patch
+def measured(self: Trainer) -> list[str]:
+    "The columns of the history; override it if a subclass adds others."
+    names = [*self.names, 'lr']
+    if self.valid is not None: names += [f'valid_{name}' for name in self.names]
+    return [*dict.fromkeys([*self.history.columns, *names])]
+
 # %% ../nbs/17_training.ipynb #fit
 @patch
 def fit(self: Trainer, train: Any, valid: Any = None, epochs: int = 1,
@@ -261,13 +274,17 @@ def fit(self: Trainer, train: Any, valid: Any = None, epochs: int = 1,
     was saved, and `epochs` counts from the very beginning. Ctrl-C ends training after
     the batch. Returns the history.
     """
-    self.train = check_loader(train)
-    self.valid = None if valid is None else check_loader(valid)
-    self.reset_epoch()  # an epoch that was left is not counted
-    self.stopped, self.failed = None, False
-    before = self.epoch if resume is None else 0
-    self.last_epoch = before + check_int('epochs', epochs)
-    if resume is not None and os.path.exists(file_path(resume)): self.load(resume)
+    before, done = vars(self).copy(), self.epoch if resume is None else 0
+    self.last_epoch = done + check_int('epochs', epochs)
+    try:
+        self.train = check_loader(train)
+        self.valid = None if valid is None else check_loader(valid)
+        self.reset_epoch()  # an epoch that was left is not counted
+        self.stopped, self.failed = None, False
+        if resume is not None and os.path.exists(file_path(resume)): self.load(resume)
+    except BaseException:
+        vars(self).update(before)  # what is refused changes nothing
+        raise
     self.run_epochs()
     return self.history
 
@@ -282,7 +299,19 @@ def run_epochs(self: Trainer) -> None:
     except BaseException:
         self.failed = True
         raise
-    finally: self.run_callbacks('end')
+    finally: self.run_ends()
+
+@patch
+def run_ends(self: Trainer) -> None:
+    "Let all callbacks know of the end, even if one of them raises; `last` ones first."
+    order = sorted(self.callbacks, key=lambda c: not getattr(c, 'last', False))
+    _call_all([callback.end for callback in order if hasattr(callback, 'end')], self)
+
+def _call_all(hooks: list[Any], trainer: Trainer) -> None:
+    "Call each of them, also if one before it has raised an error."
+    if not hooks: return
+    try: hooks[0](trainer)
+    finally: _call_all(hooks[1:], trainer)
 
 # %% ../nbs/17_training.ipynb #state
 @patch
@@ -297,24 +326,42 @@ def state(self: Trainer) -> dict[str, np.ndarray]:
              'random': get_rng_state(), 'history': self.history.columns,
              'sums': dict(zip(self.names, sums))}
     parts |= {name: part.state() for name, part in stateful_parts(self).items()}
-    return {name: np.asarray(x) for name, x in flatten_dict(parts).items()}
+    arrays = {name: np.asarray(x) for name, x in flatten_dict(parts).items()}
+    return {**arrays, 'fields': np.frombuffer('\0'.join(arrays).encode(), np.uint8)}
 
 # %% ../nbs/17_training.ipynb #load-state
 @patch
 def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
     "Go on where the trainer was whose `state()` this is."
-    if 'epoch' not in arrays: raise ValueError('this is no checkpoint: it has no epoch')
-    parts: dict[str, Any] = {'model': {}, 'sums': {}, 'history': {}}
-    parts |= unflatten_dict(arrays)
-    check_weights(self.model, parts['model'])
-    check_can_resume(self.train, int(parts['batch']))
-    self.optimizer.load_state(parts['optimizer'])
-    for name, part in stateful_parts(self).items():
-        if name in parts: part.load_state(parts[name])
+    parts, asked = self.check_state(arrays), _parts_of(self)
+    order = sorted(asked, key=lambda name: can_check(asked[name]))  # who may refuse: first
+    load_parts({name: asked[name] for name in order if name in parts}, parts)
     params = params_by_name(self.model)
     for name, array in parts['model'].items(): copy_into(params[name], array)
     _load_position(self, parts)
     set_rng_state(parts['random'])
+
+def _parts_of(trainer: Trainer) -> dict[str, Any]:
+    "All that has a state of its own, by name."
+    return {'optimizer': trainer.optimizer, **stateful_parts(trainer)}
+
+# %% ../nbs/17_training.ipynb #check-state
+@patch
+def check_state(self: Trainer, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    "The parts of a `state()` that fits this trainer; otherwise an error, and no change."
+    check_fields(arrays)
+    parts: dict[str, Any] = {'model': {}, 'sums': {}, 'history': {}}
+    parts |= unflatten_dict(arrays)
+    asked = _parts_of(self)
+    check_parts(parts, asked)
+    check_weights(self.model, parts['model'])
+    check_position(parts, self.measured())
+    check_can_resume(self.train, int(parts['batch']), 'train' in parts)
+    with named_in_error('random'): check_rng_state(parts['random'])
+    for name, part in asked.items():
+        if name not in parts or not can_check(part): continue
+        with named_in_error(name): part.check_state(parts[name], parts)
+    return parts
 
 # %% ../nbs/17_training.ipynb #load-position
 def _load_position(trainer: Trainer, parts: dict[str, Any]) -> None:
@@ -334,8 +381,9 @@ def save(self: Trainer, path: Any) -> None:
 
 @patch
 def load(self: Trainer, path: Any) -> None:
-    "Read a checkpoint."
-    self.load_state(load_arrays(path))
+    "Read a checkpoint. One that does not fit is refused, and changes nothing."
+    arrays = load_arrays(path)
+    with named_in_error(repr(file_path(path))): self.load_state(arrays)
 
 # %% ../nbs/17_training.ipynb #confusion-matrix
 def confusion_matrix(y: Any, t: Any) -> np.ndarray:

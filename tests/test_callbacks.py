@@ -176,6 +176,98 @@ def test_early_stopping_needs_what_it_watches():
     found, train = scripted(SCRIPT, EarlyStopping("valid_los"))
     with pytest.raises(KeyError, match="the history has no 'valid_los'. It has: loss, accuracy"):
         found.fit(train, train, 3)
+    assert found.epoch == found.optimizer.updates == 0
+
+
+@pytest.mark.parametrize("first", [math.nan, math.inf, -math.inf])
+def test_nan_never_counts_as_best(first):
+    stopping = EarlyStopping(patience=2)
+    found, train = scripted([first, 0.9, 0.5, 0.6, 0.7, 0.1], stopping)
+    assert len(found.fit(train, train, 6)) == 5 and stopping.best == 3
+
+
+def test_an_epoch_without_validation_does_not_block():
+    stopping = EarlyStopping(patience=3)
+    found, train = scripted([0.9, 0.5, 0.4, 0.6, 0.7, 0.8], stopping)
+    found.callbacks.remove(stopping)
+    found.fit(train, None, 1)  # in the history valid_loss begins with nan
+    found.callbacks.append(stopping)
+    found.fit(train, train, 5)
+    assert stopping.best == 3 and math.isnan(found.history["valid_loss"][0])
+
+
+def test_what_is_never_a_number_is_told():
+    found, train = scripted([math.nan] * 5, EarlyStopping(patience=2))
+    assert len(found.fit(train, train, 5)) == 2
+    assert found.stopped == "valid_loss was never a number"
+
+
+@pytest.mark.parametrize("stop", [None, 4])
+def test_the_best_weights_come_back_at_the_end_of_fit(stop):
+    """Whether the last epoch came first, or somebody else has stopped it."""
+    kept, stopping = [], EarlyStopping(patience=9)
+    keep = SimpleNamespace(after_epoch=lambda t: kept.append(weights(t.model)))
+    enough = SimpleNamespace(after_epoch=lambda t: t.stop() if t.epoch == stop else None)
+    found, train = scripted([0.9, 0.5, 0.6, 0.7, 0.8], stopping, keep, enough)
+    found.fit(train, train, 5)
+    assert len(kept) == (stop or 5) and same(weights(found.model), kept[1])
+    found, train = scripted([0.9, 0.5, 0.6], EarlyStopping(patience=9, restore=False), keep)
+    found.fit(train, train, 3)
+    assert same(weights(found.model), kept[-1])
+
+
+def test_a_checkpoint_of_the_last_epoch_has_the_weights_from_before_the_restoring(tmp_path):
+    whole, train = scripted([0.9, 0.5, 0.6, 0.7, 0.8], EarlyStopping(patience=9))
+    whole.fit(train, train, 5)
+    for epochs, every in ((3, 1), (4, 3), (5, 2)):
+        callbacks = Checkpoint(tmp_path / "run", every=every), EarlyStopping(patience=9)
+        found, train = scripted([0.9, 0.5, 0.6, 0.7, 0.8], *callbacks)
+        found.fit(train, train, epochs, resume=tmp_path / "run")
+    assert same(weights(found.model), weights(whole.model))
+    assert found.history.columns == whole.history.columns
+
+
+def test_a_stopping_that_served_another_training_forgets_it():
+    stopping = EarlyStopping(patience=2)
+    found, train = scripted([0.9, 0.1, 0.2, 0.3], stopping)
+    found.fit(train, train, 4)
+    found, train = scripted([0.9, 0.8, 0.7, 0.9, 0.9, 0.9], stopping)
+    found.fit(train, train, 6)
+    assert stopping.best == 3 and len(found.history) == 5
+
+
+def test_who_watches_another_number_says_which_is_better():
+    def f1(y, t):
+        return 0.5
+
+    for name, text in (("f1", "should f1 rise or fall"), ("valid_f1", "should valid_f1 rise")):
+        train, test, model, optimizer = spiral()
+        found = trainer(model, optimizer, EarlyStopping(name), metrics={"f1": f1})
+        with pytest.raises(ValueError, match=text + ".*better=max or better=min"):
+            found.fit(train, test, 3)
+        assert found.optimizer.updates == 0
+        found.callbacks[:] = [EarlyStopping(name, better=max, patience=2)]
+        assert len(found.fit(train, test, 5)) == 3
+    assert EarlyStopping("valid_error").better is min is EarlyStopping("loss").better
+
+
+def test_an_end_that_raises_does_not_keep_the_others_from_ending(tmp_path):
+    ended = []
+
+    class Ends:
+        def __init__(self, number):
+            self.number = number
+
+        def end(self, trainer):
+            ended.append(self.number)
+            raise RuntimeError(f"no end {self.number}")
+
+    train, test, model, optimizer = spiral()
+    callbacks = [Ends(1), Checkpoint(tmp_path / "run", every=9), Ends(2)]
+    with pytest.raises(RuntimeError, match="no end 2") as caught:
+        trainer(model, optimizer, callbacks).fit(train, test, 2)
+    assert ended == [1, 2] and str(caught.value.__context__) == "no end 1"
+    assert int(load_arrays(tmp_path / "run")["epoch"]) == 2
 
 
 def test_a_run_that_was_stopped_early_stays_stopped(tmp_path):
