@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from dezero import backprop, config, core, functions, lazy, numdiff, operators, visualize
+from dezero import (
+    backprop,
+    config,
+    core,
+    functions,
+    lazy,
+    methods,
+    numdiff,
+    operators,
+    visualize,
+)
 from dezero._version import __version__
 from dezero.backprop import grad
 from dezero.config import Config, no_grad, test_mode, using_config
@@ -57,6 +67,6 @@ __all__ = [
     "Variable", "__version__", "anomaly", "as_array", "as_variable", "backprop", "callbacks",
     "config", "core", "core_simple", "dataloaders", "datasets", "download", "environment", "files",
     "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
-    "lazy", "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
+    "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
     "setup_variable", "test_mode", "training", "transforms", "using_config", "utils", "visualize",
 ]  # fmt: skip

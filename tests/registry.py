@@ -19,6 +19,7 @@ import dezero.functions as F
 from dezero import Function, backprop, operators
 from dezero.backprop import Cast, SumTo
 from dezero.functions.shapes import PutItem, SwapAxes
+from dezero.methods import floor_divide, mod
 from dezero.operators import LogOrZero, power, rpower
 
 OLD = {"dezero.core_simple", "dezero.published"}  # names that old programs want
@@ -579,6 +580,15 @@ ENTRIES = [
     one("arccos", between(-0.8, 0.8), ints=(0, 1)),
     one("arctan", ANY),
     Entry("arctan2 Arctan2", F.arctan2, (two_sided(0.3, 2), ANY), np.arctan2, "arctan2", (1, 5)),
+    Entry("Mod", mod, (between(3.1, 3.9), between(1.35, 1.5)), np.mod, "remainder", (1, 5)),
+    Entry(
+        "FloorDiv",
+        floor_divide,
+        (between(3.1, 3.9), between(1.35, 1.5)),
+        np.floor_divide,
+        lambda torch, x0, x1: torch.floor(x0 / x1),
+        (1, 5),
+    ),
     one("abs", two_sided(0.1, 2)),
     one("sign", two_sided(0.1, 2)),
     Entry("maximum Maximum", F.maximum, (lattice(0.0), lattice(0.5)), np.maximum, "maximum"),

@@ -45,7 +45,7 @@ def test_importing_dezero_is_quick_because_it_imports_little(root):
 
 
 # `x.replay()` is a method of every Variable, so its module is there from the start, too.
-EAGER = "backprop config context core functions lazy numdiff operators _version".split()
+EAGER = "backprop config context core functions lazy methods numdiff operators _version".split()
 EAGER += "replay trace visualize".split()
 
 
