@@ -6,7 +6,6 @@
 __all__ = ['FloorDiv', 'Mod']
 
 # %% ../nbs/67_methods.ipynb #imports
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +37,7 @@ from dezero.functions.elementwise import (
 )
 from dezero.functions.reductions import broadcast_to, logsumexp, norm, sum_to
 from dezero.functions.shapes import expand_dims
-from dezero.operators import UFUNCS, add_methods, binary_operator
+from dezero.operators import UFUNCS, add_methods
 
 # %% ../nbs/67_methods.ipynb #item
 @patch
@@ -95,8 +94,13 @@ class Mod(Function):
     rules = gx0, gx1
 
 # %% ../nbs/67_methods.ipynb #mod-functions
-floor_divide = binary_operator(FloorDiv, operator.floordiv)
-mod = binary_operator(Mod, operator.mod)
+def floor_divide(x0: Any, x1: Any) -> Variable:
+    "`x0 // x1`."
+    return FloorDiv()(x0, x1)
+
+def mod(x0: Any, x1: Any) -> Variable:
+    "`x0 % x1`."
+    return Mod()(x0, x1)
 
 def _reflected(function: Callable) -> Callable[[Any, Any], Variable]:
     "The same function, called with its operands the other way round."
