@@ -81,7 +81,8 @@ def pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
 # %% ../nbs/02_backprop.ipynb #operands-of
 def operands_of(f: Function, create_graph: bool = False) -> Any:
     "What the rules of `f` compute with: arrays, or Variables to differentiate again."
-    if create_graph: return (*f.inputs, *outputs_of(f)) if f.needs_outputs else f.inputs
+    if create_graph:
+        return (*f.inputs, *outputs_of(f)) if f.needs_outputs else f.inputs
     operands = f._operands or [x.data for x in f.inputs]  # if linked by hand
     return (*operands, *f._results) if f.needs_outputs else operands
 
@@ -127,7 +128,7 @@ def _as_gradient(gy: Any) -> Variable:
 
 # %% ../nbs/02_backprop.ipynb #check-count
 def check_count(f: Function, gxs: Any) -> None:
-    "A `ValueError` if `backward` left out a gradient that may be needed, or gave more."
+    "A `ValueError` if `backward` left out a gradient that is needed, or gave more."
     rest = [x for x in f.inputs[len(gxs):]
             if x.__class__ is not Constant and unwrap(x).dtype.kind == 'f']
     if rest or len(gxs) > len(f.inputs):
@@ -142,8 +143,8 @@ def _choose_pullback(cls: type[Function], **options: Any) -> None:
     "Called for every new subclass of Function: see how it gives its derivative."
     super(Function, cls).__init_subclass__(**options)
     rules = (cls.rules,) if callable(cls.rules) else cls.rules or ()
-    new = vars(cls)
-    if rules: cls.rules = tuple([new.get(getattr(r, '__name__', ''), r) for r in rules])
+    def newest(rule): return vars(cls).get(getattr(rule, '__name__', ''), rule)
+    if rules: cls.rules = tuple(map(newest, rules))
     own = next(c for c in cls.__mro__ if 'backward' in vars(c) or 'rules' in vars(c))
     by_hand = own is not Function and 'backward' in vars(own)
     by_rules = _PULLBACKS.get((len(rules), cls.needs_outputs), pullback)
@@ -154,7 +155,7 @@ Function.__init_subclass__ = classmethod(_choose_pullback)
 # %% ../nbs/02_backprop.ipynb #function-backward
 @patch
 def backward(self: Function, *gys: Variable) -> Any:
-    """From the gradients of the outputs those of the inputs, as Variables. Book step 6.
+    """The gradients of the inputs from those of the outputs, Variables. Book step 6.
 
     Override it to write a derivative the book's way.
     """
@@ -291,7 +292,7 @@ def _check_order(grads: dict) -> None:
 
 # %% ../nbs/02_backprop.ipynb #own-gradient
 def _own_gradient(gx: Any, x: Variable, given: dict) -> Variable:
-    "The gradient of `x` as a Variable whose array nobody else holds: a copy if needed."
+    "The gradient of `x` as a Variable that shares its array with nobody."
     gx = as_variable(gx)
     if gx.data.base is not None or gx.data is x.data or id(gx.data) in given:
         gx = Cast(gx.dtype)(gx)
@@ -302,7 +303,7 @@ def _own_gradient(gx: Any, x: Variable, given: dict) -> Variable:
 @patch
 def backward(self: Variable, retain_grad: bool = False,
              create_graph: bool = False) -> None:
-    """Add the gradient of this Variable to the `grad` of each one it was computed from.
+    """Add the gradient of this Variable to the `grad` of all that it came from.
 
     The walk starts with `self.grad`, or with ones. Variables in between keep a `grad`
     only with `retain_grad`. With `create_graph` the gradients are part of a graph
@@ -364,7 +365,8 @@ def gradients(self: Variable, inputs: list[Variable], grad_output: Any = None,
     "The gradients with respect to Variables, as a list; zeros where no path leads."
     for x in inputs:
         if isinstance(x, Variable): continue
-        raise TypeError(f'gradients are taken with respect to Variables, not {type(x)}')
+        raise TypeError('gradients are taken with respect to Variables, '
+                        f'not {type(x)}')
     gy, before = seed_gradient(self, grad_output, create_graph), recording.get()
     keep = any([x._creator is not None for x in inputs])
     try:
@@ -383,20 +385,21 @@ def _zero_gradient(x: Variable) -> Any:
 # %% ../nbs/02_backprop.ipynb #grad
 def grad(output: Variable, inputs: Any, grad_output: Any = None,
          create_graph: bool = False) -> Any:
-    """The gradient of `output` with respect to `inputs`; every `.grad` stays as it is.
+    """The gradient of `output` with respect to `inputs`; no `.grad` is changed.
 
     `inputs` is a Variable, or a list or tuple of them, and so is the result. Any
     Variable of the graph will do. The walk starts with `grad_output`, or with ones.
     With `create_graph` the result can be differentiated again. Book step 32.
     """
     one, many = isinstance(inputs, Variable), isinstance(inputs, tuple)
-    gxs = output.gradients([inputs] if one else list(inputs), grad_output, create_graph)
+    xs = [inputs] if one else list(inputs)
+    gxs = output.gradients(xs, grad_output, create_graph)
     return gxs[0] if one else tuple(gxs) if many else gxs
 
 # %% ../nbs/02_backprop.ipynb #unchain
 @patch
 def unchain(self: Variable) -> None:
-    "Forget the creator: this Variable keeps its data and becomes a start of the graph."
+    "Forget the creator: this Variable keeps its data and starts the graph anew."
     if self._creator is not None:
         self._creator, self._detached = None, 'unchain() has cut it off'
 

@@ -31,8 +31,8 @@ class _Switchboard(type):
 
 # %% ../nbs/50_config.ipynb #config-2
 class Config(metaclass=_Switchboard):
-    """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers behave
-    as in training? Book steps 18 and 54."""
+    """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers
+    behave as in training? Book steps 18 and 54."""
 
 # %% ../nbs/50_config.ipynb #using-config
 @contextmanager

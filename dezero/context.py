@@ -28,7 +28,7 @@ def describe(x: Any) -> str:
 EXPLAINED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 
 def with_context(error: Exception, place: str, operands: Iterable) -> Exception:
-    "The same error, its message ending with the function and the operands it arose in."
+    "The same error; its message ends with the function and its operands."
     text = f'{error}\n  in {place}({", ".join(map(describe, operands))})'
     error.args = (text,)
     return error if text in str(error) else ValueError(text)
@@ -40,7 +40,7 @@ def kind_of(x: Any) -> str:
 
 def check_instance(x: Any, fits: type | Callable[[Any], Any], what: str,
                    cure: str = '') -> Any:
-    """`x`, if it is an object of the class `fits`, or if the function `fits` takes it.
+    """`x`, if it is an object of the class `fits`, or one that `fits(x)` accepts.
 
     Otherwise a `TypeError` that says `what` is expected, and the `cure`.
     """
@@ -97,7 +97,7 @@ def check_field(arrays: Mapping, name: str, shape: tuple = (), kinds: str = 'iu'
 
 # %% ../nbs/51_context.ipynb #import-extra
 def import_extra(module: str, purpose: str, extra: str) -> Any:
-    "An optional module; an `ImportError` that says how to install it if it is missing."
+    "An optional module, or an `ImportError` that says how to install it."
     try: return import_module(module)
     except ImportError as error:
         raise ImportError(f'{purpose}: pip install "dezero[{extra}]"') from error

@@ -61,7 +61,7 @@ class Box:
 
 # %% ../nbs/00_core.ipynb #variable
 class Variable(Box):
-    "A box for an array of numbers that remembers which function made it. Book step 1."
+    "A box for an array of numbers that remembers what made it. Book step 1."
     name: str | None = None  # for messages and pictures
     grad: 'Variable | Any' = None  # the derivative, once there is one
 
@@ -121,7 +121,8 @@ def __repr__(self: Variable) -> str:
 def _repr_html_(self: Variable) -> str:
     "The name, shape and dtype over the values, for notebooks."
     from html import escape  # needed nowhere else, and import dezero should be quick
-    kind = 'empty' if self.data is None else f'shape {self.shape} &middot; {self.dtype}'
+    kind = 'empty'
+    if self.data is not None: kind = f'shape {self.shape} &middot; {self.dtype}'
     head = f'<b>{escape(self.name or "variable")}</b> <small>{kind}</small>'
     grad = '' if self.grad is None else f'\ngrad {unwrap(self.grad)}'
     bar = 'display:inline-block;border-left:.3em solid #e8973a;padding:.1em .8em'
@@ -143,7 +144,7 @@ def unwrap(x: Any) -> Any:
 new = object.__new__  #: makes an object without its `__init__`
 
 def new_variable(array: Any) -> Variable:
-    "A Variable around what is known to be an array: faster, since nothing is checked."
+    "A Variable around what is known to be an array: fast, as nothing is checked."
     x = new(Variable)
     x.data, x._creator, x._detached = array, None, None
     return x
@@ -202,7 +203,8 @@ class Function(Node):
             xs.append(x.data)
         try: ys = self.forward(*xs)
         except EXPLAINED as error:
-            raise with_context(error, type(self).__name__, inputs) from error.__cause__
+            name = type(self).__name__
+            raise with_context(error, name, inputs) from error.__cause__
         return _record(self, inputs, xs, ys)
 
     def forward(self, *xs: Any) -> Any:

@@ -22,8 +22,9 @@ def _report_difference(found: Any, tried: Any, rtol: float, atol: float,
     off = np.nan_to_num(abs(found - tried) / (atol + rtol * abs(tried)), nan=np.inf)
     i = tuple(map(int, np.unravel_index(np.argmax(off), off.shape)))
     with np.errstate(all='ignore'): ratio = found[i] / tried[i]
-    print(f'gradient_check failed: {where}, element {i}: backward says {found[i]:.6g}, '
-          f'trying says {tried[i]:.6g}, ratio {ratio:.6g} '
+    print(f'gradient_check failed: {where}, element {i}: '
+          f'backward says {found[i]:.6g}, trying says {tried[i]:.6g}, '
+          f'ratio {ratio:.6g} '
           f'({np.sum(off > 1)} of {off.size} elements differ)')
     return False
 

@@ -15,8 +15,8 @@ from .core import Variable, as_variable, unwrap
 
 # %% ../nbs/01_numdiff.ipynb #numerical-diff
 def numerical_diff(f: Callable, x: Any, eps: float = 1e-4) -> np.ndarray:
-    """The derivative of `f` at `x` by the central difference; for an array that of each
-    element, if `f` works element by element. Book step 4."""
+    """The derivative of `f` at `x` by the central difference; for an array that of
+    each element, if `f` works element by element. Book step 4."""
     x = unwrap(as_variable(x)).astype(float)
     up, down = f(Variable(x + eps)), f(Variable(x - eps))
     return (unwrap(up) - unwrap(down)) / (2 * eps)
@@ -25,9 +25,9 @@ def numerical_diff(f: Callable, x: Any, eps: float = 1e-4) -> np.ndarray:
 def numerical_grad(f: Callable, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
     """The gradient of `f(x, *args, **kwargs)` by central differences. Book step 10.
 
-    `x` is a Variable or an array of any shape, and stays unchanged. If `f` returns more
-    than one element they are summed. The result is a float64 array of the shape of `x`,
-    after two calls of `f` for every element, with a step of 1e-4.
+    `x` is a Variable or an array of any shape, and stays unchanged. If `f` returns
+    more than one element they are summed. The result is a float64 array of the shape
+    of `x`, after two calls of `f` for every element, with a step of 1e-4.
     """
     x = np.array(unwrap(as_variable(x)), dtype=float)
     gx, eps = np.empty_like(x), 1e-4

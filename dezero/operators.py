@@ -98,7 +98,7 @@ def is_zero(x: Any) -> Any:
 # %% ../nbs/03_operators.ipynb #binary-operator
 def _binary_operator(function: type[Function],
                      compute: Callable) -> Callable[[Any, Any], Variable]:
-    "What `function()` does for two operands, in one Python call: box, compute, record."
+    "What `function()` does for two operands, in one Python call."
     def operate(x0: Any, x1: Any) -> Variable:
         try:
             if not x0.__class__ is x1.__class__ is Variable:
@@ -166,7 +166,7 @@ def rpower(x0: Any, x1: Any) -> Variable:
 
 # %% ../nbs/03_operators.ipynb #add-methods
 def add_methods(**functions: Any) -> None:
-    "Store functions on Variable as methods, for instance under the names of the signs."
+    "Store functions on Variable as methods, for instance under names of operators."
     for name, function in functions.items(): setattr(Variable, name, function)
 
 add_methods(__add__=add, __radd__=add, __sub__=sub, __rsub__=rsub,
@@ -220,11 +220,12 @@ Variable.__array_priority__ = 200  # as in the published DeZero, for old program
 # %% ../nbs/03_operators.ipynb #comparison-operator
 def _comparison_operator(compare: Callable) -> Callable[[Any, Any], np.ndarray]:
     "A comparison of Variables, arrays and numbers, as an array of bool."
-    def operate(x0: Any, x1: Any) -> np.ndarray: return compare(unwrap(x0), unwrap(x1))
+    def operate(x0: Any, x1: Any) -> np.ndarray:
+        return compare(unwrap(x0), unwrap(x1))
     return operate
 
-for sign in (np.less, np.less_equal, np.greater, np.greater_equal):
-    UFUNCS[sign] = _comparison_operator(sign)
+for compare in (np.less, np.less_equal, np.greater, np.greater_equal):
+    UFUNCS[compare] = _comparison_operator(compare)
 add_methods(__lt__=UFUNCS[np.less], __le__=UFUNCS[np.less_equal],
             __gt__=UFUNCS[np.greater], __ge__=UFUNCS[np.greater_equal])
 
