@@ -667,6 +667,18 @@ ENTRIES = [
         root_of_squares,
         cases=reducing(side=0),
     ),
+    Entry(
+        "PNorm",
+        lambda x, axis, keepdims: F.norm(x, axis, keepdims, ord=3),
+        (two_sided(0.3, 2),),
+        lambda x, axis, keepdims: np.cbrt(
+            np.sum(np.abs(x.astype(float)) ** 3, axis=axis, keepdims=keepdims)
+        ),
+        lambda torch, x, axis, keepdims: torch.linalg.vector_norm(
+            x, 3, dim=dims(x, axis), keepdim=keepdims
+        ),
+        cases=reducing(),
+    ),
     reduction("logsumexp LogSumExp", ANY, "logsumexp", log_of_sum),
     spread("var"),
     spread("std"),

@@ -123,3 +123,12 @@ def test_dot_is_that_of_numpy(left, right):
     a, b = RNG.normal(size=left), RNG.normal(size=right)
     np.testing.assert_allclose(F.dot(a, b).data, np.dot(a, b))
     assert gradient_check(F.dot, a, b, order=2)
+
+
+def test_lists_of_numbers_for_letters():
+    x, W = Variable(np.ones((2, 3))), Variable(np.ones((3, 4)))
+    assert F.einsum(x, [0, 1], W, [1, 2]).shape == (2, 4)
+    assert F.einsum(x, [5, 1], [1, 5]).shape == (3, 2)
+    assert F.einsum(x, [..., 30], W, [30, 2], [2, ...]).shape == (4, 2)
+    y = F.einsum(x, [0, 1], W, [1, 2], [])
+    assert y.shape == () and grad(y, x).data.tolist() == [[4.0] * 3] * 2

@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from dezero.gradcheck import gradient_check
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(2, 3, 4))
 AXES = [None, 0, 1, -1, -3, (0, 2), (-1, 1), (2, 0, 1), ()]
+BAD: Any = "a"  # no axis
 REDUCTIONS = [F.sum, F.mean, F.max, F.min, F.prod, F.var, F.std, F.norm, F.logsumexp]
 
 
@@ -324,3 +326,241 @@ def test_helpers_for_arrays():
         assert utils.max_backward_shape(x, axis) == found.shape
         on_variables = utils.reshape_sum_backward(Variable(gy), x.shape, axis, keepdims)
         assert on_variables.shape == found.shape
+
+
+# --- float16 ------------------------------------------------------------------------------------
+
+WIDE: list = [
+    (F.sum, np.ones(5000)),
+    (F.sum, np.ones((3000, 2)), 0),
+    (F.mean, np.full(100_000, 3.0)),
+    (F.mean, np.full((40, 50), 30_000.0), 0),
+    (F.average, np.full((40, 50), 30_000.0), 1),
+    (F.max, np.full(70_000, 5.0)),
+    (F.var, np.array([0, 255] * 10)),
+    (F.std, np.array([0, 60_000] * 10)),
+    (F.norm, np.full(100, 300.0)),
+    (lambda x: F.norm(x, ord=1), np.full(3000, 3.0)),
+    (lambda x: F.norm(x, ord=3), np.full(100, 300.0)),
+    (F.logsumexp, np.full(100_000, 9.0)),
+    (F.prod, np.array([300, 300, 0.01, 0.01])),
+    (F.cumsum, np.ones(5000)),
+]
+
+
+@pytest.mark.parametrize("f, x, axis", [(*case, None)[:3] for case in WIDE])
+def test_float16_is_computed_in_float32(f, x, axis):
+    """Value and both derivatives: those of the float64 numbers, rounded once or twice."""
+    args = () if axis is None else (axis,)
+    small = Variable(x.astype(np.float16))
+    large = Variable(small.data.astype(float))
+    found, wanted = [], []
+    with np.errstate(over="ignore", under="ignore"):
+        for v, results in ((small, found), (large, wanted)):
+            y = f(v, *args)
+            gx = grad(y, v, create_graph=True)
+            results += [y, grad(y, v), gx, grad(gx, v, np.ones_like(gx.data))]
+        for a, b in zip(found, wanted):
+            assert a.dtype == np.float16
+            np.testing.assert_allclose(a.data, b.data.astype(np.float16), rtol=4e-3, atol=1e-4)
+
+
+def test_float16_gradients_that_are_added():
+    x = Variable(np.ones(2, np.float16))
+    y = x[np.zeros(5000, int)]
+    assert grad(y, x).data.tolist() == [5000.0, 0.0]
+
+
+# --- what belongs to the caller -----------------------------------------------------------------
+
+
+def changed(f, *mine):
+    """The gradient when the caller writes into an array between the two passes, and before."""
+    v = Variable(TABLE.copy())
+    y = f(v)
+    before = grad(y, v, create_graph=True).data
+    for each in mine:
+        each[...] = np.roll(each, 1)
+    return grad(y, v).data, before
+
+
+def test_indices_masks_widths_and_limits_may_be_changed_afterwards():
+    place, mask = np.array([0, 1, 1]), np.array([True, False])
+    width, limit, shape = np.array([[0, 1], [2, 0], [1, 1]]), np.full(4, 0.3), np.array([2, 12])
+    limit[1] = -2
+    for f, mine in (
+        (lambda v: v[place] ** 2, place),
+        (lambda v: v[:, place] ** 2, place),
+        (lambda v: v[mask], mask),
+        (lambda v: F.sum(v, where=mask[:, None, None]), mask),
+        (lambda v: F.pad(v, width), width),
+        (lambda v: F.pad(v, width, mode="edge"), width),
+        (lambda v: F.clip(v, limit), limit),
+        (lambda v: F.reshape(v, shape), shape),
+    ):
+        after, before = changed(f, mine)
+        np.testing.assert_array_equal(after, before)
+    axes = [2, 0, 1]
+    x = box(2, 3, 4)
+    y = F.transpose(x, axes)
+    axes.reverse()
+    assert grad(y, x).shape == x.shape
+
+
+# --- nan, and infinite gradients ----------------------------------------------------------------
+
+
+def test_nan_passes():
+    x = Variable(np.array([1.0, np.nan, 3.0]))
+    for f in (F.max, F.min):
+        assert np.isnan(f(x).data) and grad(f(x), x).data.tolist() == [0.0, 1.0, 0.0]
+    assert np.isnan(F.clip(x, 0, 2).data).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("f", [lambda x: F.clip(x, 0, 9), F.max, F.min], ids=["clip", "max", "min"])
+@pytest.mark.parametrize("outer", [F.sqrt, lambda v: v**0.5, F.log, F.arccos])
+def test_what_is_masked_gets_no_nan(f, outer):
+    """An infinite gradient that meets a mask: 0 where the mask says no."""
+    x = Variable(np.array([0.0, 0.0, -1.0]) if f is F.max else np.array([-1.0, -2.0, 0.25]))
+    if f is F.min:
+        x.data[:] = [0.0, 2.0, 3.0]
+    with np.errstate(all="ignore"):
+        gx = grad(outer(f(x)), x, create_graph=True)
+        ggx = grad(gx[-1], x)
+    out = x.data != f(x).data
+    assert out.any() and (gx.data[out] == 0).all() and (ggx.data[out] == 0).all()
+
+
+# --- options ------------------------------------------------------------------------------------
+
+
+def test_options_as_numpy_has_them():
+    x, mask = box(2, 3, 4), RNG.normal(size=(2, 3, 4)) > -1
+    mask[:, :, 0] = True
+    for ours, name in ((F.sum, "sum"), (F.prod, "prod"), (F.max, "max"), (F.min, "min")):
+        by_numpy = getattr(np, name)
+        for axis in (None, 1, (0, 2)):
+            options = {"axis": axis, "keepdims": True, "initial": 0.3, "where": mask}
+            np.testing.assert_allclose(ours(x, **options).data, by_numpy(x.data, **options))
+            assert gradient_check(ours, TABLE, order=2, **options)
+    np.testing.assert_allclose(F.mean(x, 1, where=mask).data, np.mean(x.data, 1, where=mask))
+    assert gradient_check(F.mean, TABLE, axis=1, where=mask, order=2)
+    for f in (F.sum, F.mean, F.prod):
+        y = f(box(3), dtype=np.float32)
+        assert y.dtype == np.float32
+    assert grad(F.sum(box(3), dtype="f4"), x).dtype == np.float64
+    with pytest.raises(ValueError, match="more dimensions"):
+        F.sum(x, where=np.ones((5, 2, 3, 4), bool))
+
+
+def test_a_place_that_is_left_out_gets_nothing():
+    x = Variable(np.array([1.0, np.nan, np.inf]))
+    y = F.sum(x, where=[True, False, False])
+    assert y.data == 1.0 and grad(y, x).data.tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), [1, 2]], ids=str)
+@pytest.mark.parametrize("p", [1, 2, 3, 1.5, 0.5, -1, np.inf, -np.inf])
+def test_other_lengths(p, axis):
+    want = np.abs(TABLE)
+    ax = tuple(axis) if isinstance(axis, list) else axis
+    if np.isinf(p):
+        want = (want.max if p > 0 else want.min)(axis=ax)
+    else:
+        want = (want**p).sum(axis=ax) ** (1 / p)
+    np.testing.assert_allclose(F.norm(TABLE, axis, ord=p).data, want)
+    assert gradient_check(F.norm, TABLE, axis=axis, ord=p, order=2)
+
+
+def test_other_lengths_at_0_and_far_away():
+    for p in (1, 2, 3, 1.5, np.inf):
+        x = Variable(np.zeros(3))
+        assert not grad(F.norm(x, ord=p), x).data.any()
+        large = np.array([3e30, 0, 4e30], np.float32)
+        y = F.norm(Variable(large), ord=p).data
+        assert np.isclose(y, np.linalg.norm(large.astype(float), p), rtol=1e-6)
+    wrong: Any
+    for wrong in (0, np.nan, "fro"):
+        with pytest.raises((TypeError, ValueError), match="ord must be"):
+            F.norm(box(3), ord=wrong)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("p", [1, 2, 3, 1.5, float("inf")])
+def test_torch_finds_the_same_lengths(p):
+    import torch
+
+    v, t = Variable(TABLE), torch.tensor(TABLE, requires_grad=True)
+    gx = grad(F.norm(v, 1, ord=p).sum(), v, create_graph=True)
+    (gt,) = torch.autograd.grad(torch.linalg.vector_norm(t, p, 1).sum(), t, create_graph=True)
+    np.testing.assert_allclose(gx.data, gt.detach().numpy(), rtol=1e-10, atol=1e-12)
+    if gt.requires_grad and p not in (1, float("inf")):
+        (ggt,) = torch.autograd.grad((gt * gt).sum(), t)
+        np.testing.assert_allclose(
+            grad((gx * gx).sum(), v).data, ggt.numpy(), rtol=1e-8, atol=1e-10
+        )
+
+
+def test_weights_inside_a_logsumexp():
+    x = np.array([[1000.0, 999.0], [-1000.0, 5.0]])
+    b = np.array([[1.0, 2.0], [0.5, 0.0]])
+    want = [1000 + math.log(1 + 2 * math.exp(-1)), -1000 + math.log(0.5)]
+    v = Variable(x)
+    y = F.logsumexp(v, axis=1, b=b)
+    np.testing.assert_allclose(y.data, want)
+    assert np.isfinite(grad(y, v).data).all() and F.logsumexp(v, b=b).shape == ()
+    assert gradient_check(lambda x, b: F.logsumexp(x, (0, 2), True, b), TABLE, abs(TABLE), order=2)
+
+
+def test_places_keep_the_axis():
+    x = box(2, 3)
+    assert x.argmax(1, keepdims=True).shape == (2, 1)
+    assert F.argmin(x, 0, keepdims=True).shape == (1, 3)
+    assert F.argmax(x, keepdims=True).shape == (1, 1)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_running_sums_of_all_kinds(axis, exclusive, reverse):
+    x = TABLE.ravel()[None].T if axis is None else TABLE
+    y = np.flip(x, axis or 0) if reverse else x
+    y = np.cumsum(y, axis or 0) - (y if exclusive else 0)
+    y = np.flip(y, axis or 0) if reverse else y
+    found = F.cumsum(TABLE, axis, exclusive, reverse)
+    np.testing.assert_allclose(found.data, y.reshape(found.shape), atol=1e-14)
+    options = {"axis": axis, "exclusive": exclusive, "reverse": reverse}
+    assert gradient_check(F.cumsum, TABLE, order=2, **options)
+    assert F.cumsum(Variable(np.zeros((0, 3))), axis, exclusive, reverse).size == 0
+
+
+def test_averages():
+    x, w = box(2, 3, 4), np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(F.average(x, 1, weights=w).data, np.average(x.data, 1, w))
+    all_of_them = F.average(x, weights=np.abs(x.data))
+    np.testing.assert_allclose(all_of_them.data, np.average(x.data, weights=np.abs(x.data)))
+    assert F.average(x, 1, True, weights=w).shape == (2, 1, 4)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (lambda x: F.sum([x, x]), r"F.stack\(\[x, y\]\) makes one of several"),
+        (lambda x: F.sum(x, axis="a"), "axis is a whole number or a tuple of them, not 'a'"),
+        (lambda x: F.mean(x, x), "axis is a whole number .* not <class"),
+        (lambda x: F.max(x, 1.5), "axis is a whole number .* not 1.5"),
+        (lambda x: F.argmax(x, BAD), "axis is a whole number"),
+        (lambda x: F.cumsum(x, BAD), "axis is a whole number"),
+        (lambda x: F.flip(x, BAD), "axis is a whole number"),
+        (lambda x: F.concat(x, x), r"one list: concat\(\[x, y\]\)"),
+        (lambda x: F.stack(x, x), r"one list: stack\(\[x, y\]\)"),
+        (lambda x: F.concat(3), r"one list: concat\(\[x, y\]\)"),
+        (lambda x: F.split(x, 0), "the number of parts is at least 1, not 0"),
+        (lambda x: F.split(x, 2.0), "the number of parts is a whole number, not 2.0"),
+        (lambda x: F.split(x, 2, BAD), "axis is a whole number"),
+        (lambda x: F.einsum(x, x), "the subscripts are a text and come first"),
+    ],
+)
+def test_messages_say_what_to_write(wrong, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        wrong(box(2, 3))

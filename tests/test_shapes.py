@@ -94,7 +94,7 @@ def test_classes_take_the_published_arguments():
         y = f(x)
         assert y.creator is f and grad(y, x).shape == (2, 3)
     assert F.GetItemGrad(0, (2, 3))(Variable(np.ones(3))).data.tolist() == [[1.0] * 3, [0.0] * 3]
-    assert F.average is F.mean
+    assert F.average(box(3)).data == F.mean(box(3)).data
 
 
 def test_a_result_without_a_graph():
@@ -158,3 +158,43 @@ def test_joining_without_an_axis_joins_all_elements():
 def test_constants_beside_variables():
     x, c = box(2, 2), np.ones((2, 2))
     assert grad(F.concat([c, x]), x).data.tolist() == c.tolist()
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap", "symmetric"])
+@pytest.mark.parametrize("width", [1, (2, 1), [(0, 3), (2, 0)], ((1, 0), (7, 9))], ids=str)
+def test_borders_of_all_kinds(mode, width):
+    data = RNG.normal(size=(3, 4))
+    np.testing.assert_array_equal(F.pad(data, width, mode=mode).data, np.pad(data, width, mode))
+    assert gradient_check(F.pad, data, pad_width=width, mode=mode, order=2)
+
+
+def test_negative_widths_cut_off():
+    data = np.arange(20.0).reshape(4, 5)
+    x = Variable(data)
+    y = F.pad(x, [(-1, 2), (0, -2)], 7)
+    np.testing.assert_array_equal(y.data, np.pad(data[1:, :3], [(0, 2), (0, 0)], constant_values=7))
+    assert grad(y, x).data.sum() == 9
+    assert F.pad(x, -2).shape == (0, 1) and F.pad(x, (-9, 0)).shape == (0, 0)
+    assert gradient_check(F.pad, data, pad_width=(-1, 2), order=2)
+
+
+@pytest.mark.torch
+def test_torch_pads_in_the_same_way():
+    import torch
+
+    data = RNG.normal(size=(1, 2, 5))
+    for ours, theirs in (("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular")):
+        for width in ((2, 1), (2, -2), (-1, 2)):
+            x, t = Variable(data), torch.tensor(data, requires_grad=True)
+            y = F.pad(x, [(0, 0), (0, 0), width], mode=ours)
+            want = torch.nn.functional.pad(t, width, mode=theirs)
+            np.testing.assert_array_equal(y.data, want.detach().numpy())
+            (gt,) = torch.autograd.grad((want**2).sum(), t)
+            np.testing.assert_allclose(grad((y**2).sum(), x).data, gt.numpy())
+
+
+def test_an_order_of_axes_without_brackets():
+    x = box(2, 3, 4)
+    for y in (F.transpose(x, 2, 0, 1), x.transpose(2, 0, 1), F.transpose(x, np.array([2, 0, 1]))):
+        assert y.shape == (4, 2, 3)
+    assert F.transpose(box(3), 0).shape == (3,) and F.transpose(box(2, 3)).shape == (3, 2)

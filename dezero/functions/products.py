@@ -7,6 +7,7 @@ __all__ = ['MatMul', 'matmul', 'Einsum', 'einsum', 'tensordot', 'dot']
 
 # %% ../../nbs/09_products.ipynb #code-import-math
 from functools import partial
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -114,13 +115,30 @@ def _parse_subscripts(subscripts, xs):
     return terms, result.replace('...', dots) if arrow else once
 
 # %% ../../nbs/09_products.ipynb #einsum-2
-def einsum(subscripts: str, *xs: Any) -> Variable:
+def einsum(subscripts: Any, *xs: Any) -> Variable:
     """Einstein's notation: letters name the axes, `'ij,jk->ik'` is the matrix product.
 
     A letter that the result lacks is summed over, `...` stands for any axes, and a
-    letter twice in one term takes the diagonal.
+    letter twice in one term takes the diagonal. Lists of numbers can stand for the
+    letters, behind each operand, as in `np.einsum`.
     """
+    if not isinstance(subscripts, str): subscripts, *xs = _lettered(subscripts, *xs)
     return Einsum(subscripts)(*xs)
+
+# %% ../../nbs/09_products.ipynb #lettered
+def _lettered(*arguments):
+    "Subscripts and operands out of `x, [0, 1], y, [1, 2], [0, 2]`."
+    xs, lists = arguments[::2], arguments[1::2]
+    result = '->' + _letters(xs[-1]) if len(arguments) % 2 else ''
+    return [','.join(map(_letters, lists)) + result, *xs[:len(lists)]]
+
+def _letters(numbers):
+    "A letter for each number; the order of the alphabet is theirs."
+    if not isinstance(numbers, (list, tuple)):
+        raise TypeError('the subscripts are a text and come first: '
+                        "einsum('ij,jk->ik', x, W)")
+    alphabet = ascii_uppercase + ascii_lowercase
+    return ''.join(['...' if n is ... else alphabet[n] for n in numbers])
 
 # %% ../../nbs/09_products.ipynb #tensordot
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:

@@ -7,7 +7,9 @@ __all__ = ['Reshape', 'reshape', 'Transpose', 'transpose', 'ExpandDims', 'expand
            'GetItem', 'get_item', 'Concat', 'concat', 'Split', 'split', 'Stack', 'stack', 'Pad', 'pad', 'Flip', 'flip']
 
 # %% ../../nbs/07_shapes.ipynb #code-import-math
+import copy
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import apply
+from ..context import check_int, kind_of
 from ..core import Function, Variable, array_module, as_variable, patch, unwrap
 from ..operators import add_methods
 
@@ -40,7 +43,7 @@ add_methods(reshape=_reshape_method)
 # %% ../../nbs/07_shapes.ipynb #transpose
 class Transpose(Function):
     "`x` with its axes in another order, reversed if `axes` is `None`. Book step 38."
-    def __init__(self, axes=None): self.axes = axes
+    def __init__(self, axes=None): self.axes = axes if axes is None else tuple(axes)
     def forward(self, x): return x.transpose(self.axes)
     def gx(self, gy, x):
         if self.axes is None: return gy.transpose()
@@ -48,15 +51,14 @@ class Transpose(Function):
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #transpose-2
-def transpose(x: Any, axes: Sequence[int] | None = None) -> Variable:
-    "`x` with its axes in the order `axes`, or reversed. Book step 38."
-    return Transpose(axes)(x)
+def transpose(x: Any, axes: Any = None, *more: int) -> Variable:
+    """`x` with its axes in another order: `transpose(x, (1, 0))` or `transpose(x, 1, 0)`.
 
-def _transpose_method(x, *axes: Any) -> Variable:
-    "The method: `x.transpose(1, 0)`, `x.transpose((1, 0))` or `x.transpose()`."
-    return transpose(x, axes[0] if len(axes) == 1 else axes or None)
+    Without an order they are reversed. Book step 38.
+    """
+    return Transpose((axes, *more) if np.ndim(axes) == 0 and axes is not None else axes)(x)
 
-add_methods(transpose=_transpose_method, T=property(transpose, doc=transpose.__doc__))
+add_methods(transpose=transpose, T=property(transpose, doc=transpose.__doc__))
 
 # %% ../../nbs/07_shapes.ipynb #swapaxes
 class SwapAxes(Function):
@@ -114,10 +116,15 @@ class GetItem(Function):
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #getitem-function
+def _kept(i):
+    "A part of an index as the way back will need it: a copy, unless it cannot change."
+    if i is None or i.__class__ in (int, slice): return i
+    return copy.deepcopy(unwrap(i))
+
 def get_item(x: Any, index: Any) -> Variable:
     "`x[index]`; an index may be a Variable, too. Book step 47."
-    if isinstance(index, tuple): return GetItem(tuple([unwrap(i) for i in index]))(x)
-    return GetItem(unwrap(index))(x)
+    if isinstance(index, tuple): return GetItem(tuple(map(_kept, index)))(x)
+    return GetItem(_kept(index))(x)
 
 add_methods(__getitem__=get_item)
 
@@ -132,16 +139,21 @@ def is_mask(index: Any) -> bool:
     "An array of bool, which takes each element once or not at all?"
     return hasattr(index, 'dtype') and index.dtype == bool
 
+# %% ../../nbs/07_shapes.ipynb #wide-dtype
+def wide_dtype(x: Any) -> np.dtype:
+    "The dtype to add up in: that of `x`, but float32 for float16."
+    return np.dtype(np.float32) if x.dtype == np.float16 else x.dtype
+
 # %% ../../nbs/07_shapes.ipynb #putitem
 class PutItem(Function):
     "An array of zeros with `gy` added at `index`: the gradient of `GetItem`."
     def __init__(self, index, shape): self.index, self.shape = index, shape
     def forward(self, gy):
         xp = array_module(gy)
-        gx = xp.zeros(self.shape, gy.dtype)
+        gx = xp.zeros(self.shape, wide_dtype(gy))
         if is_basic(self.index) or is_mask(self.index): gx[self.index] = gy
         else: xp.add.at(gx, self.index, gy)
-        return gx
+        return gx.astype(gy.dtype, copy=False)
     def ggy(self, ggx, gy): return apply(GetItem(self.index), ggx)
     rules = ggy,
 
@@ -161,9 +173,26 @@ class Concat(Function):
         ends = list(accumulate([x.shape[self.axis] for x in self.inputs]))
         return split(gy, ends[:-1], self.axis)
 
+# %% ../../nbs/07_shapes.ipynb #check-axis
+def check_axis(axis: Any) -> Any:
+    "`axis`, if it is a whole number, a tuple of them, or `None`; a list becomes a tuple."
+    if axis is None or axis.__class__ is int: return axis
+    try: return (operator.index(axis) if np.ndim(axis) == 0
+                 else tuple(map(operator.index, axis)))
+    except TypeError:
+        what = repr(axis) if isinstance(axis, (str, float)) else kind_of(axis)
+        raise TypeError(f'axis is a whole number or a tuple of them, not {what}') from None
+
+def check_list(name: str, xs: Any, axis: Any) -> None:
+    "A `TypeError` if `concat(x, y)` was written for `concat([x, y])`."
+    if hasattr(axis, 'dtype') and axis.dtype.kind == 'f' or not np.iterable(unwrap(xs)):
+        raise TypeError(f'{name} takes its arrays as one list: {name}([x, y])')
+    check_axis(axis)
+
 # %% ../../nbs/07_shapes.ipynb #concat-function
 def concat(xs: Any, axis: int | None = 0) -> Variable:
     "Join a list of arrays or Variables along an axis; `None` joins all elements."
+    check_list('concat', xs, axis)
     if axis is None: xs, axis = map(ravel, xs), 0
     return Concat(axis)(*xs)
 
@@ -180,7 +209,8 @@ class Split(Function):
 # %% ../../nbs/07_shapes.ipynb #split-function
 def split(x: Any, parts: Any, axis: int = 0) -> list[Variable]:
     "A list of parts of `x`: `parts` equal ones, or cut at a list of places."
-    ys = Split(parts, axis)(x)
+    if np.ndim(parts) == 0: check_int('the number of parts', parts, 1)
+    ys = Split(parts, check_axis(axis))(x)
     return ys if isinstance(ys, list) else [ys]
 
 # %% ../../nbs/07_shapes.ipynb #stack
@@ -195,13 +225,14 @@ class Stack(Function):
 # %% ../../nbs/07_shapes.ipynb #stack-function
 def stack(xs: Any, axis: int = 0) -> Variable:
     "Put a list of arrays or Variables of one shape side by side along a new axis."
+    check_list('stack', xs, axis)
     return Stack(axis)(*xs)
 
 # %% ../../nbs/07_shapes.ipynb #pad
 class Pad(Function):
     "`x` with a border of one value."
     def __init__(self, pad_width, value: float = 0):
-        self.pad_width, self.value = pad_width, value
+        self.pad_width, self.value = copy.deepcopy(pad_width), value
     def forward(self, x): return np.pad(x, self.pad_width, constant_values=self.value)
     def gx(self, gy, x):
         before = np.broadcast_to(self.pad_width, (x.ndim, 2))[:, 0].tolist()
@@ -209,9 +240,21 @@ class Pad(Function):
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #pad-function
-def pad(x: Any, pad_width: Any, value: float = 0) -> Variable:
-    "`x` with a border of `value`; widths as for `np.pad`: 1, (1, 2), a pair per axis."
-    return Pad(pad_width, value)(x)
+def pad(x: Any, pad_width: Any, value: float = 0, mode: str = 'constant') -> Variable:
+    """`x` with a border of `value`; widths as for `np.pad`: 1, (1, 2), a pair per axis.
+
+    A negative width cuts off. With `mode='reflect'`, `'edge'`, `'wrap'` or `'symmetric'`
+    the border repeats elements of `x`.
+    """
+    x = as_variable(x)
+    widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
+    if any([n < 0 for pair in widths for n in pair]):
+        x = x[tuple([slice(max(0, -b), max(0, n - max(0, -a)))
+                     for (b, a), n in zip(widths, x.shape)])]
+        pad_width = widths = [[max(0, b), max(0, a)] for b, a in widths]
+    if mode == 'constant': return Pad(pad_width, value)(x)
+    places = [np.pad(np.arange(n), w, mode) for n, w in zip(x.shape, widths)]
+    return get_item(x, np.ix_(*places))
 
 # %% ../../nbs/07_shapes.ipynb #flip
 class Flip(Function):
@@ -224,7 +267,7 @@ class Flip(Function):
 # %% ../../nbs/07_shapes.ipynb #flip-function
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Variable:
     "`x` in reverse order along `axis` (a number, a tuple, or `None` for all)."
-    return Flip(axis)(x)
+    return Flip(check_axis(axis))(x)
 
 # %% ../../nbs/07_shapes.ipynb #words
 _MOVED = 'the elements only change places'
