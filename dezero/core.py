@@ -169,15 +169,20 @@ def cast_number(x: Any, dtypes: Any) -> Any:
     return np.array(x, np.result_type(*dtypes, number))
 
 # %% ../nbs/00_core.ipynb #as-operands
+def _dtypes_of(operands: Any) -> list:
+    "The dtypes of the arrays and Variables among some operands."
+    arrays = map(unwrap, operands)
+    return [a.dtype for a in arrays if isinstance(a, array_module(a).ndarray)]
+
 def as_operands(f: Any, operands: Any) -> Any:
     "The operands of `f` as Variables; what is not one yet becomes a `Constant`."
     for x in operands:
         if not isinstance(x, Variable): break
     else: return operands
-    arrays = map(unwrap, operands)
-    dtypes = [a.dtype for a in arrays if isinstance(a, array_module(a).ndarray)]
     def box(x):
-        return x if isinstance(x, Variable) else Constant(cast_number(x, dtypes))
+        if isinstance(x, Variable): return x
+        if isinstance(x, np.ndarray): return Constant(x)
+        return Constant(cast_number(x, _dtypes_of(operands)))
     try: return tuple(map(box, operands))
     except TypeError as error:
         raise TypeError(f'an operand of {type(f).__name__}: {error}') from None
