@@ -293,7 +293,7 @@ def _check_order(grads: dict) -> None:
 # %% ../nbs/02_backprop.ipynb #own-gradient
 def _own_gradient(gx: Any, x: Variable, given: dict) -> Variable:
     "The gradient of `x` as a Variable that shares its array with nobody."
-    gx = as_variable(gx)
+    gx = _as_gradient(gx)
     if gx.data.base is not None or gx.data is x.data or id(gx.data) in given:
         gx = Cast(gx.dtype)(gx)
     given[id(gx.data)] = gx
