@@ -20,7 +20,7 @@ from dezero import Function, backprop, operators
 from dezero.backprop import Cast, SumTo
 from dezero.functions.shapes import PutItem, SwapAxes
 from dezero.methods import floor_divide, mod
-from dezero.operators import LogOrZero, power, rpower
+from dezero.operators import LogOrZero, power
 
 OLD = {"dezero.core_simple", "dezero.published"}  # names that old programs want
 
@@ -519,14 +519,6 @@ ENTRIES = [
         broadcasting(1, lambda shapes: EXPONENTS),
     ),
     Entry("power Power", power, (POSITIVE, ANY), np.power, "pow", (1, 4)),
-    Entry(
-        "rpower",
-        rpower,
-        (ANY, POSITIVE),
-        lambda x0, x1: x1**x0,
-        lambda torch, x0, x1: x1**x0,
-        (1, 4),
-    ),
     Entry("LogOrZero", lambda x: LogOrZero()(x), (POSITIVE,), np.log, "log", (1, 4)),
     Entry("matmul MatMul", F.matmul, (ANY, ANY), np.matmul, "matmul", cases=matrices()),
     Entry(

@@ -922,6 +922,11 @@ def test_gradient_check_looks_at_every_output(capsys):
     assert "output 1" in capsys.readouterr().out
 
 
+def test_a_number_to_the_power_of_a_variable():
+    assert gradient_check(lambda x: 2.0**x, np.array([0.5, -1.0]), order=2)
+    assert (3**Variable(np.float32(2.0))).dtype == np.float32
+
+
 def test_gradient_check_changes_nothing():
     x, w = Variable(np.array([1.0, 2.0], np.float32)), Parameter(np.ones(2))
     before = x.data.copy()
