@@ -924,7 +924,7 @@ def test_gradient_check_looks_at_every_output(capsys):
 
 def test_a_number_to_the_power_of_a_variable():
     assert gradient_check(lambda x: 2.0**x, np.array([0.5, -1.0]), order=2)
-    assert (3**Variable(np.float32(2.0))).dtype == np.float32
+    assert (3 ** Variable(np.float32(2.0))).dtype == np.float32
 
 
 def test_gradient_check_changes_nothing():
