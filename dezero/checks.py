@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dezero.context import check_field, check_instance, kind_of
-from dezero.core import Variable, unwrap
+from dezero.core import Parameter, Variable, unwrap
 from dezero.datasets import Dataset
 from dezero.layers.base import mismatch, params_by_name
 
@@ -111,11 +111,19 @@ def check_weights(model: Any, weights: dict[str, np.ndarray]) -> None:
     "A `ValueError` that lists which of these arrays do not fit the parameters."
     params = params_by_name(model)
     faults = {name: mismatch(params.get(name), weights.get(name))
+              or cast_fault(params[name], weights[name])
               for name in {**params, **weights}
               if name in weights or params[name].data is not None}
     if lines := [f'\n  {name}: {fault}' for name, fault in faults.items() if fault]:
         raise ValueError(f'the checkpoint is of another {type(model).__name__}:'
                          f'{"".join(lines)}')
+
+# %% ../nbs/63_checks.ipynb #cast-fault
+def cast_fault(param: Parameter, array: np.ndarray) -> str | None:
+    "Why an array is not taken as it is by a parameter that waits for one, or `None`."
+    dtype = getattr(param, 'expected', (None, None))[1]
+    if param.data is not None or dtype in (None, array.dtype): return None
+    return f'has dtype {array.dtype} in the file, {dtype} in the model'
 
 # %% ../nbs/63_checks.ipynb #check-fields
 def check_fields(arrays: dict[str, np.ndarray]) -> None:
@@ -126,7 +134,7 @@ def check_fields(arrays: dict[str, np.ndarray]) -> None:
     try: names = text.tobytes().decode().split('\0')
     except UnicodeDecodeError: raise ValueError("'fields' is no list of names") from None
     if missing := [name for name in names if name and name not in arrays]:
-        raise ValueError(f'there is no {missing[0]!r}, which this checkpoint once had')
+        raise ValueError(f"there is no {missing[0][:60]!r}, which 'fields' lists")
 
 def check_parts(parts: dict[str, Any], asked: dict[str, Any]) -> None:
     "A `ValueError` if a part of a checkpoint is missing, or is an array and no part."
@@ -136,23 +144,24 @@ def check_parts(parts: dict[str, Any], asked: dict[str, Any]) -> None:
         if not isinstance(parts.get(name, {}), dict):
             raise ValueError(f'{name!r} is an array, and should have fields: {name}/...')
 
-def check_position(parts: dict[str, Any], names: list[str]) -> None:
+def check_position(arrays: dict[str, np.ndarray], names: list[str]) -> None:
     "A `ValueError` if epoch, batch, sums or history are none."
-    epoch, batch = int(check_field(parts, 'epoch')), int(check_field(parts, 'batch'))
-    check_field(parts, 'examples', (), 'iuf', most=2 ** 53 if batch else 0)
-    if parts['sums'] and not batch:
-        raise ValueError("there are 'sums', and no batch that they could be of")
-    if batch: check_field(parts['sums'], 'loss', (), 'iuf', least=None)
-    for name in parts['sums']: check_field(parts['sums'], name, (), 'iuf', least=None)
-    check_columns(parts['history'], epoch, names)
+    epoch, batch = int(check_field(arrays, 'epoch')), int(check_field(arrays, 'batch'))
+    check_field(arrays, 'examples', (), 'iuf', most=2 ** 53 if batch else 0)
+    sums = [name for name in arrays if name.startswith('sums/')]
+    for name in sums: check_field(arrays, name, (), 'iuf', least=None)
+    if ('sums/loss' in sums) < bool(batch) or bool(sums) > bool(batch):
+        raise ValueError(f"'batch' is {batch}, and of 'sums' there are {sums}")
+    check_columns(arrays, epoch, [f'history/{name}' for name in names])
 
-def check_columns(columns: dict[str, np.ndarray], epoch: int, names: list[str]) -> None:
+def check_columns(arrays: dict[str, np.ndarray], epoch: int, names: list[str]) -> None:
     "A `ValueError` if the columns of a history cannot be those of so many epochs."
-    length = max([np.size(columns[name]) for name in names if name in columns], default=0)
+    columns = {name: x for name, x in arrays.items() if name.startswith('history/')}
+    length = max([np.size(x) for name, x in columns.items() if name in names], default=0)
     for name, x in columns.items():
         n = length if name in names else np.size(x)
         check_field(columns, name, (n,), 'iuf', least=None)
-        if n > epoch: raise ValueError(f'{name!r} has {n} numbers for {epoch} epochs')
+        if n > epoch: raise ValueError(f"{name!r} has length {n}, and 'epoch' is {epoch}")
 
 # %% ../nbs/63_checks.ipynb #check-resumable
 def check_resumable(loader: Any, batch: int) -> None:

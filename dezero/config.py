@@ -6,7 +6,7 @@
 __all__ = ['Config', 'using_config', 'no_grad', 'test_mode']
 
 # %% ../nbs/50_config.ipynb #imports
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -36,14 +36,33 @@ class Config(metaclass=_Switchboard):
 
 # %% ../nbs/50_config.ipynb #using-config
 @contextmanager
-def using_config(name: str, value: Any) -> Iterator[None]:
-    "Set a switch for the length of a `with` block (or of a decorated function)."
+def _switched(name: str, value: Any) -> Iterator[None]:
+    "Set a switch for the length of a `with` block."
     switch = _find_switch(name)
     before = switch.get()
     try:
         switch.set(value)
         yield
     finally: switch.set(before)
+
+# %% ../nbs/50_config.ipynb #block
+class _Block:
+    "Something for `with`, and to write over a function."
+    def __init__(self, name: str, value: Any):
+        self.name, self.value, self.open = name, value, []
+
+    def __enter__(self) -> None:
+        self.open.append(_switched(self.name, self.value))
+        return self.open[-1].__enter__()
+
+    def __exit__(self, *error: Any) -> None: self.open.pop().__exit__(*error)
+
+    def __call__(self, function: Any) -> Any: return _decorated(function, self.name, self.value)
+
+# %% ../nbs/50_config.ipynb #using-config-2
+def using_config(name: str, value: Any) -> _Block:
+    "Set a switch for the length of a `with` block (or of a decorated function)."
+    return _Block(name, value)
 
 # %% ../nbs/50_config.ipynb #no-grad
 def no_grad():
@@ -53,3 +72,48 @@ def no_grad():
 def test_mode():
     "A `with` block in which layers behave as in testing. Book step 54."
     return using_config('train', False)
+
+# %% ../nbs/50_config.ipynb #decorated
+def _decorated(function: Any, name: str, value: Any) -> Any:
+    "The function, with the switch set while its body runs."
+    from functools import wraps
+    if found := _waiting_kind(function): return wraps(function)(found(function, name, value))
+    @wraps(function)
+    def body(*args: Any, **options: Any) -> Any:
+        with _Block(name, value): return function(*args, **options)
+    return body
+
+# %% ../nbs/50_config.ipynb #steps
+class _Pieces(Generator):
+    "A generator whose pieces run with a switch set."
+    def __init__(self, generator: Any, name: str, value: Any):
+        self.generator, self.name, self.value = generator, name, value
+
+    def send(self, value: Any) -> Any: return self._run(self.generator.send, value)
+
+    def throw(self, *error: Any) -> Any: return self._run(self.generator.throw, *error)
+
+    def _run(self, method: Any, *args: Any) -> Any:
+        with _Block(self.name, self.value):
+            try: return method(*args)
+            finally: self.value = _find_switch(self.name).get()
+
+# %% ../nbs/50_config.ipynb #waiting-kind
+def _waiting_kind(function: Any) -> Any:
+    "What decorates a function that does not run when it is called; otherwise None."
+    import inspect  # here, because import dezero should be quick
+    if inspect.isasyncgenfunction(function):
+        raise TypeError('this cannot be written over an asynchronous generator: '
+                        'write a with block in its body')
+    if inspect.iscoroutinefunction(function): return _over_coroutine
+    if inspect.isgeneratorfunction(function): return _over_generator
+
+def _over_generator(function: Any, name: str, value: Any) -> Any:
+    def body(*args: Any, **options: Any) -> Any:
+        return (yield from _Pieces(function(*args, **options), name, value))
+    return body
+
+def _over_coroutine(function: Any, name: str, value: Any) -> Any:
+    async def body(*args: Any, **options: Any) -> Any:
+        with _Block(name, value): return await function(*args, **options)
+    return body

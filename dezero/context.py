@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/51_context.ipynb #imports
 import math
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
@@ -30,8 +31,22 @@ EXPLAINED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 def with_context(error: Exception, place: str, operands: Iterable) -> Exception:
     "The same error; its message ends with the function and its operands."
     text = f'{error}\n  in {place}({", ".join(map(describe, operands))})'
+    if error.args not in ((str(error),), ()): return _with_text(error, text)
     error.args = (text,)
-    return error if text in str(error) else ValueError(text)
+    return error
+
+# %% ../nbs/51_context.ipynb #with-text
+def _with_text(error: Exception, text: str) -> Exception:
+    "An error of a subclass with the same name, which says `text`; pickled it is the old one."
+    kind = type(error)
+    says = {'__str__': lambda self: text, '__reduce__': lambda self: (kind, self.args),
+            '__module__': kind.__module__, '__qualname__': kind.__qualname__}
+    told = type(kind.__name__, (kind,), says)
+    try: new = told(*error.args)
+    except Exception: new = told.__new__(told, *error.args)  # an __init__ of its own
+    new.args = error.args
+    vars(new).update(vars(error))
+    return new.with_traceback(error.__traceback__)
 
 # %% ../nbs/51_context.ipynb #kind-of
 def kind_of(x: Any) -> str:
@@ -80,6 +95,12 @@ def check_int(name: str, value: Any, least: int = 0) -> int:
         raise TypeError(f'{name} is a whole number, not {value!r}')
     if number >= least: return number
     raise ValueError(f'{name} is at least {least}, not {value}')
+
+# %% ../nbs/51_context.ipynb #check-path
+def check_path(name: str, value: Any, example: str) -> Any:
+    "A path as it is; a `TypeError` with an example for what is none."
+    if isinstance(value, (str, bytes, os.PathLike)): return value
+    raise TypeError(f'{name} is the path of a file such as {example!r}, not {value!r}')
 
 # %% ../nbs/51_context.ipynb #check-field
 def check_field(arrays: Mapping, name: str, shape: tuple = (), kinds: str = 'iu',

@@ -441,10 +441,21 @@ def check_state(self: Optimizer, arrays: Mapping[str, np.ndarray],
         data = weights.get(name, param.data)
         for key in keys: _check_kept(key, arrays, param if data is None else data, param)
         _check_alike(keys, arrays)
+        _check_squares(self, keys, arrays)
         known.update(keys)
     if strange := sorted(set(arrays) - known):
         raise ValueError(f'{type(self).__name__} has no place for {strange[0]!r}: the state '
                          'of another optimizer, or of another model?')
+
+#: what is kept of squares, and so never negative
+_SQUARES = {AdaGrad: 'h', RMSprop: 'h', AdaDelta: 'hd', Adam: 'v'}
+
+def _check_squares(optimizer, keys, arrays):
+    "An error if an array of mean squares is negative somewhere."
+    squares = ''.join([keeps for cls, keeps in _SQUARES.items() if isinstance(optimizer, cls)])
+    for key in keys:
+        if key.partition('/')[0] in tuple(squares) and (arrays[key] < 0).any():
+            raise ValueError(f'{key!r} holds squares, and is negative somewhere')
 
 def _kept_keys(optimizer, arrays):
     "The parameters for which a state keeps something, by name, and what that is called."

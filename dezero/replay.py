@@ -25,7 +25,7 @@ from dezero.backprop import (
     unbroadcast,
 )
 from dezero.config import no_grad
-from dezero.context import EXPLAINED, describe, with_context
+from dezero.context import EXPLAINED, check_path, describe, with_context
 from dezero.core import Constant, Function, Variable
 from dezero.operators import add_methods
 from dezero.trace import (
@@ -504,6 +504,7 @@ def replay(output: Variable, to_file: str | os.PathLike | None = None) -> Replay
     `replay.html`. At most 150 functions; no Variable is changed.
     """
     count = len(check_variable(output))
+    if to_file is not None: check_path('to_file', to_file, 'replay.html')
     if output.data is None: raise ValueError(f'a replay needs numbers: {describe(output)}')
     if count > 150: raise ValueError(f'{count} functions are too many to step through: replay an '
                                      'earlier Variable, or draw the graph with plot_dot_graph')

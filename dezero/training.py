@@ -355,7 +355,7 @@ def check_state(self: Trainer, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     asked = _parts_of(self)
     check_parts(parts, asked)
     check_weights(self.model, parts['model'])
-    check_position(parts, self.measured())
+    check_position(arrays, self.measured())
     check_can_resume(self.train, int(parts['batch']), 'train' in parts)
     with named_in_error('random'): check_rng_state(parts['random'])
     for name, part in asked.items():

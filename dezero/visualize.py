@@ -10,6 +10,7 @@ import os
 from html import escape
 
 from dezero.backprop import functions_behind, outputs_of
+from dezero.context import check_path
 from dezero.core import Variable
 from dezero.replay import (
     Diagram,
@@ -166,7 +167,9 @@ def plot_dot_graph(output: Variable, verbose: bool = True,
     """
     functions = check_variable(output)
     count = len(functions)
-    if to_file is not None: _write_picture(get_dot_graph(output, verbose), to_file)
+    if to_file is not None:
+        check_path('to_file', to_file, 'graph.svg')
+        _write_picture(get_dot_graph(output, verbose), to_file)
     words = f'Graph of {short_name(output) or "a Variable"} with {count} functions'
     shown = functions[:_SHOWN] if count > _LIMIT else functions
     dot = _dot_text(output, shown, verbose, rest=count - len(shown))

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import gc
+import inspect
 import pickle
 import signal
 import sys
@@ -1407,7 +1408,10 @@ def test_backward_may_leave_out_labels_and_plain_numbers():
 # --- interrupts ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("work", ["no_grad", "backward", "grad"])
+WORKS = ["no_grad", "test_mode", "using_config", "decorated", "generator", "backward", "grad"]
+
+
+@pytest.mark.parametrize("work", WORKS)
 def test_an_interrupt_leaves_no_switch_behind(work):
     class Interrupt(Exception):
         pass
@@ -1416,12 +1420,28 @@ def test_an_interrupt_leaves_no_switch_behind(work):
         raise Interrupt
 
     x = Variable(1.0)
+    blocks = {"no_grad": no_grad, "test_mode": test_mode,
+              "using_config": lambda: using_config("enable_backprop", False)}  # fmt: skip
+
+    @no_grad()
+    def decorated():
+        return x + x
+
+    @no_grad()
+    def generator():
+        for _ in range(50):
+            yield x + x
 
     def run():
-        if work == "no_grad":
+        if work in blocks:
             for _ in range(50):
-                with no_grad():
+                with blocks[work]():
                     x + x
+        elif work == "decorated":
+            for _ in range(50):
+                decorated()
+        elif work == "generator":
+            assert all(y.creator is None for y in generator())
         else:
             y = x
             for _ in range(10):
@@ -1438,8 +1458,142 @@ def test_an_interrupt_leaves_no_switch_behind(work):
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except Interrupt:
                 hits += 1
-            assert Config.enable_backprop, f"after {hits} interrupts"
+            assert Config.enable_backprop and Config.train, f"after {hits} interrupts"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert hits > 100
+
+
+# --- switches over functions --------------------------------------------------------------------
+
+
+def test_a_switch_over_a_generator_is_set_while_its_body_runs():
+    ended = []
+
+    @no_grad()
+    def body(n):
+        "Doc."
+        got = []
+        try:
+            for _ in range(n):
+                got.append((yield Config.enable_backprop))
+        except KeyError:
+            yield "caught", Config.enable_backprop
+        finally:
+            ended.append(Config.enable_backprop)
+        return got
+
+    assert body.__name__ == "body" and body.__doc__ == "Doc."
+    assert inspect.isgeneratorfunction(body)
+    steps = body(3)
+    assert next(steps) is False and Config.enable_backprop
+    assert steps.send("a") is False and Config.enable_backprop
+    assert steps.throw(KeyError("k")) == ("caught", False) and Config.enable_backprop
+    steps.close()
+    assert ended == [False] and Config.enable_backprop
+    with pytest.raises(StopIteration):
+        next(steps)
+
+    def outer():
+        return (yield from body(2))
+
+    steps = outer()
+    next(steps), steps.send(1)
+    with pytest.raises(StopIteration) as caught:
+        steps.send(2)
+    assert caught.value.value == [1, 2] and Config.enable_backprop
+    body(1).close()  # it has never run
+    assert ended == [False, False]
+
+
+def test_a_generator_finds_again_what_it_has_switched_itself():
+    @no_grad()
+    def body():
+        with using_config("enable_backprop", True):
+            yield Config.enable_backprop
+            yield Config.enable_backprop
+        yield Config.enable_backprop
+
+    with no_grad():
+        assert [(inside, Config.enable_backprop) for inside in body()] == [
+            (True, False), (True, False), (False, False)]  # fmt: skip
+    assert Config.enable_backprop
+
+
+def test_a_switch_over_a_coroutine_and_an_asynchronous_generator():
+    @no_grad()
+    async def body():
+        first = Config.enable_backprop
+        await asyncio.sleep(0)
+        return first, Config.enable_backprop
+
+    async def both():
+        return await asyncio.gather(body(), asyncio.sleep(0, Config.enable_backprop))
+
+    assert asyncio.run(both()) == [(False, False), True]
+    with pytest.raises(TypeError, match="asynchronous generator: write a with block"):
+
+        @test_mode()
+        async def numbers():
+            yield 1
+
+
+def test_a_block_may_be_used_again_and_within_itself():
+    block = no_grad()
+    for _ in range(2):
+        with block:
+            with block:
+                assert not Config.enable_backprop
+            assert not Config.enable_backprop
+        assert Config.enable_backprop
+
+
+# --- errors of a forward of one's own -----------------------------------------------------------
+
+
+class Own(KeyError):
+    """An error with a constructor and a text of its own."""
+
+    def __init__(self, key, why):
+        super().__init__(key, why)
+        self.why = why
+
+    def __str__(self):
+        return f"{self.args[0]}: {self.why}"
+
+
+@pytest.mark.parametrize("error, text", [(KeyError("k"), "'k'"), (Own("k", "no"), "k: no"),
+                                         (ZeroDivisionError("no"), "no")])  # fmt: skip
+def test_an_error_of_a_forward_keeps_its_class_and_arguments(error, text):
+    class Fails(Function):
+        def forward(self, x):
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        Fails()(Variable(np.ones(2)))
+    found = caught.value
+    assert str(found).startswith(text) and "in Fails((2,) float64)" in str(found)
+    assert type(found).__name__ == type(error).__name__
+    if isinstance(error, KeyError):
+        assert found.args == error.args and vars(found) == vars(error)
+    assert caught.traceback[-1].name == "forward"
+    again = pickle.loads(pickle.dumps(found))
+    assert type(again) is type(error) and again.args == found.args
+
+
+def test_a_seed_survives_a_backward_that_fails():
+    class Fails(Function):
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, gy):
+            raise ValueError("no way back")
+
+    x = Variable(np.ones(2))
+    y = Fails()(x)
+    y.grad = seed = Variable(np.array([3.0, 5.0]))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no way back"):
+            y.backward()
+        assert y.grad is seed and seed.data.tolist() == [3, 5] and x.grad is None

@@ -428,3 +428,14 @@ def test_colours_follow_the_page_and_can_be_read(show, mode):
             seen += 1
             assert contrast(ink, ground) >= 4.5, (at, text, ink, ground)
     assert seen > 60
+
+
+@pytest.mark.parametrize("wrong", [True, 1, 3.5, ["y.html"]])
+def test_what_is_no_path_is_refused(wrong, capfd):
+    """Python would take True for the open file number 1, write the page there and close it."""
+    with pytest.raises(TypeError, match="to_file is the path of a file such as 'replay.html'"):
+        small()[2].replay(to_file=wrong)
+    with pytest.raises(TypeError, match="to_file is the path of a file such as 'graph.svg'"):
+        plot_dot_graph(small()[2], to_file=wrong)
+    print("still open", flush=True)
+    assert capfd.readouterr().out == "still open\n"
