@@ -57,9 +57,11 @@ else:
         "dezero.models": "Model",
         "dezero.published": "is_simple_core setup_variable",
     })  # fmt: skip
-    # Where old programs look for what is in chapter 50 (chapter 71).
+    # Where old programs look for what is in other chapters (chapter 71).
     core.__getattr__, _ = lazy.import_later(core.__name__, {
         "dezero.config": "Config no_grad test_mode using_config",
+        "dezero.operators": "add sub mul div neg pow rsub rdiv Add Sub Mul Div Neg Pow",
+        "dezero.published": "np setup_variable",
     })  # fmt: skip
 
 __all__ = [

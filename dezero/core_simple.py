@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['add', 'sub', 'mul', 'div', 'neg', 'pow', 'rsub', 'rdiv', 'Variable', 'as_variable', 'Function', 'Add', 'Sub', 'Mul',
-           'Div', 'Neg', 'Pow']
+           'Div', 'Neg', 'Pow', 'Config', 'no_grad', 'using_config', 'as_array', 'is_simple_core', 'setup_variable']
 
 # %% ../nbs/70_core_simple.ipynb #code-from-functools-import-wraps
 from functools import wraps
@@ -18,6 +18,9 @@ from dezero.core import Constant, as_data
 from dezero.core import as_array as as_array
 from dezero.published import is_simple_core as is_simple_core
 from dezero.published import setup_variable as setup_variable
+
+# %% ../nbs/70_core_simple.ipynb #listed
+_all_ = ['Config', 'no_grad', 'using_config', 'as_array', 'is_simple_core', 'setup_variable']
 
 # %% ../nbs/70_core_simple.ipynb #variable
 class Variable(core.Variable):

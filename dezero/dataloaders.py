@@ -23,13 +23,15 @@ class DataLoader:
 
     `dataset` is a Dataset, an array, a list, or anything that has a length and takes an
     index. A loop is an epoch. It starts from the beginning, in a new order if `shuffle`.
-    Book step 50.
+    Book step 50. A subclass with a `__next__` of its own is asked for each batch by that.
 
     - `drop_last`: leave out the last batch if it is shorter than the others
     - `seed`: shuffle with a generator of its own, not with NumPy's global one
     - `collate`: a function that makes a batch of a list of examples, instead of stacking
     - `gpu`: give arrays on the GPU, which DeZero learns in chapter 18
     """
+    drop_last, collate, generator, started, gpu = False, None, None, False, False
+
     def __init__(self, dataset: Any, batch_size: int, shuffle: bool = True,
                  gpu: bool = False, drop_last: bool = False, seed: int | None = None,
                  collate: Callable[[list], Any] | None = None):
@@ -100,6 +102,11 @@ def supports_gather(dataset):
 # %% ../nbs/16_dataloaders.ipynb #iter
 @patch
 def __iter__(self: DataLoader) -> Iterator[Any]:
+    if type(self).__next__ is not DataLoader.__next__: return self  # it has a way of its own
+    return self._batches()
+
+@patch
+def _batches(self: DataLoader) -> Iterator[Any]:
     if self.started: self.reset()
     index = self.index
     for i in range(self.iteration, self.max_iter):

@@ -4,6 +4,11 @@ from typing import Any
 import numpy as np
 __all__ = ['DataLoader', 'SeqDataLoader']
 class DataLoader:
+    drop_last: Any
+    collate: Any
+    generator: Any
+    started: Any
+    gpu: Any
 
     def __init__(self, dataset: Any, batch_size: int, shuffle: bool=True, gpu: bool=False, drop_last: bool=False, seed: int | None=None, collate: Callable[[list], Any] | None=None) -> None: ...
 
@@ -19,6 +24,8 @@ class DataLoader:
     def _next_batch(self): ...
 
     def __iter__(self) -> Iterator[Any]: ...
+
+    def _batches(self) -> Iterator[Any]: ...
 
     def __next__(self) -> Any: ...
 
@@ -36,15 +43,10 @@ class DataLoader:
     dataset: Any
     batch_size: Any
     shuffle: bool
-    drop_last: bool
-    collate: Callable[[list], Any] | None
     data_size: Any
-    gpu: Any
     max_iter: Any
-    generator: Any
     index: Any
     iteration: Any
-    started: Any
 def fetch_batch(dataset, indices): ...
 def default_collate(examples): ...
 def supports_gather(dataset): ...

@@ -16,9 +16,11 @@ def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str],
     """`__getattr__` and `__dir__` of a package that loads these names when they are asked for.
 
     `{'shop': 'toys', 'shop.toys': 'ball'}` stands for `from shop import toys` and `from shop.toys
-    import ball`.
+    import ball`. If the package has an `__all__` already, the names are added to it.
     """
     homes = {name: home for home, names in imports.items() for name in names.split()}
+    module = vars(sys.modules[package])
+    if '__all__' in module: module['__all__'] = [*module['__all__'], *homes]  # for a star
 
     def load(name: str) -> Any:
         if name not in homes: raise AttributeError(f'module {package!r} has no attribute {name!r}')

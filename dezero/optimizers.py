@@ -483,3 +483,13 @@ def _check_alike(keys, arrays):
     for key in keys[1:]:
         one, two = [(arrays[k].shape, arrays[k].dtype) for k in (keys[0], key)]
         if one != two: raise ValueError(f'{key!r} is not like {keys[0]!r}: {two} and {one}')
+
+# %% ../nbs/14_optimizers.ipynb #published-dicts
+class _OwnDict:
+    "An attribute that is an empty dict at first, another one for each optimizer."
+    def __init__(self, name): self.name = name
+    def __get__(self, optimizer, owner=None):
+        return self if optimizer is None else vars(optimizer).setdefault(self.name, {})
+
+for _cls, _names in {MomentumSGD: 'vs', AdaGrad: 'hs', AdaDelta: 'msg msdx', Adam: 'ms vs'}.items():
+    for _name in _names.split(): setattr(_cls, _name, _OwnDict(_name))

@@ -24,8 +24,8 @@ X = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
 def test_sequential_calls_one_after_the_other():
     first, last = L.Linear(5), L.Linear(2)
     model = Sequential(first, F.relu, last)
-    assert model.layers == (first, F.relu, last)
-    assert (model.l0, model.l1, model.l2) == model.layers
+    assert model.layers == [first, F.relu, last]
+    assert [model.l0, model.l1, model.l2] == model.layers
     assert np.array_equal(model(X).data, last(F.relu(first(X))).data)
     assert names(model) == ["l0/W", "l0/b", "l2/W", "l2/b"]
     assert Sequential()(X) is X
@@ -49,7 +49,7 @@ def test_layers_are_called_in_the_order_of_their_numbers():
     model = Sequential(first, F.relu, last)
     del model.l0
     model.l0 = L.Linear(4)
-    assert model.layers == (model.l0, F.relu, last) and model(X).shape == (4, 2)
+    assert model.layers == [model.l0, F.relu, last] and model(X).shape == (4, 2)
 
     class Named(MLP):
         def __init__(self):
@@ -57,7 +57,7 @@ def test_layers_are_called_in_the_order_of_their_numbers():
             super().__init__((5, 4), F.relu)
 
     named = Named()
-    assert named.layers == (named.l0, named.l1, named.l10)
+    assert named.layers == [named.l0, named.l1, named.l10]
 
 
 @pytest.mark.parametrize("wrong", [[L.Linear(1)], "relu", None, 10])

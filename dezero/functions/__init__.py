@@ -2,8 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dezero.backprop import BroadcastTo as BroadcastTo
 from dezero.backprop import SumTo as SumTo
+from dezero.core import Function as Function
+from dezero.core import Variable as Variable
+from dezero.core import as_array as as_array
+from dezero.core import as_variable as as_variable
 from dezero.functions.activations import *
 from dezero.functions.conv import *
 from dezero.functions.elementwise import *

@@ -211,9 +211,9 @@ def name_layer_in_error(error, layer, inputs):
 
 # %% ../../nbs/12_layers.ipynb #call
 @patch
-def __call__(self: Layer, *inputs) -> Variable:
+def __call__(self: Layer, *inputs, **options) -> Variable:
     "`forward`; an error ends with the name of the layer that it came from."
-    try: return self.forward(*inputs)
+    try: return self.forward(*inputs, **options)
     except EXPLAINED as error:
         raise name_layer_in_error(error, self, inputs) from error.__cause__
 

@@ -48,17 +48,32 @@ def plot(self: Model, *inputs, to_file: str | None = 'model.png') -> Any:
                     'of one of its outputs with plot_dot_graph')
 
 # %% ../../nbs/13_models.ipynb #steps-of
-def _numbered_layers(model) -> tuple:
+def _numbered_layers(model) -> list:
     "What a model keeps in its attributes l0, l1, l2 and so on, in this order."
     steps = sorted([(len(name), name, x)  # by length: l2 before l10
                     for name, x in vars(model).items()
                     if name[0] == 'l' and name[1:].isdecimal()])
-    return tuple([x for _, _, x in steps])
+    return [x for _, _, x in steps]
+
+class _LayersOf(list):
+    "These layers as a list. One that is appended becomes the next attribute."
+    def __init__(self, model):
+        self.model = model
+        super().__init__(_numbered_layers(model))
+
+    def append(self, layer):
+        setattr(self.model, f'l{len(self)}', layer)
+        super().append(layer)
+
+class _Layers:
+    "The attribute `layers`. A subclass may keep a list of its own under this name."
+    def __get__(self, model, owner=None) -> Any:
+        return self if model is None else _LayersOf(model)
 
 # %% ../../nbs/13_models.ipynb #sequential
 class Sequential(Model):
     "Layers and functions, called one after the other; they are named l0, l1, ..."
-    layers = property(_numbered_layers)
+    layers = _Layers()
 
     def __init__(self, *layers: Callable):
         for i, layer in enumerate(layers):
@@ -77,7 +92,7 @@ class MLP(Model):
 
     The name stands for multi-layer perceptron.
     """
-    layers = property(_numbered_layers)
+    layers = _Layers()
 
     def __init__(self, fc_output_sizes, activation: Callable = sigmoid):
         sizes = tuple(fc_output_sizes) if hasattr(fc_output_sizes, '__iter__') else ()
@@ -109,8 +124,8 @@ def _recorded_outputs(layers):
 
 def _recording(forward, i, outputs):
     "`forward`, which also appends to the list what it returns, with the number `i`."
-    def run(*inputs):
-        y = forward(*inputs)
+    def run(*inputs, **options):
+        y = forward(*inputs, **options)
         outputs.append((i, y))
         return y
     return run
