@@ -102,11 +102,6 @@ def supports_gather(dataset):
 # %% ../nbs/16_dataloaders.ipynb #iter
 @patch
 def __iter__(self: DataLoader) -> Iterator[Any]:
-    if type(self).__next__ is not DataLoader.__next__: return self  # it has a way of its own
-    return self._batches()
-
-@patch
-def _batches(self: DataLoader) -> Iterator[Any]:
     if self.started: self.reset()
     index = self.index
     for i in range(self.iteration, self.max_iter):
@@ -126,6 +121,15 @@ def __next__(self: DataLoader) -> Any:
 def next(self: DataLoader) -> Any:
     "The next batch; `StopIteration` where an epoch ends."
     return self.__next__()
+
+# %% ../nbs/16_dataloaders.ipynb #loop-by-next
+def _loop_by_next(cls, **options):
+    "Called for every new subclass: with a `__next__` of its own, a loop goes by that."
+    super(DataLoader, cls).__init_subclass__(**options)
+    if '__next__' in vars(cls) and '__iter__' not in vars(cls):
+        cls.__iter__ = lambda self: self
+
+DataLoader.__init_subclass__ = classmethod(_loop_by_next)
 
 # %% ../nbs/16_dataloaders.ipynb #to-cpu
 @patch

@@ -23,13 +23,15 @@ from .formats import read_idx, read_pickled_arrays, read_tar
 from .transforms import Compose, Flatten, Normalize, check_transform
 
 # %% ../nbs/15_datasets.ipynb #get-spiral
-def get_spiral(train: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def get_spiral(train: bool = True, reseed: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Points on three arms of a spiral, and the numbers of their arms. Book step 48.
 
-    300 points, float32 of shape (300, 2), labels int64 of shape (300,). They are always the same,
-    and NumPy's global generator is left alone.
+    300 points, float32 of shape (300, 2), labels int64 of shape (300,). They are always the
+    same. As in the book's package, NumPy's global generator is seeded for them (1984 to train,
+    2020 to test) and left so. With `reseed=False` it is left alone.
     """
-    random = np.random.RandomState(1984 if _check_train(train) else 2020)
+    random = np.random if reseed else np.random.RandomState()
+    random.seed(1984 if _check_train(train) else 2020)
     t = np.repeat(np.arange(3), 100)
     radius = np.tile(np.arange(100) / 100, 3)
     angle = t * 4.0 + 4.0 * radius + random.randn(300) * 0.2
@@ -109,8 +111,15 @@ def __repr__(self: Dataset) -> str:
 
 # %% ../nbs/15_datasets.ipynb #spiral
 class Spiral(Dataset):
-    "The points of `get_spiral`. Book step 49."
-    def prepare(self): self.data, self.label = get_spiral(self.train)
+    "The points of `get_spiral`, with the same `reseed`. Book step 49."
+    reseed = True
+
+    def __init__(self, train: bool = True, transform: Callable | None = None,
+                 target_transform: Callable | None = None, reseed: bool = True):
+        self.reseed = reseed
+        super().__init__(train, transform, target_transform)
+
+    def prepare(self): self.data, self.label = get_spiral(self.train, self.reseed)
 
 # %% ../nbs/15_datasets.ipynb #rows
 @patch

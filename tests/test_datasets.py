@@ -215,10 +215,21 @@ def test_the_spirals_are_those_of_the_book():
 def test_the_global_generator_is_left_alone():
     np.random.seed(3)
     before = np.random.get_state()
-    get_spiral(), Spiral(), Spiral(train=False), Digits(), SinCurve(train=False)
+    get_spiral(reseed=False), Spiral(reseed=False), Digits(), SinCurve(train=False)
     after = np.random.get_state()
     assert before[0] == after[0] and np.array_equal(before[1], after[1])
     assert before[2:] == after[2:]
+
+
+@pytest.mark.parametrize("train, seed", [(True, 1984), (False, 2020)])
+def test_the_spiral_seeds_the_global_generator_as_the_published_one_does(train, seed):
+    np.random.seed(seed)
+    np.random.randn(300), np.random.permutation(300)
+    wanted = np.random.rand()
+    for make in (get_spiral, Spiral):
+        make(train)
+        assert np.random.rand() == wanted
+    assert np.array_equal(get_spiral(train)[0], get_spiral(train, reseed=False)[0])
 
 
 def test_sin_curve():
@@ -571,7 +582,8 @@ def test_published_names_and_signatures():
         load_cache_npz save_cache_npz""".split()
     assert set(published) <= set(datasets.__all__)
     three = ["train", "transform", "target_transform"]
-    for cls in (Dataset, Spiral, SinCurve, Digits, MNIST, FashionMNIST, CIFAR10):
+    assert list(inspect.signature(Spiral).parameters) == [*three, "reseed"]
+    for cls in (Dataset, SinCurve, Digits, MNIST, FashionMNIST, CIFAR10):
         assert list(inspect.signature(cls).parameters) == three
     assert list(inspect.signature(CIFAR100).parameters) == [*three, "label_type"]
     assert list(inspect.signature(MNIST.show).parameters) == ["self", "row", "col"]

@@ -16,9 +16,10 @@ from dezero.training import Trainer
 
 def spiral(seed=0, batch_size=30):
     """Loaders for training and testing, a model and an optimizer."""
+    dataset, rest = Spiral(), Spiral(train=False)
     np.random.seed(seed)
-    train = DataLoader(Spiral(), batch_size)
-    test = DataLoader(Spiral(train=False), batch_size, shuffle=False)
+    train = DataLoader(dataset, batch_size)
+    test = DataLoader(rest, batch_size, shuffle=False)
     model = MLP((10, 3))
     return train, test, model, SGD(1.0)
 
