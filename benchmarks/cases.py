@@ -189,6 +189,20 @@ def chain_of(name, library, x, length=1000):
     return y
 
 
+def chain_by_hand(function, slope, start, length=1000):
+    """The same in NumPy: `slope(y, f(y))` is the derivative of `function`."""
+    ys = [np.asarray(start)]
+    for _ in range(length):
+        ys.append(np.asarray(function(ys[-1])))
+    gy = np.asarray(1.0)
+    for before, after in zip(ys[-2::-1], ys[:0:-1]):
+        gy = np.asarray(gy * slope(before, after))
+    return [ys[-1], gy]
+
+
+SQUARE = np.square, lambda x, y: 2 * x
+BY_HAND = {"sin": (np.sin, lambda x, y: np.cos(x)), "tanh": (np.tanh, lambda x, y: 1 - y * y)}
+
 OPERATORS = "DeZero, operators"
 
 
@@ -203,6 +217,7 @@ def own_case(style, title, goal):
         f"own-{style}",
         title,
         gradients(chain_of_own, 1.0, style=style),
+        {"NumPy 0-d": partial(chain_by_hand, *SQUARE, 1.0)},
         beside=operators_alone(),
         goals={OPERATORS: goal, "autograd": 0.5},
         operations=1000,
@@ -215,6 +230,7 @@ def function_case(name, goal):
         f"function-{name}",
         f"Chain of 1,000 `{name}`",
         gradients(partial(chain_of, name), 0.5),
+        {"NumPy 0-d": partial(chain_by_hand, *BY_HAND[name], 0.5)},
         beside=operators_alone(),
         goals={OPERATORS: goal},
         operations=1000,
@@ -459,6 +475,7 @@ CASES = [
         "chain-float32",
         "Chain of 1,000, float32",
         gradients(chain_of_variables, np.float32(0.99)),
+        {"NumPy 0-d": partial(variables_by_hand, np.float32(0.99), np.asarray)},
         goals={"torch": 0.38},
         operations=1000,
         tolerance=1e-5,
@@ -653,4 +670,6 @@ def close(ours, theirs, tolerance):
 
 
 def norm(array):
-    return np.linalg.norm(array.ravel())
+    """The length of an array; its largest element goes first, so that no square overflows."""
+    largest = np.max(np.abs(array), initial=0.0)
+    return largest * np.linalg.norm(array.ravel() / largest) if largest else 0.0
