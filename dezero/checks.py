@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dezero.context import check_field, check_instance, kind_of
+from dezero.context import check_field, check_instance, fault_lines, kind_of
 from dezero.core import Parameter, Variable, unwrap
 from dezero.datasets import Dataset
 from dezero.layers.base import mismatch, params_by_name
@@ -114,9 +114,8 @@ def check_weights(model: Any, weights: dict[str, np.ndarray]) -> None:
               or cast_fault(params[name], weights[name])
               for name in {**params, **weights}
               if name in weights or params[name].data is not None}
-    if lines := [f'\n  {name}: {fault}' for name, fault in faults.items() if fault]:
-        raise ValueError(f'the checkpoint is of another {type(model).__name__}:'
-                         f'{"".join(lines)}')
+    if lines := fault_lines({name: fault for name, fault in faults.items() if fault}):
+        raise ValueError(f'the checkpoint is of another {type(model).__name__}:{lines}')
 
 # %% ../nbs/63_checks.ipynb #cast-fault
 def cast_fault(param: Parameter, array: np.ndarray) -> str | None:

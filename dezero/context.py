@@ -102,6 +102,18 @@ def check_path(name: str, value: Any, example: str) -> Any:
     if isinstance(value, (str, bytes, os.PathLike)): return value
     raise TypeError(f'{name} is the path of a file such as {example!r}, not {value!r}')
 
+# %% ../nbs/51_context.ipynb #printable
+def printable(text: str) -> str:
+    "A text for a message: as it is, or without what only terminals understand."
+    plain = text.replace('\n', ' ')
+    return text if plain.isprintable() else repr(text)[1:-1]
+
+def fault_lines(faults: Mapping[str, str], most: int = 20) -> str:
+    "Lines `name: fault` for a message, and how many more there are."
+    lines = [f'\n  {printable(name[:200])}: {fault}' for name, fault in faults.items()]
+    rest = len(lines) - most
+    return ''.join(lines[:most]) + (f'\n  and {rest:,} more' if rest > 0 else '')
+
 # %% ../nbs/51_context.ipynb #check-field
 def check_field(arrays: Mapping, name: str, shape: tuple = (), kinds: str = 'iu',
                 least: float | None = 0, most: float = 2 ** 53) -> np.ndarray:

@@ -38,6 +38,8 @@ def cached_path(file_name: str) -> str:
     "Where a file of this name is kept. The name must be a plain one, without folders."
     if not re.fullmatch(r'(?!\.\.?$)[^/\\:\x00-\x1f]+', file_name):
         raise ValueError(f'{file_name!r} is no plain file name')
+    if len(os.fsencode(file_name)) > 200:
+        raise ValueError(f'{file_name[:40]!r}... is too long for the name of a file')
     return os.path.join(cache_dir, file_name)
 
 # %% ../nbs/58_download.ipynb #sha256-of
@@ -93,13 +95,61 @@ def url_file_name(url: str) -> str:
     from urllib.parse import unquote, urlsplit
     return unquote(urlsplit(url).path).rpartition('/')[2]
 
+# %% ../nbs/58_download.ipynb #deadline
+class _Deadline:
+    "When the waiting for the next thing is at an end."
+    def __init__(self, timeout: float):
+        self.timeout = timeout
+        self.restart()
+
+    def restart(self) -> None: self.end = time.monotonic() + self.timeout
+
+    def left(self) -> float:
+        "How many seconds are left; a `TimeoutError` if none are."
+        if (seconds := self.end - time.monotonic()) > 0: return seconds
+        raise TimeoutError('the time is over')
+
+# %% ../nbs/58_download.ipynb #handlers
+def _handlers(deadline: _Deadline) -> list[Any]:
+    "Handlers for http and https whose answers are read before a deadline."
+    import io
+    from http import client
+    from urllib import request
+
+    class InTime(io.RawIOBase):
+        def __init__(self, raw, sock): self.raw, self.sock = raw, sock
+        def readable(self): return True
+        def readinto(self, buffer):
+            self.sock.settimeout(deadline.left())
+            return self.raw.readinto(buffer)
+        def close(self):
+            self.raw.close()
+            super().close()
+
+    class Answer(client.HTTPResponse):
+        def __init__(self, sock, *args, **options):
+            super().__init__(sock, *args, **options)
+            self.fp = io.BufferedReader(InTime(self.fp.detach(), sock))
+
+    class Plain(client.HTTPConnection): response_class = Answer
+
+    class Encrypted(client.HTTPSConnection): response_class = Answer
+
+    class PlainHandler(request.HTTPHandler):
+        def http_open(self, req): return self.do_open(Plain, req)
+
+    class EncryptedHandler(request.HTTPSHandler):
+        def https_open(self, req): return self.do_open(Encrypted, req)
+
+    return [PlainHandler(), EncryptedHandler()]
+
 # %% ../nbs/58_download.ipynb #opener
-def _opener() -> Any:
+def _opener(deadline: Any = None) -> Any:
     "What opens addresses: http and https only; a redirection must not leave https."
     from urllib import request
     opener = request.OpenerDirector()
     proxies = {k: v for k, v in request.getproxies().items() if k in ('http', 'https')}
-    for handler in (request.ProxyHandler(proxies), request.HTTPHandler(), request.HTTPSHandler(),
+    for handler in (request.ProxyHandler(proxies), *_handlers(deadline or _Deadline(20)),
                     request.HTTPDefaultErrorHandler(), request.HTTPErrorProcessor(), _redirects()):
         opener.add_handler(handler)
     return opener
@@ -132,11 +182,13 @@ def _content_range(answer: Any, have: int) -> tuple[int, int | None]:
 #: a mirror that sends fewer bytes per second is given up
 _MIN_SPEED = 1000
 
-def _read_chunks(answer: Any, timeout: float) -> Iterator[bytes]:
+def _read_chunks(answer: Any, deadline: _Deadline) -> Iterator[bytes]:
     "The bytes of an answer as they come; a `TimeoutError` if for a while they hardly do."
-    count, since = 0, time.monotonic()
+    count, since, timeout = 0, time.monotonic(), deadline.timeout
+    deadline.restart()
     while chunk := answer.read1(1 << 16):
         yield chunk
+        deadline.restart()
         count += len(chunk)
         if (now := time.monotonic()) - since > timeout:
             if count < _MIN_SPEED * (now - since):
@@ -151,11 +203,12 @@ def _fetch(url: str, part: str, have: int, max_bytes: int, timeout: float,
     from urllib.request import Request
     headers = {'User-Agent': 'dezero', 'Accept-Encoding': 'identity'}
     if have: headers['Range'] = f'bytes={have}-'
-    with _opener().open(Request(url, headers=headers), timeout=timeout) as answer:
+    deadline = _Deadline(timeout)
+    with _opener(deadline).open(Request(url, headers=headers), timeout=timeout) as answer:
         done, total = _content_range(answer, have)
         _check_size(total or 0, max_bytes)
         with open(part, 'ab' if done else 'wb') as file:
-            for chunk in _read_chunks(answer, timeout):
+            for chunk in _read_chunks(answer, deadline):
                 done += len(chunk)
                 _check_size(done, max_bytes)
                 file.write(chunk)
@@ -184,7 +237,7 @@ def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int, t
                 with _complete_if_416(have): _fetch(url, part, have, max_bytes, timeout, show)
                 _check_file(part, sha256)
                 return os.replace(part, path)
-            except (OSError, HTTPException) as error:
+            except (OSError, HTTPException, ValueError) as error:  # of what the server sent
                 if getattr(error, 'errno', None) == errno.ENOSPC: raise  # the disk is full
                 again = _may_retry(error, part, have)
                 if left and again and sha256: continue

@@ -18,7 +18,7 @@ from typing import IO, Any, BinaryIO
 
 import numpy as np
 
-from .context import import_extra
+from .context import import_extra, printable
 
 # %% ../nbs/55_files.ipynb #try-lock
 def _try_lock(file: IO) -> None:
@@ -56,6 +56,21 @@ def _has_its_name(file: Any) -> bool:
     try: return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
     except FileNotFoundError: return False
 
+# %% ../nbs/55_files.ipynb #short-name
+def _short_name(name: str) -> str:
+    "A file name that leaves room for an ending: systems allow 255 bytes."
+    if len(os.fsencode(name)) < 235: return name
+    import zlib
+    return f'{name[:40]}~{zlib.crc32(os.fsencode(name)):08x}'
+
+def _move(file: Any, path: str) -> None:
+    "Give an open file its final name, when all of it is on the disk."
+    file.flush()
+    os.fsync(file.fileno())
+    if os.path.exists(path): os.chmod(file.name, os.stat(path).st_mode)
+    if sys.platform == 'win32': file.close()  # Windows does not rename an open file either
+    os.replace(file.name, path)
+
 # %% ../nbs/55_files.ipynb #file-lock
 @contextmanager
 def file_lock(path: str | os.PathLike) -> Iterator[None]:
@@ -63,7 +78,8 @@ def file_lock(path: str | os.PathLike) -> Iterator[None]:
 
     The system takes the lock from a process that dies. Where it knows no locks we go on without.
     """
-    name = os.fsdecode(path) + '.lock'
+    folder, name = os.path.split(os.fsdecode(path))
+    name = os.path.join(folder, f'{_short_name(name)}.lock')
     file = _open_locked(lambda: name, 'ab')
     try: yield
     finally:
@@ -92,29 +108,46 @@ def check_folder(path: str | os.PathLike) -> tuple[str, str]:
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     "A new file to write to, which takes the place of `path` when the block has ended well."
     folder, name = check_folder(path)
-    with suppress(PermissionError): _remove_leftovers(folder, name)
-    part = lambda: os.path.join(folder, f'.{name}.{os.urandom(4).hex()}.part')
-    with _open_locked(part, 'xb') as file:
-        try:
-            yield file
-            _move(file, os.path.join(folder, name))
-        except BaseException:
-            file.close()
-            with suppress(FileNotFoundError): os.remove(file.name)
-            raise
+    _check_regular(path)
+    with _disk_errors_name(path):
+        with suppress(PermissionError): _remove_leftovers(folder, _short_name(name))
+        part = f'.{_short_name(name)}.{{}}.part'
+        new_name = lambda: os.path.join(folder, part.format(os.urandom(4).hex()))
+        with _open_locked(new_name, 'xb') as file:
+            try:
+                yield file
+                _move(file, os.path.join(folder, name))
+            except BaseException:
+                with suppress(OSError): file.close()  # it would write what is left, too
+                with suppress(FileNotFoundError): os.remove(file.name)
+                raise
 
-def _move(file: Any, path: str) -> None:
-    "Give an open file its final name, when all of it is on the disk."
-    file.flush()
-    os.fsync(file.fileno())
-    if os.path.exists(path): os.chmod(file.name, os.stat(path).st_mode)
-    if sys.platform == 'win32': file.close()  # Windows does not rename an open file either
-    os.replace(file.name, path)
+# %% ../nbs/55_files.ipynb #disk-errors-name
+@contextmanager
+def _disk_errors_name(path: str | os.PathLike) -> Iterator[None]:
+    "A block whose errors of the disk name this file."
+    try: yield
+    except OSError as error:
+        if error.errno and (error.filename is None or _is_part(error.filename)):
+            raise OSError(error.errno, error.strerror, os.fsdecode(path)) from error
+        raise
+
+def _is_part(name: Any) -> bool:
+    "Is this the name of a file that is being written, which nobody knows?"
+    return isinstance(name, str) and name.endswith('.part')
+
+def _check_regular(path: str | os.PathLike) -> None:
+    "An `OSError` for a path to something else than a file: a folder, a pipe, a device."
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, 'this is a folder', os.fsdecode(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, 'this is no file, but a pipe or a device', os.fsdecode(path))
 
 # %% ../nbs/55_files.ipynb #file-path
 def file_path(path: str | os.PathLike) -> str:
     "`path` as text, ending with .npz unless it says .safetensors."
     path = os.fsdecode(path)
+    if '\0' in path: raise ValueError(f'{path!r} is no path: it has a NUL character')
     return path if path.endswith(('.npz', '.safetensors')) else path + '.npz'
 
 # %% ../nbs/55_files.ipynb #save-arrays
@@ -147,14 +180,30 @@ def load_arrays(path: str | os.PathLike, limit: int | None = None) -> dict[str, 
     """
     file = file_path(path)
     if not os.path.exists(file) and os.path.isfile(path): file = os.fsdecode(path)
+    _check_regular(file)  # to open a pipe could take for ever
     if limit is None: limit = max(64_000_000, 20 * os.path.getsize(file))
-    try:
-        if file.endswith('.safetensors'): return _safetensors().load_file(file)
-        return _read_npz(file, limit)
+    try: return _read_arrays(file, limit)
     except ImportError: raise
     except Exception as error:
-        if getattr(error, 'filename', None): raise  # an error of the disk, it names the file
-        raise ValueError(f'{file!r} cannot be read: {error}') from error
+        if isinstance(error, OSError) and error.filename: raise  # it names the file
+        raise ValueError(f'{file!r} cannot be read: {_brief(error)}') from error
+
+def _read_arrays(file: str, limit: int) -> dict[str, np.ndarray]:
+    "The arrays of a file, in the format that its name says."
+    if not file.endswith('.safetensors'): return _read_npz(file, limit)
+    _check_limit(os.path.getsize(file), limit)
+    return _safetensors().load_file(file)
+
+def _check_limit(size: int, limit: int) -> None:
+    "A `ValueError` if a file would become larger than allowed."
+    if size <= limit: return
+    raise ValueError(f'it would unpack to {size:,} bytes; if you trust it, raise the '
+                     f'limit, which is {limit:,} now')
+
+def _brief(error: Exception) -> str:
+    "What an error says, in 200 characters that can be printed."
+    text = str(error) or type(error).__name__
+    return printable(text if len(text) <= 200 else f'{text[:200]}...')
 
 # %% ../nbs/55_files.ipynb #read-npz
 def _read_npz(path: str, limit: int) -> dict[str, np.ndarray]:
@@ -163,8 +212,7 @@ def _read_npz(path: str, limit: int) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         total, names = sum([m.file_size for m in members]), [m.filename for m in members]
-        if total > limit: raise ValueError(f'it would unpack to {total:,} bytes; if you trust it, '
-                                           f'raise the limit, which is {limit:,} now')
+        _check_limit(total, limit)
         if len(set(names)) < len(names): raise ValueError('two of its members have the same name')
         return {m.filename[:-4]: _read_member(archive, m) for m in members}
 

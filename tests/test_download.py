@@ -134,6 +134,42 @@ class Handler(BaseHTTPRequestHandler):
         for _ in range(100):  # as good as endless for a client that stops at a third of the first
             self.wfile.write(BODY)
 
+    def drips(self, start, piece, pause=0.02):
+        """Something at the start, and then little by little for as long as anybody listens."""
+        self.wfile.write(start)
+        while not self.server.stop.wait(pause):
+            self.wfile.write(piece)
+
+    def drips_status(self):
+        self.drips(b"HTTP/1.1 200 O", b"K")
+
+    def drips_headers(self):
+        self.drips(b"HTTP/1.1 200 OK\r\nContent-Le", b"n")
+
+    def drips_continue(self):
+        self.drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def drips_chunk_sizes(self):
+        self.drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"x")
+
+    def drips_after_redirect(self):
+        self.drips(b"HTTP/1.1 302 Found\r\nLocation: /good\r\nContent-Length: 9999\r\n\r\n", b"x")
+
+    def leads_to(self, location):
+        self.start(302, Location=location, Content_Length=0)
+
+    def bad_redirect_1(self):
+        self.leads_to("http://[nowhere")
+
+    def bad_redirect_2(self):
+        self.leads_to("http://" + "a" * 80 + ".org/a.bin")
+
+    def bad_redirect_3(self):
+        self.leads_to("http://127.0.0.1:port/a.bin")
+
+    def bad_redirect_4(self):
+        self.leads_to("http://a\x07b/")
+
     def silent(self):
         self.server.stop.wait(20)
 
@@ -311,6 +347,25 @@ def test_a_bad_mirror_is_told_and_the_next_one_is_asked(server, name, reason):
     assert "a.bin" not in os.listdir(cache_dir)
     assert is_right(fetch(server, name, "good", timeout=3 * patience(name)))
     assert time.monotonic() - start < 15
+
+
+DRIPS = "status", "headers", "continue", "chunk-sizes", "after-redirect"
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_a_server_that_drips_is_left_in_time(server, name):
+    begin = time.monotonic()
+    with pytest.raises(DownloadError, match=r"no answer within 0\.5 s"):
+        fetch(server, f"drips-{name}", timeout=0.5)
+    assert time.monotonic() - begin < 3
+    assert is_right(fetch(server, f"drips-{name}", "good", timeout=2))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_after_a_malformed_redirection_the_next_mirror_is_asked(server, number):
+    with pytest.raises(DownloadError):
+        fetch(server, f"bad-redirect-{number}")
+    assert is_right(fetch(server, f"bad-redirect-{number}", "good"))
 
 
 @pytest.mark.parametrize("name", ["empty", "says-more", "falls-silent", "cuts-chunks"])

@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,9 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import dezero.functions as F
 from dezero import Parameter, files
-from dezero.files import file_lock, load_arrays, save_arrays
+from dezero.files import file_lock, file_path, load_arrays, save_arrays
 from dezero.layers import Layer
+from dezero.models import MLP
+from dezero.optimizers import SGD
+from dezero.training import Trainer
 
 
 def same(one, other):
@@ -372,3 +377,153 @@ def test_a_damaged_file_is_refused(tmp_path, name):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="cannot be read"):
             load_arrays(path)
+
+
+# --- a full disk, and paths that are none ---------------------------------------------------------
+
+FULL = """
+import os, sys, numpy as np
+from dezero.files import atomic_write, save_arrays
+path, large = sys.argv[1], {"W": np.random.default_rng(0).random(300_000)}
+save_arrays(path, {"W": np.zeros(3)})
+if sys.argv[2] == "limit":
+    import resource, signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try: save_arrays(path, large)
+except OSError as error: print(type(error).__name__, error.errno, error)
+try:
+    with atomic_write(path) as file:
+        for _ in range(30): file.write(b"x" * 100_000)
+except OSError as error: print(type(error).__name__, error.errno, error)
+print(os.listdir(os.path.dirname(path)), len(np.load(path)["W"]))
+"""
+
+
+@pytest.fixture(params=["tmpfs", "limit"])
+def full(request, tmp_path):
+    """A folder on a small disk, where one may make one; otherwise a limit for the process."""
+    if request.param == "tmpfs":
+        mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(tmp_path)]
+        if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("only root may make a small disk")
+        request.addfinalizer(lambda: subprocess.run(["umount", str(tmp_path)], check=True))
+    return tmp_path, request.param
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are those of Unix")
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_a_full_disk_leaves_nothing_behind_and_the_error_names_the_file(full, ending, root):
+    folder, kind = full
+    path = folder / f"run{ending}"
+    program = FULL if ending == ".npz" else FULL.replace('np.load(path)["W"]', "[0, 0, 0]")
+    command = [sys.executable, "-c", program, str(path), kind]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    *told, rest = done.stdout.splitlines()
+    number = errno.ENOSPC if kind == "tmpfs" else errno.EFBIG
+    assert len(told) == 2 and rest == f"['run{ending}'] 3"
+    for line in told:
+        assert line.startswith(f"OSError {number} ") and line.endswith(f": '{path}'")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of Unix")
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_a_pipe_a_device_or_a_folder_is_no_file(tmp_path, ending):
+    pipe, device, folder = (tmp_path / f"{name}{ending}" for name in ("pipe", "device", "folder"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/null")
+    folder.mkdir()
+    for path in (pipe, device, folder):
+        for act in (load_arrays, lambda path: save_arrays(path, {"W": np.eye(2)})):
+            with pytest.raises(OSError, match=r"this is (no file, but a pipe|a folder).*" + ending):
+                act(path)
+        assert os.path.exists(path) and not os.path.isfile(path)
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_names_of_any_length(tmp_path):
+    for n in (100, 240, 251):
+        path = tmp_path / ("n" * n + ".npz")
+        for k in range(2):
+            save_arrays(path, {"W": np.full(3, k)})
+        assert load_arrays(path)["W"].tolist() == [1, 1, 1] and os.listdir(tmp_path) == [path.name]
+        (tmp_path / f".{files._short_name(path.name)}.0123abcd.part").write_bytes(b"half")
+        save_arrays(path, {"W": np.eye(2)})  # and what a killed program left is found
+        assert os.listdir(tmp_path) == [path.name]
+        with file_lock(path):
+            assert len(os.listdir(tmp_path)) == 2
+        os.remove(path)
+    with pytest.raises(OSError, match="name too long.*nnn.npz") as caught:
+        save_arrays(tmp_path / ("n" * 300 + ".npz"), {"W": np.eye(2)})
+    assert ".part" not in str(caught.value)
+
+
+@pytest.mark.parametrize("act", [load_arrays, lambda p: save_arrays(p, {}), file_path])
+def test_a_path_with_nul(act):
+    with pytest.raises(ValueError, match=r"'a\\x00b.npz' is no path: it has a NUL character"):
+        act("a\0b.npz")
+
+
+def member(header):
+    """A member of an archive: an array with this header."""
+    head = header.encode("latin1") if isinstance(header, str) else header
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head
+
+
+HEADERS = [
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)",
+    "{'descr': '<f4;;', 'fortran_order': False, 'shape': (2, 2)}\n",
+    "{'descr': 'f4,(', 'fortran_order': False, 'shape': (2, 2)}\n",
+    "{'descr': 'no dtype at all', 'fortran_order': False, 'shape': (2, 2)}\n",
+    "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2)}\n",
+    "{'descr': [[[]]], 'fortran_order': False, 'shape': (2, 2)}\n",
+    "{'descr': {}, 'fortran_order': False, 'shape': (2, 2)}\n",
+    "{'descr': 7, 'fortran_order': False, 'shape': (2, 2)}\n",
+    "{'descr': None, 'fortran_order': False, 'shape': (2,)}\n",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -2)}\n",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (10**99,)}\n",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (%s,)}\n" % ("9" * 4000),
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 4)}\n",
+    "{'descr': '<f4', 'fortran_order': 3, 'shape': (2, 2)}\n",
+    "{'descr': 'f0', 'fortran_order': False, 'shape': (4,)}\n",
+    "\x1b[2J\x07", "x" * 9000, "(" * 5000, "[" * 90, "-" * 9000 + "1", "\x00" * 50, "1L",
+    "import os",
+    "{'descr': '\x1b[31m', 'fortran_order': False, 'shape': (2, 2)}\n", "",
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_a_strange_header_is_told_in_few_words(tmp_path, header):
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("W\x1b[2J.npy", member(header) + bytes(16))
+    with pytest.raises(ValueError, match=r"w.npz' cannot be read: ") as caught:
+        load_arrays(tmp_path / "w.npz")
+    told = str(caught.value)
+    assert len(told) < 400 + len(str(tmp_path)) and told.replace("\n", "").isprintable()
+
+
+def test_thirty_thousand_strange_members(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        body = member("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}\n") + bytes(4)
+        for i in range(30_000):
+            archive.writestr(f"\x1b[2J{i}\n.npy", body)
+    model = MLP((2,))
+    begin = time.monotonic()
+    with pytest.raises(ValueError, match="w.npz' does not fit this MLP") as caught:
+        model.load_weights(tmp_path / "w.npz")
+    assert time.monotonic() - begin < 30
+    told = str(caught.value)
+    assert len(told) < 3000 and told.replace("\n", "").isprintable() and told.count("\n") < 25
+    assert told.endswith("more")
+    found = Trainer(model, SGD(), F.mean_squared_error, verbose=False)
+    with pytest.raises(ValueError, match="w.npz': this is no checkpoint") as caught:
+        found.load(tmp_path / "w.npz")
+
+
+def test_the_limit_holds_for_safetensors_too(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_arrays(path, {"W": np.zeros(1000)})
+    with pytest.raises(ValueError, match="w.safetensors' cannot be read: it would unpack to 8,"):
+        load_arrays(path, limit=100)
+    assert load_arrays(path, limit=9000)["W"].size == 1000

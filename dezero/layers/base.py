@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..context import EXPLAINED, check_int, with_context
+from ..context import EXPLAINED, check_int, fault_lines, with_context
 from ..core import Parameter, Variable, array_module, as_variable, patch, unwrap
 from ..files import load_arrays, save_arrays
 from ..functions.activations import linear
@@ -263,9 +263,8 @@ def load_weights(self: Layer, path, strict: bool = True,
     faults = {name: fault for name in {**params, **arrays}
               if (fault := mismatch(params.get(name), arrays.get(name)))}
     if faults and strict:
-        lines = ''.join([f'\n  {name}: {fault}' for name, fault in faults.items()])
         raise ValueError(f'{os.fsdecode(path)!r} does not fit this '
-                         f'{type(self).__name__}:{lines}')
+                         f'{type(self).__name__}:{fault_lines(faults)}')
     for name in params:
         if name not in faults: copy_into(params[name], arrays[name])
     return faults
