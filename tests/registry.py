@@ -18,6 +18,7 @@ import dezero
 import dezero.functions as F
 from dezero import Function, backprop, operators
 from dezero.backprop import Cast, SumTo
+from dezero.functions.linalg import Cofactors
 from dezero.functions.shapes import PutItem, SwapAxes
 from dezero.methods import floor_divide, mod
 from dezero.operators import LogOrZero, power
@@ -68,7 +69,9 @@ HELPERS = set(
     # the walk back, and operators
     "grad is_zero"
     # elementwise, reductions, losses
-    " floats quotient erf_near erf_far Reduction argmax argmin accuracy"
+    " floats quotient erf_near erf_far Reduction argmax argmin accuracy argsort one_hot"
+    # what shares a rule
+    " Flat Matrices"
     # still to come
     " conv2d conv2d_simple deconv2d pooling pooling_simple average_pooling"
     " im2col im2col_array col2im col2im_array".split()
@@ -491,6 +494,344 @@ def cross_entropy_by_torch(torch, x, t):
     return torch.nn.functional.cross_entropy(x, t, reduction="sum") / max(int((t >= 0).sum()), 1)
 
 
+def last_two(*least):
+    """Stacks of matrices; with a number, of square ones of at least that size."""
+
+    @st.composite
+    def case(draw):
+        stack = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=2))
+        n, m = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+        return ((*stack, n, n if least else m),), ()
+
+    return case()
+
+
+@st.composite
+def systems(draw):
+    """Square matrices, and matrices that fit them."""
+    (shape,), _ = draw(last_two(0))
+    return (shape, (*shape[:-1], draw(st.integers(0, 3)))), ()
+
+
+def regular(rng, shape):
+    """Matrices that are far from singular ones, with a positive determinant."""
+    return rng.uniform(-0.5, 0.5, shape) + 2 * np.eye(shape[-1])
+
+
+def symmetric(x):
+    """The symmetric part: what `cholesky` takes."""
+    return (x + x.swapaxes(-1, -2)) / 2
+
+
+ROWS = along_an_axis()  # a shape and one of its axes
+FULL_ROWS = along_classes()  # the same, and the axis is not empty
+
+
+def indices(shape, axis):
+    """Places along an axis, some of them twice, the same ones for the same shape."""
+    n = shape[axis]
+    rng = np.random.default_rng(7)
+    return rng.integers(
+        0, n, tuple(2 if i == axis % len(shape) else m for i, m in enumerate(shape))
+    )
+
+
+def taking(case):
+    (shape,), (axis,) = case
+    return (shape,), (indices(shape, axis), axis)
+
+
+def scattering(case):
+    (shape,), (axis,) = case
+    places = np.sort(np.argsort(np.random.default_rng(8).random(shape), axis).take([0], axis), axis)
+    return (shape, places.shape), (axis, places)
+
+
+def put_along(x, src, axis, places):
+    y = x.copy()
+    np.put_along_axis(y, places, src, axis)
+    return y
+
+
+def simple(names, place, value, torch=None, ints=(-3, 4), cases=None):
+    """A function of one operand (and options): a name in torch, or how torch writes it."""
+    name = names.split()[0]
+    return Entry(names, getattr(F, name), (place,), value, torch or name, ints, cases)
+
+
+def of_networks(name, place, value, ints=(-3, 4), cases=None):
+    """The same for what torch keeps among the functions for networks."""
+
+    def by_torch(torch, x, *options):
+        return getattr(torch.nn.functional, name)(x, *options)
+
+    return simple(name, place, value, by_torch, ints, cases)
+
+
+def softplus_by_numpy(x):
+    return np.logaddexp(0, x)
+
+
+def halves(shape_and_axis):
+    (shape,), (axis,) = shape_and_axis
+    i = axis % len(shape)
+    return ((*shape[:i], 2 * shape[i], *shape[i + 1 :]),), (axis,)
+
+
+MORE = [
+    simple("floor Floor", lattice(0.3), np.floor),
+    simple("ceil Ceil", lattice(0.3), np.ceil),
+    simple("round Round", lattice(0.3), np.round),
+    Entry(
+        "take_along_axis",
+        F.take_along_axis,
+        (ANY,),
+        np.take_along_axis,
+        lambda t, x, i, axis: t.take_along_dim(x, t.tensor(i), axis),
+        cases=FULL_ROWS.map(taking),
+    ),
+    simple("sort", apart, np.sort, lambda t, x, axis: t.sort(x, axis)[0], cases=ROWS),
+    Entry(
+        "topk",
+        lambda x, axis: F.topk(x, 1, axis)[0],
+        (apart,),
+        lambda x, axis: x.max(axis, keepdims=True),
+        lambda t, x, axis: t.topk(x, 1, axis)[0],
+        cases=FULL_ROWS,
+    ),
+    Entry(
+        "cummax",
+        lambda x, axis: F.cummax(x, axis)[0],
+        (apart,),
+        np.maximum.accumulate,
+        lambda t, x, axis: t.cummax(x, axis)[0],
+        cases=FULL_ROWS,
+    ),
+    simple("cumprod", two_sided(0.5, 1.5), np.cumprod, ints=(0, 3), cases=ROWS),
+    Entry(
+        "repeat",
+        lambda x, axis: F.repeat(x, 2, axis),
+        (ANY,),
+        lambda x, axis: np.repeat(x, 2, axis),
+        lambda t, x, axis: t.repeat_interleave(x, 2, axis),
+        cases=ROWS,
+    ),
+    simple(
+        "tile",
+        ANY,
+        np.tile,
+        cases=SHAPES.map(lambda shape: ((shape,), ((2, 1, 3)[: len(shape) + 1],))),
+    ),
+    Entry(
+        "roll",
+        lambda x, axis: F.roll(x, 1, axis),
+        (ANY,),
+        lambda x, axis: np.roll(x, 1, axis),
+        lambda t, x, axis: t.roll(x, 1, axis),
+        cases=ROWS,
+    ),
+    simple(
+        "diag",
+        ANY,
+        np.diag,
+        cases=st.tuples(
+            hnp.array_shapes(max_dims=2, min_side=0, max_side=3).map(lambda s: (s,)),
+            st.tuples(st.integers(-2, 2)),
+        ).filter(lambda case: len(case[0][0]) == 1 or min(case[0][0]) > abs(case[1][0])),
+    ),
+    Entry(
+        "scatter",
+        lambda x, src, axis, places: F.scatter(x, axis, places, src),
+        (ANY, ANY),
+        put_along,
+        lambda t, x, src, axis, places: t.scatter(x, axis, t.tensor(places), src),
+        cases=FULL_ROWS.map(scattering),
+    ),
+    Entry(
+        "vstack",
+        lambda x0, x1: F.vstack([x0, x1]),
+        (ANY, ANY),
+        lambda x0, x1: np.vstack([x0, x1]),
+        lambda t, x0, x1: t.vstack([x0, x1]),
+        cases=TWINS,
+    ),
+    Entry(
+        "hstack",
+        lambda x0, x1: F.hstack([x0, x1]),
+        (ANY, ANY),
+        lambda x0, x1: np.hstack([x0, x1]),
+        lambda t, x0, x1: t.hstack([x0, x1]),
+        cases=TWINS,
+    ),
+    Entry(
+        "array_split",
+        lambda x, axis: F.array_split(x, 2, axis)[1],
+        (ANY,),
+        lambda x, axis: np.array_split(x, 2, axis)[1],
+        lambda t, x, axis: t.tensor_split(x, 2, axis)[1],
+        cases=ROWS,
+    ),
+    Entry(
+        "diff",
+        lambda x, axis: F.diff(x, axis=axis),
+        (ANY,),
+        lambda x, axis: np.diff(x, axis=axis),
+        lambda t, x, axis: t.diff(x, dim=axis),
+        cases=FULL_ROWS,
+    ),
+    Entry(
+        "outer",
+        F.outer,
+        (ANY, ANY),
+        np.outer,
+        lambda t, a, b: t.outer(a.ravel(), b.ravel()),
+        cases=TWINS,
+    ),
+    Entry("kron", F.kron, (ANY, ANY), np.kron, "kron", cases=TWINS),
+    simple(
+        "trace",
+        ANY,
+        np.trace,
+        lambda t, x: t.diagonal(x, 0, 0, 1).sum(-1),
+        cases=SHAPES.filter(lambda s: len(s) > 1).map(lambda s: ((s,), ())),
+    ),
+    simple("tril", ANY, np.tril, cases=last_two()),
+    simple("triu", ANY, np.triu, cases=last_two()),
+    of_networks("relu6", lattice(0.3), lambda x: np.clip(x, 0, 6)),
+    simple(
+        "hardsigmoid",
+        lattice(0.3),
+        lambda x: np.clip(x + 3, 0, 6) / 6,
+        lambda t, x: t.clamp(x + 3, 0, 6) / 6,  # torch's own has no second derivative
+    ),
+    of_networks("hardswish", lattice(0.3), lambda x: x * np.clip(x + 3, 0, 6) / 6),
+    Entry(
+        "prelu",
+        F.prelu,
+        (two_sided(0.1, 2), ANY),
+        lambda x, w: np.where(x > 0, x, w * x),
+        lambda t, x, w: t.where(x > 0, x, w * x),
+        cases=SHAPES.map(lambda s: ((s, ()), ())),
+    ),
+    Entry("logaddexp LogAddExp", F.logaddexp, (ANY, ANY), np.logaddexp, "logaddexp"),
+    Entry("hypot Hypot", F.hypot, (two_sided(0.3, 2), ANY), np.hypot, "hypot", (1, 5)),
+    simple("arcsinh Arcsinh", ANY, np.arcsinh),
+    simple("arccosh Arccosh", between(1.3, 3), np.arccosh, ints=(2, 9)),
+    simple("arctanh Arctanh", between(-0.8, 0.8), np.arctanh, ints=(0, 1)),
+    simple(
+        "erfc Erfc",
+        ANY,
+        lambda x: np.reshape([math.erfc(v) for v in np.ravel(x)], np.shape(x)).astype(float),
+        lambda t, x: t.special.erfc(x),
+    ),
+    Entry(
+        "log_sigmoid",
+        F.log_sigmoid,
+        (ANY,),
+        lambda x: -softplus_by_numpy(-x),
+        lambda t, x: t.nn.functional.logsigmoid(x),
+    ),
+    of_networks("celu", two_sided(0.1, 2), lambda x: np.where(x > 0, x, np.expm1(x))),
+    of_networks(
+        "selu",
+        two_sided(0.1, 2),
+        lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+    ),
+    of_networks("mish", ANY, lambda x: x * np.tanh(softplus_by_numpy(x))),
+    of_networks("softsign", two_sided(0.1, 2), lambda x: x / (1 + np.abs(x))),
+    of_networks(
+        "glu",
+        ANY,
+        lambda x, axis: np.split(x, 2, axis)[0] / (1 + np.exp(-np.split(x, 2, axis)[1])),
+        cases=ROWS.map(halves),
+    ),
+    Entry(
+        "normalize",
+        lambda x, axis: F.normalize(x, axis=axis),
+        (two_sided(0.3, 2),),
+        lambda x, axis: x / np.sqrt((x * x).sum(axis, keepdims=True)),
+        lambda t, x, axis: t.nn.functional.normalize(x, dim=axis),
+        (1, 5),
+        FULL_ROWS,
+    ),
+    Entry(
+        "nll_loss",
+        lambda x, t: F.nll_loss(x, t, "sum"),
+        (ANY,),
+        lambda x, t: -np.sum(x * (t[..., None] == np.arange(x.shape[-1]))),
+        lambda torch, x, t: torch.nn.functional.nll_loss(
+            x.reshape(-1, x.shape[-1]), torch.tensor(t.ravel()), reduction="sum"
+        ),
+        cases=labelled(4, -100),
+    ),
+    Entry(
+        "smooth_l1_loss",
+        lambda x0, x1: F.smooth_l1_loss(x0, x1, "sum"),
+        (lattice(0.0), lattice(0.25)),
+        lambda x0, x1: np.sum(huber_by_numpy(x0, x1)),
+        lambda torch, x0, x1: torch.nn.functional.smooth_l1_loss(x0, x1, reduction="sum"),
+        (0, 1),  # 2 - 3 is 255 for a uint8
+        TWINS,
+    ),
+    Entry(
+        "kl_div",
+        lambda x, t: F.kl_div(x, t, "sum"),
+        (ANY, between(0.1, 1)),
+        lambda x, t: np.sum(t * (np.log(t) - x)),
+        lambda torch, x, t: torch.nn.functional.kl_div(x, t, reduction="sum"),
+        (1, 4),
+        TWINS,
+    ),
+]
+
+LINALG = [
+    simple(
+        "inv Inv", regular, np.linalg.inv, lambda t, x: t.linalg.inv(x), (0, 1), cases=last_two(0)
+    ),
+    Entry(
+        "solve Solve",
+        F.solve,
+        (regular, ANY),
+        np.linalg.solve,
+        lambda t, a, b: t.linalg.solve(a, b),
+        cases=systems(),
+    ),
+    simple("det Det", regular, np.linalg.det, lambda t, x: t.linalg.det(x), cases=last_two(0)),
+    Entry(
+        "slogdet LogDet",
+        lambda x: F.slogdet(x)[1],
+        (regular,),
+        lambda x: np.linalg.slogdet(x)[1],
+        lambda t, x: t.linalg.slogdet(x)[1],
+        cases=last_two(0),
+    ),
+    Entry(
+        "SignDet",
+        lambda x: F.slogdet(x)[0],
+        (regular,),
+        lambda x: np.linalg.slogdet(x)[0],
+        lambda t, x: t.linalg.slogdet(x)[0] + 0 * x.sum((-1, -2)),
+        cases=last_two(0),
+    ),
+    Entry(
+        "Cofactors",
+        lambda x: Cofactors()(x),
+        (regular,),
+        lambda x: np.linalg.det(x)[..., None, None] * np.linalg.inv(x).swapaxes(-1, -2),
+        lambda t, x: t.linalg.det(x)[..., None, None] * t.linalg.inv(x).mT,
+        cases=last_two(0),
+    ),
+    Entry(
+        "cholesky Cholesky",
+        F.cholesky,
+        (regular,),
+        lambda x: np.linalg.cholesky(symmetric(x)),
+        lambda t, x: t.linalg.cholesky(symmetric(x)),
+        cases=last_two(0),
+    ),
+]
+MATRICES = {entry.names for entry in LINALG}  # whole numbers may give a singular one
+
 EXPONENTS = st.tuples(st.sampled_from([-2, -1, -0.5, 0, 0.5, 1, 2, 3, 3.7]))
 
 ENTRIES = [
@@ -841,4 +1182,7 @@ ENTRIES = [
         lambda torch, p, t: -(t * p.log() + (1 - t) * (1 - p).log()).sum(),
         (0, 2),
     ),
+    # chapters 65 and 66
+    *MORE,
+    *LINALG,
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from registry import ENTRIES, HELPERS, classes, exported, modules, tried
+from registry import ENTRIES, HELPERS, MATRICES, classes, exported, modules, tried
 
 import dezero.functions as F
 from dezero import Variable, core, grad, no_grad, training
@@ -82,7 +82,7 @@ def test_the_shapes_that_are_tried_are_empty_ones_too_and_have_up_to_four_axes(e
     draw()
     if entry.names != "softmax_cross_entropy_simple":  # it divides by the number of examples
         assert any(0 in shape for shape in shapes)
-        assert any(len(shape) == 4 for shape in shapes)
+        assert entry.names == "diag" or any(len(shape) == 4 for shape in shapes)
 
 
 @pytest.mark.parametrize("entry", CASES)
@@ -146,6 +146,8 @@ def test_float32_stays_float32(entry, data, seed):
 @given(data=st.data(), seed=st.integers(0, 99))
 def test_integers(entry, dtype, data, seed):
     shapes, options = data.draw(entry.drawn())
+    if entry.names in MATRICES:
+        return
     if any(isinstance(option, (int, float)) and option < 0 for option in options):
         if entry.names.startswith("pow"):
             return  # NumPy: integers to negative integer powers are not allowed

@@ -31,9 +31,72 @@ from dezero.operators import sub as sub
 
 if TYPE_CHECKING:
     from dezero.explain import explain as explain
+    from dezero.functions import linalg as linalg
+    from dezero.functions.linalg import Cholesky as Cholesky
+    from dezero.functions.linalg import Det as Det
+    from dezero.functions.linalg import Inv as Inv
+    from dezero.functions.linalg import LogDet as LogDet
+    from dezero.functions.linalg import SignDet as SignDet
+    from dezero.functions.linalg import Solve as Solve
+    from dezero.functions.linalg import cholesky as cholesky
+    from dezero.functions.linalg import det as det
+    from dezero.functions.linalg import inv as inv
+    from dezero.functions.linalg import slogdet as slogdet
+    from dezero.functions.linalg import solve as solve
+    from dezero.functions.more import arccosh as arccosh
+    from dezero.functions.more import arcsinh as arcsinh
+    from dezero.functions.more import arctanh as arctanh
+    from dezero.functions.more import argsort as argsort
+    from dezero.functions.more import array_split as array_split
+    from dezero.functions.more import ceil as ceil
+    from dezero.functions.more import celu as celu
+    from dezero.functions.more import cummax as cummax
+    from dezero.functions.more import cumprod as cumprod
+    from dezero.functions.more import diag as diag
+    from dezero.functions.more import diff as diff
+    from dezero.functions.more import erfc as erfc
+    from dezero.functions.more import floor as floor
+    from dezero.functions.more import glu as glu
+    from dezero.functions.more import hardsigmoid as hardsigmoid
+    from dezero.functions.more import hardswish as hardswish
+    from dezero.functions.more import hstack as hstack
+    from dezero.functions.more import hypot as hypot
+    from dezero.functions.more import kl_div as kl_div
+    from dezero.functions.more import kron as kron
+    from dezero.functions.more import log_sigmoid as log_sigmoid
+    from dezero.functions.more import logaddexp as logaddexp
+    from dezero.functions.more import mish as mish
+    from dezero.functions.more import nll_loss as nll_loss
+    from dezero.functions.more import normalize as normalize
+    from dezero.functions.more import one_hot as one_hot
+    from dezero.functions.more import outer as outer
+    from dezero.functions.more import prelu as prelu
+    from dezero.functions.more import relu6 as relu6
+    from dezero.functions.more import repeat as repeat
+    from dezero.functions.more import roll as roll
+    from dezero.functions.more import round as round
+    from dezero.functions.more import scatter as scatter
+    from dezero.functions.more import selu as selu
+    from dezero.functions.more import smooth_l1_loss as smooth_l1_loss
+    from dezero.functions.more import softsign as softsign
+    from dezero.functions.more import sort as sort
+    from dezero.functions.more import take_along_axis as take_along_axis
+    from dezero.functions.more import tile as tile
+    from dezero.functions.more import topk as topk
+    from dezero.functions.more import trace as trace
+    from dezero.functions.more import tril as tril
+    from dezero.functions.more import triu as triu
+    from dezero.functions.more import vstack as vstack
     from dezero.published import GetItemGrad as GetItemGrad
 else:
     __getattr__, __dir__ = import_later(__name__, {
         "dezero.explain": "explain",
+        "dezero.functions": "linalg",
+        "dezero.functions.linalg": "Cholesky Det Inv LogDet SignDet Solve cholesky det inv slogdet solve",
+        "dezero.functions.more": "arccosh arcsinh arctanh argsort array_split ceil celu cummax cumprod diag"
+                  " diff erfc floor glu hardsigmoid hardswish hstack hypot kl_div kron"
+                  " log_sigmoid logaddexp mish nll_loss normalize one_hot outer prelu relu6"
+                  " repeat roll round scatter selu smooth_l1_loss softsign sort take_along_axis"
+                  " tile topk trace tril triu vstack",
         "dezero.published": "GetItemGrad",
     })  # fmt: skip
