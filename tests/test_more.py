@@ -26,11 +26,12 @@ def test_sorting_without_an_axis_and_with_equal_elements():
 
 @pytest.mark.parametrize("axis", [None, 0, -1])
 def test_repeating_and_rolling(axis):
-    for ours, by_numpy, options in (
+    cases: list = [
         (F.repeat, np.repeat, {"repeats": 3}),
         (F.roll, np.roll, {"shift": -5}),
         (F.cumprod, np.cumprod, {}),
-    ):
+    ]
+    for ours, by_numpy, options in cases:
         np.testing.assert_allclose(
             ours(TABLE, axis=axis, **options).data, by_numpy(TABLE, axis=axis, **options)
         )

@@ -199,7 +199,8 @@ def kron(a: Any, b: Any) -> Variable:
 def trace(x: Any, offset: int = 0) -> Variable:
     "The sum of the diagonal over the first two axes."
     x = as_variable(x)
-    i, j = np.nonzero(np.eye(*x.shape[:2], offset, dtype=bool))
+    n, m, *_ = x.shape
+    i, j = np.nonzero(np.eye(n, m, offset, dtype=bool))
     return sum(get_item(x, (i, j)), 0)
 
 # %% ../../nbs/65_more_functions.ipynb #cumprod
@@ -218,12 +219,14 @@ def cumprod(x: Any, axis: int | None = None) -> Variable:
 def tril(x: Any, k: int = 0) -> Variable:
     "The lower triangle of the last two axes, zeros above the diagonal `k`."
     x = as_variable(x)
-    return where(np.tri(*x.shape[-2:], k, dtype=bool), x, 0)
+    n, m = x.shape[-2:]
+    return where(np.tri(n, m, k, dtype=bool), x, 0)
 
 def triu(x: Any, k: int = 0) -> Variable:
     "The upper triangle of the last two axes, zeros below the diagonal `k`."
     x = as_variable(x)
-    return where(~np.tri(*x.shape[-2:], k - 1, dtype=bool), x, 0)
+    n, m = x.shape[-2:]
+    return where(~np.tri(n, m, k - 1, dtype=bool), x, 0)
 
 def relu6(x: Any) -> Variable:
     "`x` between 0 and 6."

@@ -7,7 +7,6 @@ __all__ = ['MatMul', 'matmul', 'Einsum', 'einsum', 'tensordot', 'dot']
 
 # %% ../../nbs/09_products.ipynb #code-import-math
 from functools import partial
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -122,8 +121,9 @@ def einsum(subscripts: Any, *xs: Any) -> Variable:
     letter twice in one term takes the diagonal. Lists of numbers can stand for the
     letters, behind each operand, as in `np.einsum`.
     """
-    if not isinstance(subscripts, str): subscripts, *xs = _lettered(subscripts, *xs)
-    return Einsum(subscripts)(*xs)
+    if isinstance(subscripts, str): return Einsum(subscripts)(*xs)
+    letters, *operands = _lettered(subscripts, *xs)
+    return Einsum(letters)(*operands)
 
 # %% ../../nbs/09_products.ipynb #lettered
 def _lettered(*arguments):
@@ -137,7 +137,7 @@ def _letters(numbers):
     if not isinstance(numbers, (list, tuple)):
         raise TypeError('the subscripts are a text and come first: '
                         "einsum('ij,jk->ik', x, W)")
-    alphabet = ascii_uppercase + ascii_lowercase
+    alphabet = sorted(_free_letters())
     return ''.join(['...' if n is ... else alphabet[n] for n in numbers])
 
 # %% ../../nbs/09_products.ipynb #tensordot

@@ -240,7 +240,7 @@ class Pad(Function):
     rules = gx,
 
 # %% ../../nbs/07_shapes.ipynb #pad-function
-def pad(x: Any, pad_width: Any, value: float = 0, mode: str = 'constant') -> Variable:
+def pad(x: Any, pad_width: Any, value: float = 0, mode: Any = 'constant') -> Variable:
     """`x` with a border of `value`; widths as for `np.pad`: 1, (1, 2), a pair per axis.
 
     A negative width cuts off. With `mode='reflect'`, `'edge'`, `'wrap'` or `'symmetric'`
