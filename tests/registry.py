@@ -69,7 +69,8 @@ HELPERS = set(
     # the walk back, and operators
     "grad is_zero"
     # elementwise, reductions, losses
-    " floats quotient erf_near erf_far Reduction argmax argmin accuracy argsort one_hot"
+    " floats zero_where Bell Hypot NormalCDF OneMinusSquare Reduction argmax argmin"
+    " accuracy argsort one_hot"
     # what shares a rule
     " Flat Matrices"
     # still to come

@@ -14,7 +14,15 @@ import numpy as np
 
 from ..backprop import apply
 from ..core import Function, Variable, as_variable
-from .elementwise import Erf, Exp, Minimum, exp, floats
+from dezero.functions.elementwise import (
+    Bell,
+    Exp,
+    NormalCDF,
+    Where,
+    exp,
+    floats,
+    zero_where,
+)
 from .products import matmul
 
 # %% ../../nbs/10_activations.ipynb #linear-simple
@@ -56,24 +64,27 @@ def sigmoid_simple(x) -> Variable:
 # %% ../../nbs/10_activations.ipynb #sigmoid
 class Sigmoid(Function):
     "`1 / (1 + exp(-x))`. Book step 43."
-    needs_outputs = True
     def forward(self, x):
         x = floats(x)
-        y = np.multiply(x, 0.5, np.empty_like(x))
-        np.tanh(y, y)
-        y *= 0.5
-        y += 0.5
-        return y
-    def gx(self, gy, x, y):
-        g = 1.0 - y
-        g *= y
+        m = np.copysign(x, -1.0, np.empty_like(x))  # -|x|
+        np.exp(m, m)
+        m /= m + 1
+        self.m = m
+        return np.abs((x >= 0) - m)
+    def gx(self, gy, x):
+        if isinstance(x, Variable): return gy * Sigmoid()(x) * Sigmoid()(-x)
+        g = 1.0 - self.m
+        g *= self.m
         g *= gy
         return g
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #sigmoid-2
 def sigmoid(x) -> Variable:
-    "`1 / (1 + exp(-x))`, between 0 and 1. Book step 43."
+    """`1 / (1 + exp(-x))`, between 0 and 1. Book step 43.
+
+    Value and derivative are right to 4 units in the last digit, wherever `x` is.
+    """
     return Sigmoid()(x)
 
 # %% ../../nbs/10_activations.ipynb #relu
@@ -82,11 +93,14 @@ class ReLU(Function):
     def forward(self, x):
         x = floats(x)
         return np.maximum(x, 0, dtype=x.dtype)
-    def gx(self, gy, x): return gy * (x > 0)
+    def gx(self, gy, x): return zero_where(x <= 0, gy)
     rules = gx,
 
 def relu(x) -> Variable:
-    "`x` where it is positive, 0 elsewhere; the slope at 0 is 0."
+    """`x` where it is positive, 0 elsewhere; the slope at 0 is 0.
+
+    A nan passes, and its slope is 1.
+    """
     return ReLU()(x)
 
 # %% ../../nbs/10_activations.ipynb #leakyrelu
@@ -112,7 +126,6 @@ def leaky_relu(x, slope: float = 0.2) -> Variable:
 # %% ../../nbs/10_activations.ipynb #elu
 class ELU(Function):
     "`x` where it is positive, `alpha * (exp(x) - 1)` elsewhere."
-    needs_outputs = True
     def __init__(self, alpha=1.0): self.alpha = alpha
     def forward(self, x):
         x = floats(x)
@@ -121,15 +134,17 @@ class ELU(Function):
         y *= self.alpha
         y += np.maximum(x, 0, dtype=x.dtype)
         return y
-    def gx(self, gy, x, y):
-        k = apply(Minimum(), y, 0.0)
-        k += (x > 0) * (1 - self.alpha) + self.alpha  # 1 above 0, alpha below
-        return gy * k
+    def gx(self, gy, x):
+        k = self.alpha * apply(Exp(), zero_where(x > 0, x))
+        return gy * apply(Where(x <= 0), k, 1.0)
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #elu-2
 def elu(x, alpha: float = 1.0) -> Variable:
-    "`x` where it is positive, `alpha * (exp(x) - 1)` elsewhere."
+    """`x` where it is positive, `alpha * (exp(x) - 1)` elsewhere; at 0 the slope is alpha.
+
+    Value and derivative are right to 4 units in the last digit.
+    """
     return ELU(alpha)(x)
 
 # %% ../../nbs/10_activations.ipynb #softplus
@@ -146,7 +161,10 @@ class Softplus(Function):
 
 # %% ../../nbs/10_activations.ipynb #softplus-2
 def softplus(x) -> Variable:
-    "`log(1 + exp(x))`, a smooth `relu`."
+    """`log(1 + exp(x))`, a smooth `relu`.
+
+    Value and derivative are right to 4 units in the last digit.
+    """
     return Softplus()(x)
 
 # %% ../../nbs/10_activations.ipynb #silu
@@ -158,17 +176,21 @@ class SiLU(Function):
         y *= x
         return y
     def gx(self, gy, x, y):
-        s = apply(Sigmoid(), x)
-        g = 1.0 - s
+        g = apply(Sigmoid(), -x)
         g *= y
-        g += s
+        g += apply(Sigmoid(), x)
         g *= gy
         return g
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #silu-2
 def silu(x) -> Variable:
-    "`x * sigmoid(x)`, also called swish."
+    """`x * sigmoid(x)`, also called swish.
+
+    Value and derivative are right to 4 units in the last digit. Only near -1.278, where the
+    derivative is 0, its error is relative to its two parts, which cancel there; and where
+    the sigmoid is subnormal, below -87 in float32, it is `abs(x)` times that of a subnormal.
+    """
     return SiLU()(x)
 
 # %% ../../nbs/10_activations.ipynb #gelu
@@ -176,20 +198,23 @@ class GELU(Function):
     "`x` times the probability that a normally distributed number is below it."
     def forward(self, x):
         x = floats(x)
-        self.below = Erf().forward(np.multiply(x, math.sqrt(0.5), dtype=x.dtype))
-        self.below += 1
-        self.below *= 0.5
-        return x * self.below
+        self.below = NormalCDF().forward(x.astype(float))
+        return (x * self.below).astype(x.dtype)
     def gx(self, gy, x):
-        below = self.below
-        if isinstance(x, Variable): below = 0.5 + 0.5 * Erf()(x * math.sqrt(0.5))
-        density = apply(Exp(), -0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+        if isinstance(x, Variable): below = NormalCDF()(x)
+        else: below, x = self.below, x.astype(float)
+        density = apply(Bell(0.5), x) * (1 / math.sqrt(2 * math.pi))
         return gy * (below + x * density)
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #gelu-2
 def gelu(x) -> Variable:
-    "`x` times the probability that a normally distributed number is below `x`."
+    """`x` times the probability that a normally distributed number is below `x`.
+
+    Value and derivative are right to 4 units in the last digit. Only in float64, near -0.752,
+    where the derivative is 0, its error is relative to its two parts, which cancel there;
+    and below -37.5, where the probability is subnormal, it is 40 times that of a subnormal.
+    """
     return GELU()(x)
 
 # %% ../../nbs/10_activations.ipynb #softmax-simple
@@ -247,6 +272,12 @@ def log_softmax(x, axis: int = 1) -> Variable:
     return LogSoftmax(axis)(x)
 
 # %% ../../nbs/10_activations.ipynb #words
+Sigmoid.words = ('{gy} * {y} * (1 - {y})', 'the slope of the S')
+ReLU.words = ('{gy} where {x} is positive, 0 elsewhere', 'the slope is 1 or 0')
+ELU.words = (
+    '{gy} where {x} is positive, {gy} * alpha * exp({x}) elsewhere',
+    'the slope of each piece',
+)
 Softplus.words = ('{gy} * sigmoid({x})', 'the slope of softplus is sigmoid')
 SiLU.words = (
     '{gy} * (sigmoid({x}) + {y} * (1 - sigmoid({x})))',
