@@ -29,7 +29,7 @@ class Term(np.lib.mixins.NDArrayOperatorsMixin):
     def __init__(self, value, text, binding=9):
         self.value, self.text, self.binding = value, text, binding
     def __array_ufunc__(self, ufunc, method, *operands, **options):
-        if method != '__call__': return NotImplemented
+        if method != '__call__' or len(operands) > ufunc.nin: return NotImplemented
         if isinstance(options.get('out', [0])[0], Term): del options['out']  # it is `a *= b`
         terms = list(map(_as_term, operands))
         value = ufunc(*[term.value for term in terms], **options)

@@ -72,7 +72,7 @@ class Sigmoid(Function):
         self.m = m
         return np.abs((x >= 0) - m)
     def gx(self, gy, x):
-        if isinstance(x, Variable): return gy * Sigmoid()(x) * Sigmoid()(-x)
+        if isinstance(x, Variable): return gy * Sigmoid()(x) * Sigmoid()(-1.0 * x)
         g = 1.0 - self.m
         g *= self.m
         g *= gy
@@ -176,7 +176,7 @@ class SiLU(Function):
         y *= x
         return y
     def gx(self, gy, x, y):
-        g = apply(Sigmoid(), -x)
+        g = apply(Sigmoid(), -1.0 * x)
         g *= y
         g += apply(Sigmoid(), x)
         g *= gy

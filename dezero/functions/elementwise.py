@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backprop import apply
+from ..backprop import apply, grad_dtype
 from ..core import Function, Variable, as_data, unwrap
 from ..operators import Abs, Sign
 
@@ -215,7 +215,7 @@ class OneMinusSquare(Function):
 class Hypot(Function):
     "`sqrt(x0 ** 2 + x1 ** 2)`, where no square overflows."
     needs_outputs = True
-    def forward(self, x0, x1): return np.hypot(x0 * 1.0, x1 * 1.0)
+    def forward(self, x0, x1): return np.hypot(floats(x0), floats(x1))
     def gx0(self, gy, x0, x1, y): return gy * (x0 / y)
     def gx1(self, gy, x0, x1, y): return gy * (x1 / y)
     rules = gx0, gx1
@@ -237,7 +237,7 @@ class Arctan(Function):
     "`arctan(x)`."
     def forward(self, x): return np.arctan(floats(x))
     def gx(self, gy, x):
-        h = apply(Hypot(), x, 1.0)
+        h = apply(Hypot(), x, grad_dtype(x).type(1))
         return gy / h / h
     rules = gx
 
@@ -408,6 +408,8 @@ class Erf(Function):
         return y.astype(x.dtype)
     def gx(self, gy, x): return gy * (2 / math.sqrt(math.pi)) * apply(Bell(1.0), x)
     rules = gx
+
+Erf.words = '{gy} * 1.12838 * exp(-{x} ** 2)', 'the slope of an area is the height'
 
 def erf(x: Any) -> Variable:
     """The error function (W. J. Cody, 1969).

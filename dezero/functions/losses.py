@@ -271,7 +271,7 @@ def _target_like(t, x):
     "The targets in the shape of `x`: (N,) will do for (N, 1)."
     t = _operand(t)
     longer = x.shape in ((*t.shape, 1), t.shape[:-1])
-    if longer and t.size == x.size: return t.reshape(x.shape)
+    if t.shape != x.shape and longer and t.size == x.size: return t.reshape(x.shape)
     return t
 
 # %% ../../nbs/11_losses.ipynb #sigmoidcrossentropy
@@ -285,7 +285,7 @@ class SigmoidCrossEntropy(Function):
         return _batch_mean(large + Softplus().forward(-np.abs(x)))
     def gx(self, gy, x, t):
         t = apply(Cast(grad_dtype(x)), t)
-        g = apply(Sigmoid(), x) * (1.0 - t) - apply(Sigmoid(), -x) * t
+        g = apply(Sigmoid(), x) * (1.0 - t) - apply(Sigmoid(), -1.0 * x) * t
         return g * (gy * (1 / _batch_size(g)))
     def gt(self, gy, x, t): return x * (gy * (-1 / _batch_size(x)))
     rules = gx, gt
