@@ -69,7 +69,7 @@ HELPERS = set(
     # the walk back, and operators
     "grad is_zero"
     # elementwise, reductions, losses
-    " floats zero_where Bell Hypot NormalCDF OneMinusSquare Reduction argmax argmin"
+    " floats zero_where Bell Radius NormalCDF OneMinusSquare Reduction argmax argmin"
     " accuracy argsort one_hot"
     # what shares a rule
     " Flat Matrices"

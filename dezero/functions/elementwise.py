@@ -212,7 +212,7 @@ class OneMinusSquare(Function):
     def gx(self, gy, x): return gy * -2 * x
     rules = gx
 
-class Hypot(Function):
+class Radius(Function):
     "`sqrt(x0 ** 2 + x1 ** 2)`, where no square overflows."
     needs_outputs = True
     def forward(self, x0, x1): return np.hypot(floats(x0), floats(x1))
@@ -237,7 +237,7 @@ class Arctan(Function):
     "`arctan(x)`."
     def forward(self, x): return np.arctan(floats(x))
     def gx(self, gy, x):
-        h = apply(Hypot(), x, grad_dtype(x).type(1))
+        h = apply(Radius(), x, grad_dtype(x).type(1))
         return gy / h / h
     rules = gx
 
@@ -263,7 +263,7 @@ class Arctan2(Function):
     "The angle of the point `(x1, x0)`."
     def forward(self, x0, x1): return np.arctan2(floats(x0), floats(x1))
     def gx0(self, gy, x0, x1):
-        h = apply(Hypot(), x0, x1)
+        h = apply(Radius(), x0, x1)
         return gy * (x1 / h) / h
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x1, x0)
     rules = gx0, gx1
