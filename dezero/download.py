@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from .files import file_lock
+from .files import check_regular, file_lock
 from .progress import download_bar
 
 # %% ../nbs/58_download.ipynb #cachedir
@@ -68,6 +68,7 @@ class DownloadError(OSError):
 def _is_cached(path: str, sha256: str | None) -> bool:
     "Is the file in the cache? A file with another checksum is not touched, but refused."
     if not os.path.exists(path): return False
+    check_regular(path)
     if os.environ.get('DEZERO_SKIP_CHECKSUM') == '1': return True
     try: _check_file(path, sha256)
     except _WrongFile as error:

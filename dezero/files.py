@@ -108,7 +108,7 @@ def check_folder(path: str | os.PathLike) -> tuple[str, str]:
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     "A new file to write to, which takes the place of `path` when the block has ended well."
     folder, name = check_folder(path)
-    _check_regular(path)
+    check_regular(path)
     with _disk_errors_name(path):
         with suppress(PermissionError): _remove_leftovers(folder, _short_name(name))
         part = f'.{_short_name(name)}.{{}}.part'
@@ -136,7 +136,7 @@ def _is_part(name: Any) -> bool:
     "Is this the name of a file that is being written, which nobody knows?"
     return isinstance(name, str) and name.endswith('.part')
 
-def _check_regular(path: str | os.PathLike) -> None:
+def check_regular(path: str | os.PathLike) -> None:
     "An `OSError` for a path to something else than a file: a folder, a pipe, a device."
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, 'this is a folder', os.fsdecode(path))
@@ -180,7 +180,7 @@ def load_arrays(path: str | os.PathLike, limit: int | None = None) -> dict[str, 
     """
     file = file_path(path)
     if not os.path.exists(file) and os.path.isfile(path): file = os.fsdecode(path)
-    _check_regular(file)  # to open a pipe could take for ever
+    check_regular(file)  # to open a pipe could take for ever
     if limit is None: limit = max(64_000_000, 20 * os.path.getsize(file))
     try: return _read_arrays(file, limit)
     except ImportError: raise

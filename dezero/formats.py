@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .files import check_regular
+
 # %% ../nbs/59_formats.ipynb #bounded
 class _BoundedReader(io.RawIOBase):
     "The bytes of a file, and an error as soon as there are more than allowed."
@@ -33,6 +35,7 @@ def _open_unpacked(path: Any, max_bytes: int) -> Iterator[Any]:
     "A file, unpacked if it is a gzip file, for reading `max_bytes` at most; else a `ValueError`."
     import gzip
     import zlib
+    check_regular(path)
     with open(path, 'rb') as file:
         packed = file.read(2) == b'\x1f\x8b'
         file.seek(0)

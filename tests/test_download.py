@@ -612,3 +612,17 @@ def test_importing_it_brings_nothing_of_the_web():
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(BODY)
     assert sha256_of(tmp_path / "a") == SHA256
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of Unix")
+def test_a_pipe_in_the_cache_is_not_waited_for(server):
+    os.makedirs(cache_dir, exist_ok=True)
+    os.mkfifo(cached_path("a.bin"))
+    with pytest.raises(OSError, match="this is no file, but a pipe or a device: .*a.bin"):
+        fetch(server, "good")
+    assert server.asked == []
+
+
+def test_a_name_too_long_for_a_file(server):
+    with pytest.raises(ValueError, match="'nnn.*' is too long for the name of a file|too long"):
+        fetch(server, "good", file_name="n" * 300)

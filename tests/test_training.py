@@ -3,6 +3,7 @@
 import gc
 import gzip
 import math
+import signal
 import sys
 import time
 import weakref
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from trainers import same, spiral, trainer, weights
+from trainers import after, same, spiral, trainer, weights
 
 import dezero.functions as F
 import dezero.layers as L
@@ -97,6 +98,33 @@ def test_evaluate_uses_no_graph_and_test_mode():
     with no_grad():
         wanted = float(F.softmax_cross_entropy(model(x), t))
     assert measured == {"loss": pytest.approx(wanted, rel=1e-6), "watch": 0.5}
+
+
+def test_an_interrupt_of_evaluate_leaves_no_switch_behind():
+    """A real signal at many moments."""
+
+    class Interrupt(Exception):
+        pass
+
+    def stop(*_):
+        raise Interrupt
+
+    train, test, model, optimizer = spiral(batch_size=300)
+    found, hits = trainer(model, optimizer), 0
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for delay in np.random.default_rng(0).uniform(1e-5, 5e-4, 600).tolist():
+            try:
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                found.evaluate(test)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Interrupt:
+                hits += 1
+            assert Config.train and Config.enable_backprop, f"after {hits} interrupts"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert hits > 50
 
 
 def test_means_are_over_examples_not_batches():
@@ -349,6 +377,25 @@ def test_an_error_in_the_model_names_the_parameter_in_full():
     with pytest.raises(ValueError, match="'l1/W'"):
         trainer(model, SGD()).fit([(np.zeros((2, 5)), np.zeros(2, int))])
     assert model.l1.W.name == "W"
+
+
+def test_a_refused_fit_changes_nothing(tmp_path):
+    train, test, model, optimizer = spiral()
+    found = trainer(model, optimizer, after(13, lambda: found.stop("seen enough")))
+    found.fit(train, test, 5)
+    before = {**vars(found)}, found.sums.copy(), len(found.history)
+    trainer(MLP((4, 3)), SGD(0.1)).fit(train, test, 1)
+    other = trainer(MLP((4, 3)), SGD(0.1))
+    other.fit(train, test, 1)
+    other.save(tmp_path / "other")
+    (tmp_path / "broken.npz").write_bytes(b"PK")
+    wrong = [{"resume": tmp_path / "other"}, {"resume": tmp_path / "broken"}, {"epochs": -1},
+             {"epochs": "a"}, {"valid": 3}, {"valid": Spiral()}]  # fmt: skip
+    for options in wrong:
+        with pytest.raises((ValueError, TypeError)):
+            found.fit(**{"train": test, "valid": None, "epochs": 9, **options})
+        assert vars(found) == before[0] and len(found.history) == before[2]
+        assert (found.sums == before[1]).all() and found.stopped == "seen enough"
 
 
 # --- what it tells ------------------------------------------------------------------------------
