@@ -1,0 +1,172 @@
+"""Whatever a public function is given, its error says what is wrong in the words of the call.
+
+Each call below is right. One argument after the other is replaced by things that do not fit. The
+call may work all the same, or answer with a TypeError or a ValueError that is not the riddle of
+something deeper down.
+"""
+
+import re
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+
+import dezero.functions as F
+import dezero.layers as L
+import dezero.optimizers as O
+from dezero import DataLoader, Parameter, SeqDataLoader, Variable, as_variable, grad
+from dezero.callbacks import EarlyStopping
+from dezero.datasets import ArrayDataset, Spiral, SinCurve
+from dezero.models import MLP, Sequential
+from dezero.training import Trainer
+
+X = np.arange(1.0, 7.0).reshape(2, 3) / 7
+T = np.array([0, 2])
+ROWS = [(np.ones(3, "f4"), i % 2) for i in range(4)]
+
+
+class AClass:
+    """Stands where an object should."""
+
+
+WRONG = {
+    "text": "a",
+    "None": None,
+    "list": [[1.0], [2.0, 3.0]],
+    "dict": {"x": 1.0},
+    "float": 2.5,
+    "negative": -3,
+    "large": 99,
+    "empty": np.ones((0, 3)),
+    "objects": np.array([object(), None], dtype=object),
+    "class": AClass,
+    "another shape": np.ones((5, 7)),
+    "complex": 1j,
+    "number": Variable(2.0),
+}
+
+ONE = """abs arccos arcsin arctan cos cosh erf exp expm1 log log10 log1p log2 neg sign sin sinh sqrt
+    square tan tanh relu sigmoid silu softplus elu gelu leaky_relu flatten ravel squeeze argmax
+    argmin logsumexp""".split()
+TWO = "add sub mul div rsub rdiv pow arctan2 maximum minimum mean_absolute_error mean_squared_error"
+AXIS = "sum mean max min prod var std norm softmax log_softmax cumsum flip average"
+
+
+def calls():
+    """(name, function, its arguments by position, its arguments by name), all of them right."""
+    for name in ONE:
+        yield name, getattr(F, name), (X,), {}
+    for name in TWO.split():
+        yield name, getattr(F, name), (X, X), {}
+    for name in AXIS.split():
+        yield name, getattr(F, name), (X,), {"axis": 1}
+    v = Variable(X)
+    yield "where", F.where, (X > 0.5, X, X), {}
+    yield "clip", F.clip, (X, 0.2, 0.8), {}
+    yield "reshape", F.reshape, (X, (3, 2)), {}
+    yield "transpose", F.transpose, (X, (1, 0)), {}
+    yield "expand_dims", F.expand_dims, (X, 0), {}
+    yield "broadcast_to", F.broadcast_to, (X, (4, 2, 3)), {}
+    yield "sum_to", F.sum_to, (X, (1, 3)), {}
+    yield "concat", F.concat, ([X, X],), {"axis": 0}
+    yield "stack", F.stack, ([X, X],), {"axis": 0}
+    yield "split", F.split, (X, 3), {"axis": 1}
+    yield "pad", F.pad, (X, 1), {}
+    yield "get_item", F.get_item, (X, 0), {}
+    yield "matmul", F.matmul, (X, X.T), {}
+    yield "dot", F.dot, (X, X.T), {}
+    yield "tensordot", F.tensordot, (X, X.T, 1), {}
+    yield "einsum", F.einsum, ("ij,kj->ik", X, X), {}
+    yield "linear", F.linear, (X, X.T), {}
+    yield "softmax_cross_entropy", F.softmax_cross_entropy, (X, T), {}
+    yield "accuracy", F.accuracy, (X, T), {}
+    yield "binary_cross_entropy", F.binary_cross_entropy, (X[0], np.array([0, 1, 1])), {}
+    yield "sigmoid_cross_entropy", F.sigmoid_cross_entropy, (X[0], np.array([0, 1, 1])), {}
+    yield "huber", F.huber, (X, X), {"delta": 1.0}
+    yield "Variable", Variable, (X,), {"name": "x"}
+    yield "Parameter", Parameter, (X,), {}
+    yield "as_variable", as_variable, (X,), {}
+    yield "grad", grad, (F.sum(v), v), {}
+    yield "Linear()", L.Linear, (3,), {"in_size": 2}
+    yield "Linear", L.Linear(2), (X,), {}
+    yield "MLP()", MLP, ((3, 2),), {}
+    yield "MLP", MLP((3, 2)), (X,), {}
+    yield "Sequential()", Sequential, (L.Linear(3), F.relu), {}
+    yield "SGD", O.SGD, (0.1,), {}
+    yield "MomentumSGD", O.MomentumSGD, (0.1, 0.9), {}
+    yield "AdaGrad", O.AdaGrad, (0.1, 1e-8), {}
+    yield "RMSprop", O.RMSprop, (0.1, 0.9, 1e-8), {}
+    yield "AdaDelta", O.AdaDelta, (0.9, 1e-6), {}
+    yield "Adam", O.Adam, (0.001, 0.9, 0.999, 1e-8), {}
+    yield "setup", O.SGD(0.1).setup, (MLP((1,)),), {}
+    yield "WeightDecay", O.WeightDecay, (0.1,), {}
+    yield "ClipGrad", O.ClipGrad, (1.0,), {}
+    yield "StepDecay", O.StepDecay, (0.1, 10), {}
+    yield "CosineDecay", O.CosineDecay, (0.1, 10), {}
+    yield "DataLoader", loop, (DataLoader, ROWS, 2), {"collate": None, "seed": 0}
+    yield "SeqDataLoader", loop, (SeqDataLoader, ROWS, 2), {}
+    yield "ArrayDataset", ArrayDataset, (X, T), {}
+    yield "Spiral", Spiral, (), {"train": True, "transform": None}
+    yield "SinCurve", SinCurve, (), {"train": True, "transform": None}
+    yield "EarlyStopping", EarlyStopping, (), {"patience": 3}
+    yield "Trainer", Trainer, (MLP((2,)), O.SGD(0.1), F.mean_squared_error), {"metrics": F.accuracy}
+    yield "fit", fit, (DataLoader(ROWS, 2),), {"epochs": 1}
+
+
+def loop(kind, *args, **options):
+    return list(kind(*args, **options))
+
+
+def fit(*args, **options):
+    trainer = Trainer(MLP((3, 2)), O.SGD(0.1), F.softmax_cross_entropy, verbose=False)
+    return trainer.fit(*args, **options)
+
+
+def wrong_calls():
+    for name, function, args, options in calls():
+        for kind, wrong in WRONG.items():
+            for i in range(len(args)):
+                if args[i] not in (DataLoader, SeqDataLoader) if callable(args[i]) else True:
+                    new = (*args[:i], wrong, *args[i + 1 :])
+                    yield f"{name}: {i} is {kind}", partial(function, *new, **options)
+            for key in options:
+                new = {**options, key: wrong}
+                yield f"{name}: {key} is {kind}", partial(function, *args, **new)
+
+
+# What Python and NumPy say of something that the caller has never seen.
+RIDDLES = r"""object has no attribute|object is not (iterable|subscriptable|callable)
+    |object does not support|unsupported operand type|truth value of an array
+    |cannot be interpreted as an integer|only integer scalar arrays|unhashable type
+    |argument of type|could not convert string|must be real number|invalid literal
+    |not supported between instances|has no len\(\)|unsized object|cannot unpack|too many values
+    |not enough values|zero-size array to reduction|positional arguments? but|bad operand type
+    |list index out of range|tuple index out of range|object of type|did not contain a loop
+    |not supported for the input types|can't multiply sequence|inhomogeneous"""
+RIDDLE = re.compile(re.sub(r"\s*\n\s*", "", RIDDLES))
+
+
+def answer(call):
+    """None if the call works or its error is a good one, otherwise what it says."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            call()
+        except (TypeError, ValueError) as error:
+            return str(error) if RIDDLE.search(str(error)) else None
+        except Exception as error:  # noqa: BLE001
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+def test_the_calls_are_right_before_they_are_made_wrong():
+    for _, function, args, options in calls():
+        function(*args, **options)
+
+
+def test_wrong_calls_are_answered_in_their_own_words():
+    found = [(name, answer(call)) for name, call in wrong_calls()]
+    obscure = [f"{name}: {text}" for name, text in found if text]
+    assert len(found) >= 1000
+    assert len(obscure) == 0, "\n".join(obscure)
