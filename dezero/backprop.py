@@ -309,6 +309,9 @@ def backward(self: Variable, retain_grad: bool = False,
     only with `retain_grad`. With `create_graph` the gradients are part of a graph
     themselves and can be differentiated again. Book steps 7, 8, 16, 18 and 32.
     """
+    if isinstance(retain_grad, (Variable, np.ndarray)):
+        raise TypeError('backward() takes no gradient: set y.grad before, or write '
+                        'grad(y, x, gradient)')
     gy, before = seed_gradient(self, self.grad, create_graph), recording.get()
     try:
         recording.set(create_graph)
@@ -391,7 +394,12 @@ def grad(output: Variable, inputs: Any, grad_output: Any = None,
     Variable of the graph will do. The walk starts with `grad_output`, or with ones.
     With `create_graph` the result can be differentiated again. Book step 32.
     """
+    if not isinstance(output, Variable):
+        raise TypeError(f'grad takes the output first, a Variable, not {type(output)}')
     one, many = isinstance(inputs, Variable), isinstance(inputs, tuple)
+    if not one and not hasattr(inputs, '__iter__'):
+        raise TypeError('gradients are taken with respect to a Variable or a list of '
+                        f'them, not {type(inputs)}')
     xs = [inputs] if one else list(inputs)
     gxs = output.gradients(xs, grad_output, create_graph)
     return gxs[0] if one else tuple(gxs) if many else gxs

@@ -120,6 +120,9 @@ class EarlyStopping:
     """
     def __init__(self, watch: str = 'valid_loss', patience: int = 5,
                  better: Callable | None = None, restore: bool = True):
+        if not isinstance(watch, str):
+            raise TypeError("watch is a name such as 'valid_loss', "
+                            f'not {watch!r}: write EarlyStopping(patience=5)')
         self.watch, self.restore = watch, restore
         self.patience = check_int('patience', patience)
         self.better = better or _direction(watch)

@@ -20,7 +20,7 @@ def check_trainable(model: Any, optimizer: Any, loss: Any) -> None:
     "Can these be trained? An error says what is wrong."
     check_instance(model, lambda x: hasattr(x, 'params'),
                    'a Trainer trains a Layer or a Model')
-    check_instance(optimizer, lambda x: hasattr(x, 'update'),
+    check_instance(optimizer, lambda x: hasattr(x, 'update') and hasattr(x, 'target'),
                    'an optimizer is an object such as SGD(0.1)')
     check_instance(loss, callable, 'the loss is a function of outputs and targets')
     check_parameters(model, optimizer)

@@ -65,13 +65,18 @@ def using_config(name: str, value: Any) -> _Block:
     return _Block(name, value)
 
 # %% ../nbs/50_config.ipynb #no-grad
-def no_grad():
-    "A `with` block in which no graph is recorded. Book step 18."
-    return using_config('enable_backprop', False)
+class _Called(type):
+    "Lets a block say that its parentheses are missing."
+    def __enter__(cls): raise TypeError(f'write the parentheses: with {cls.__name__}():')
+    def __exit__(cls, *error): return None
 
-def test_mode():
+class no_grad(_Block, metaclass=_Called):
+    "A `with` block in which no graph is recorded. Book step 18."
+    def __init__(self): super().__init__('enable_backprop', False)
+
+class test_mode(_Block, metaclass=_Called):
     "A `with` block in which layers behave as in testing. Book step 54."
-    return using_config('train', False)
+    def __init__(self): super().__init__('train', False)
 
 # %% ../nbs/50_config.ipynb #decorated
 def _decorated(function: Any, name: str, value: Any) -> Any:

@@ -28,12 +28,24 @@ def describe(x: Any) -> str:
 #: the errors that get a line about where they happened
 EXPLAINED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 
-def with_context(error: Exception, place: str, operands: Iterable) -> Exception:
-    "The same error; its message ends with the function and its operands."
+def with_context(error: Exception, place: str, operands: Iterable,
+                 options: dict | None = None) -> Exception:
+    "The same error; its message ends with the function, its operands and its options."
     text = f'{error}\n  in {place}({", ".join(map(describe, operands))})'
+    if isinstance(error, TypeError): text += _describe_options(options or {})
+    if not isinstance(error, ValueError) and 'None' in map(describe, operands):
+        return TypeError(f'None is no array and no number{text[len(str(error)):]}')
     if error.args not in ((str(error),), ()): return _with_text(error, text)
     error.args = (text,)
     return error
+
+# %% ../nbs/51_context.ipynb #describe-options
+def _describe_options(options: dict) -> str:
+    "` with axis=1`: what a function was made with, and the types of what is long."
+    texts = {name: repr(value) for name, value in options.items() if name[0] != '_'}
+    short = [f'{name}={text if len(text) < 50 else type(options[name])}'
+             for name, text in texts.items()]
+    return f' with {", ".join(short)}' if short else ''
 
 # %% ../nbs/51_context.ipynb #with-text
 def _with_text(error: Exception, text: str) -> Exception:

@@ -45,6 +45,7 @@ def as_data(x: Any) -> Any:
         if array.dtype.kind in 'biuf': return array
     cure = _CURES.get(type(x), 'a box holds a number or a NumPy array of numbers')
     if isinstance(x, Variable): cure = 'it is a Variable already'
+    if isinstance(x, int): cure = f'{x:.0e} is too large an int, write float(...) around it'
     cure = cure.format(dtype=getattr(x, 'dtype', ''))
     raise TypeError(f'{type(x)} is not supported: {cure}')
 
@@ -108,7 +109,8 @@ def dtype(self: Variable) -> np.dtype:
 @patch
 def __len__(self: Variable) -> int:
     "Length of the first axis."
-    return len(self.data)
+    if self.ndim: return len(self.data)
+    raise TypeError('this Variable holds one number and has no length: see its size')
 
 # %% ../nbs/00_core.ipynb #repr
 @patch
@@ -134,6 +136,7 @@ def _repr_html_(self: Variable) -> str:
 # %% ../nbs/00_core.ipynb #as-variable
 def as_variable(obj: Any) -> Variable:
     "A Variable passes through, anything else is boxed. Book step 21."
+    if obj is None: raise TypeError('None is no array and no number')
     return obj if isinstance(obj, Variable) else Variable(obj)
 
 # %% ../nbs/00_core.ipynb #unwrap
@@ -209,7 +212,7 @@ class Function(Node):
         try: ys = self.forward(*xs)
         except EXPLAINED as error:
             name = type(self).__name__
-            raise with_context(error, name, inputs) from error.__cause__
+            raise with_context(error, name, inputs, vars(self)) from error.__cause__
         return _record(self, inputs, xs, ys)
 
     def forward(self, *xs: Any) -> Any:

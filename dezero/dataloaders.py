@@ -7,13 +7,13 @@ __all__ = ['DataLoader', 'SeqDataLoader']
 
 # %% ../nbs/16_dataloaders.ipynb #code-import-operator
 import math
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from .context import check_field
+from .context import check_instance, check_int
 from .core import patch
 from .datasets import stack_examples
 
@@ -35,9 +35,8 @@ class DataLoader:
     def __init__(self, dataset: Any, batch_size: int, shuffle: bool = True,
                  gpu: bool = False, drop_last: bool = False, seed: int | None = None,
                  collate: Callable[[list], Any] | None = None):
-        self.dataset, self.batch_size = dataset, operator.index(batch_size)
-        if self.batch_size < 1:
-            raise ValueError(f'batch_size is at least 1, not {batch_size}')
+        _check_loader_options(dataset, batch_size, collate)
+        self.dataset, self.batch_size = dataset, check_int('batch_size', batch_size, 1)
         self.shuffle, self.drop_last, self.collate = shuffle, drop_last, collate
         self.data_size, self.gpu = len(dataset), False
         full, rest = divmod(self.data_size, self.batch_size)
@@ -47,6 +46,18 @@ class DataLoader:
         self.reset()
 
     def __len__(self) -> int: return self.max_iter
+
+# %% ../nbs/16_dataloaders.ipynb #check-loader-options
+def _check_loader_options(dataset, batch_size, collate):
+    "A `TypeError` that says what to write, if these cannot be what their names say."
+    def fits(x): return hasattr(x, '__getitem__') and type(x) is not dict
+    check_instance(dataset, lambda x: fits(x) and hasattr(x, '__len__'), 'a dataset has a length and takes an index',
+                   'an array, a list or a Dataset, for instance')
+    if isinstance(batch_size, (np.ndarray, list, tuple)):
+        raise TypeError('a DataLoader takes one dataset, then the batch size: '
+                        'write DataLoader(ArrayDataset(x, t), 32)')
+    if collate is not None:
+        check_instance(collate, callable, 'collate is a function of a list of examples')
 
 # %% ../nbs/16_dataloaders.ipynb #reset
 @patch

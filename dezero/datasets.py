@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .context import import_extra
+from .context import check_instance, import_extra
 from .core import patch
 from .download import cached_path, get_file, url_file_name
 from .files import load_arrays, save_arrays
@@ -160,6 +160,8 @@ class ArrayDataset(Dataset):
     """
     def __init__(self, *arrays: Any, transform: Callable | None = None,
                  target_transform: Callable | None = None):
+        for array in arrays:
+            check_instance(array, lambda x: hasattr(x, '__len__'), 'ArrayDataset takes arrays')
         self.arrays = arrays
         super().__init__(True, transform, target_transform)
 

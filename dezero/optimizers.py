@@ -48,6 +48,9 @@ class Optimizer:
 # %% ../nbs/14_optimizers.ipynb #as-rate
 def as_rate(lr):
     "A learning rate: a positive number as a float; what can be called as it is."
+    if hasattr(lr, 'params'):
+        raise TypeError('an optimizer is made of a learning rate, and is told its model '
+                        'afterwards: SGD(0.1).setup(model)')
     return lr if callable(lr) else check_positive('a learning rate', lr)
 
 def rate_at(rate, n):
