@@ -24,6 +24,7 @@ from dezero.functions.elementwise import (
     zero_where,
 )
 from .products import matmul
+from .shapes import check_axis
 
 # %% ../../nbs/10_activations.ipynb #linear-simple
 def linear_simple(x, W, b=None) -> Variable:
@@ -243,12 +244,16 @@ class Softmax(Function):
 # %% ../../nbs/10_activations.ipynb #class-axis
 def _class_axis(x, axis):
     "The axis of the classes: the only axis of a vector, if the default 1 was meant."
-    return 0 if axis == 1 and x.ndim == 1 else axis
+    if not x.ndim: raise ValueError('a softmax is taken over classes, and this is a number')
+    axis = 0 if axis == 1 and x.ndim == 1 else axis
+    if not x.size and axis in range(-x.ndim, x.ndim) and not x.shape[axis]:
+        raise ValueError(f'a softmax is taken over classes, and axis {axis} has length 0')
+    return axis
 
 # %% ../../nbs/10_activations.ipynb #softmax-2
 def softmax(x, axis: int = 1) -> Variable:
     "`exp(x)`, divided by its sum along `axis`: probabilities. Book step 47."
-    return Softmax(axis)(x)
+    return Softmax(check_axis(axis))(x)
 
 # %% ../../nbs/10_activations.ipynb #logsoftmax
 class LogSoftmax(Function):
@@ -269,7 +274,7 @@ class LogSoftmax(Function):
 # %% ../../nbs/10_activations.ipynb #log-softmax
 def log_softmax(x, axis: int = 1) -> Variable:
     "The logarithm of `softmax(x, axis)`, exact where that is tiny."
-    return LogSoftmax(axis)(x)
+    return LogSoftmax(check_axis(axis))(x)
 
 # %% ../../nbs/10_activations.ipynb #words
 Sigmoid.words = ('{gy} * {y} * (1 - {y})', 'the slope of the S')

@@ -123,8 +123,9 @@ def _right_classes(t, x, ignore_index):
     rows, classes = x.shape[:-1], x.shape[-1]
     if t.shape == (*rows, 1): t = t[..., 0]
     if t.dtype.kind not in 'iu' or t.shape != rows:
+        cure = ': write t.astype(int)' if t.shape == rows and t.dtype.kind == 'f' else ''
         raise ValueError(f'scores of shape {x.shape} need integer labels of shape '
-                         f'{rows} or probabilities of shape {x.shape}')
+                         f'{rows} or probabilities of shape {x.shape}{cure}')
     numbers = array_module(t).arange(classes)
     right = t[..., None] == numbers
     if np.count_nonzero(right) == t.size and not 0 <= ignore_index < classes:
@@ -179,6 +180,7 @@ def _target_probabilities(t, x, ignore_index, label_smoothing):
 
 def _operand(x):
     "A Variable as it is, anything else as a Constant."
+    if x is None: raise TypeError('None is no array and no number')
     return x if isinstance(x, Variable) else Constant(x)
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy

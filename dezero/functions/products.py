@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import apply
+from ..context import check_int
 from ..core import Function, Variable, array_module, patch, unwrap
 from .reductions import as_tuple
 from ..operators import UFUNCS, add_methods, mul
@@ -144,7 +145,9 @@ def _letters(numbers):
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     "Products summed over axes: the last of `a` and first of `b`, or a pair of lists."
     a_shape, b_shape = np.shape(unwrap(a)), np.shape(unwrap(b))
-    if not np.iterable(axes): axes = range(-axes, 0), range(axes)
+    if not np.iterable(axes): axes = range(-check_int('axes', axes), 0), range(axes)
+    elif len(axes) != 2:
+        raise TypeError(f'axes is a number or two lists of axes, not {axes!r}')
     left, right = [list(as_tuple(each)) for each in axes]
     _check_pairs(left, a_shape, right, b_shape)
     first, second = _free_letters()[:len(a_shape)], _free_letters()[::-1][:len(b_shape)]

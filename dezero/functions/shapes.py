@@ -210,7 +210,10 @@ class Split(Function):
 def split(x: Any, parts: Any, axis: int = 0) -> list[Variable]:
     "A list of parts of `x`: `parts` equal ones, or cut at a list of places."
     if np.ndim(parts) == 0: check_int('the number of parts', parts, 1)
-    ys = Split(parts, check_axis(axis))(x)
+    ndim = as_variable(x).ndim
+    if check_int('axis', axis, -ndim) >= ndim:
+        raise ValueError(f'axis is below {ndim}, the number of axes, not {axis}')
+    ys = Split(parts, axis)(x)
     return ys if isinstance(ys, list) else [ys]
 
 # %% ../../nbs/07_shapes.ipynb #stack
@@ -247,6 +250,9 @@ def pad(x: Any, pad_width: Any, value: float = 0, mode: Any = 'constant') -> Var
     the border repeats elements of `x`.
     """
     x = as_variable(x)
+    if np.asarray(pad_width).dtype.kind not in 'iu':
+        raise TypeError('pad_width is whole numbers, 1 or (1, 2) or a pair for each axis, '
+                        f'not {pad_width!r}')
     widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
     if any([n < 0 for pair in widths for n in pair]):
         x = x[tuple([slice(max(0, -b), max(0, n - max(0, -a)))
