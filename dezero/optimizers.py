@@ -22,6 +22,7 @@ from dezero.context import (
     describe,
 )
 from .core import Parameter, Variable, array_module, as_variable, patch
+from .methods import name_otherwise
 
 # %% ../nbs/14_optimizers.ipynb #optimizer
 class Optimizer:
@@ -486,6 +487,10 @@ def _check_alike(keys, arrays):
     for key in keys[1:]:
         one, two = [(arrays[k].shape, arrays[k].dtype) for k in (keys[0], key)]
         if one != two: raise ValueError(f'{key!r} is not like {keys[0]!r}: {two} and {one}')
+
+# %% ../nbs/14_optimizers.ipynb #names-of-an-optim
+name_otherwise(Optimizer, zero_grad='write model.cleargrads()', step='write update()',
+               param_groups='its rate is lr', state_dict='write state()')
 
 # %% ../nbs/14_optimizers.ipynb #published-dicts
 class _OwnDict:

@@ -49,6 +49,8 @@ def sources(root, executed):
             names.append(NAMES.format(f"dezero.{name}"))
     yield Path("api", "index.md"), "\n".join(names).encode()
     yield Path("api", "variable.md"), "\n".join([VARIABLE, *map(GROUP.format, GROUPS)]).encode()
+    others = (root / "docs" / "from_pytorch.md").read_text(encoding="utf-8")
+    yield Path("api", "from_pytorch.md"), others.encode()
     results = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
     told = (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     yield Path("benchmarks.md"), (fill(told, results) + results).encode()

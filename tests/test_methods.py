@@ -1,5 +1,6 @@
 """What a hand reaches for: methods, formats and signs, and the names of others."""
 
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 import dezero.functions as F
-from dezero import Variable
+import dezero.layers as L
+from dezero import Model, Variable
+from dezero.optimizers import SGD
 
 
 def test_a_loss_is_formatted_and_rounded_like_its_number():
@@ -80,6 +83,31 @@ def test_a_name_of_pytorch_says_ours(name):
     with pytest.raises(AttributeError, match=f"Variable has no {name}: .*{OTHERS[name]}"):
         getattr(x, name)
     assert not hasattr(x, name) and name not in dir(x)
+
+
+@pytest.mark.parametrize(
+    "thing, name, ours",
+    [
+        (L.Linear(1), "parameters", r"Linear has no parameters: write params\(\)"),
+        (L.Linear(1), "zero_grad", "cleargrads"),
+        (L.Linear(1), "state_dict", "save_weights"),
+        (SGD(), "step", r"SGD has no step: write update\(\)"),
+        (SGD(), "zero_grad", "cleargrads"),
+    ],
+)
+def test_layers_and_optimizers_say_ours_too(thing, name, ours):
+    with pytest.raises(AttributeError, match=ours):
+        getattr(thing, name)
+
+
+def test_the_page_for_users_of_pytorch_names_what_is_there(root):
+    """In its right column every function and method exists."""
+    page = (root / "docs" / "from_pytorch.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[2] for line in page.splitlines() if line.startswith("| `")]
+    homes = {"F": F, "x": Variable(1.0), "y": Variable(1.0), "L": L, "model": Model()}
+    named = re.findall(r"\b(F|x|y|L|model)\.(\w+)", " ".join(cells))
+    assert len(named) > 20
+    assert [pair for pair in named if not hasattr(homes[pair[0]], pair[1])] == []
 
 
 def test_requires_grad_cannot_be_set_in_vain():

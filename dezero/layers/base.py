@@ -18,6 +18,7 @@ from ..context import EXPLAINED, check_int, fault_lines, with_context
 from ..core import Parameter, Variable, array_module, as_variable, patch, unwrap
 from ..files import load_arrays, save_arrays
 from ..functions.activations import linear
+from ..methods import name_otherwise
 
 # %% ../../nbs/12_layers.ipynb #layer
 class Layer:
@@ -229,6 +230,12 @@ def to_gpu(self: Layer) -> None:
     raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which '
                        'brings arrays onto a GPU, comes with chapter 18. '
                        'Leave out to_gpu() until then')
+
+# %% ../../nbs/12_layers.ipynb #names-of-a-module
+name_otherwise(Layer, parameters='write params()', zero_grad='write cleargrads()',
+               named_parameters='write named_params()', eval='use with test_mode():',
+               state_dict='write save_weights(path)',
+               load_state_dict='write load_weights(path)')
 
 # %% ../../nbs/12_layers.ipynb #save-weights
 @patch

@@ -50,7 +50,7 @@ def cell_id(name):
 
 def page_order(app, page):
     """Reference pages stand in the order of their chapters, the overviews first."""
-    modules = ["index", "variable"]
+    modules = ["index", "variable", "from_pytorch"]
     modules += [chapter.module.split(".", 1)[-1] for chapter in app.chapters]
     return (modules.index(page) if page in modules else len(modules), page)
 

@@ -85,7 +85,7 @@ def menu(app):
     rest = [(chapter.numbered_title, page) for page, chapter in left.items()]
     pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
     pages.sort(key=lambda page: api.page_order(app, page))
-    names = {"index": "All names", "variable": "Variable"}
+    names = {"index": "All names", "variable": "Variable", "from_pytorch": "Coming from PyTorch"}
     return [
         *(part for part in [*parts, ("More", rest)] if part[1]),
         ("Reference", [(names.get(page, page), f"api/{page}") for page in pages]),
