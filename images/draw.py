@@ -1432,11 +1432,11 @@ def map(fig):
     def chip(x, y, w, label, written, fill="fun"):
         if written:
             fig.rect(x, y - 16, w, 32, fill, radius=8, stroke_width=1.5)
-            fig.text(x + 8, y, label, INK[fill], 15, "start")
+            fig.text(x + 8, y, label, INK[fill], 14, "start")
         else:
             fig.add("rect", x=x, y=y - 16, width=w, height=32, rx=8,
                     cls="dz-path dz-dash dz-line", stroke_width=1.25)
-            fig.text(x + 8, y, label, "soft", 15, "start")
+            fig.text(x + 8, y, label, "soft", 14, "start")
 
     def rows(y, title, chapters, fill):
         fig.text(24, y, title, anchor="start", bold=True)
