@@ -92,11 +92,13 @@ else:
     __getattr__, __dir__ = import_later(__name__, {
         "dezero.explain": "explain",
         "dezero.functions": "linalg",
-        "dezero.functions.linalg": "Cholesky Det Inv LogDet SignDet Solve cholesky det inv slogdet solve",
-        "dezero.functions.more": "arccosh arcsinh arctanh argsort array_split ceil celu cummax cumprod diag"
-                  " diff erfc floor glu hardsigmoid hardswish hstack hypot kl_div kron"
-                  " log_sigmoid logaddexp mish nll_loss normalize one_hot outer prelu relu6"
-                  " repeat roll round scatter selu smooth_l1_loss softsign sort take_along_axis"
-                  " tile topk trace tril triu vstack",
+        "dezero.functions.linalg":
+            "Cholesky Det Inv LogDet SignDet Solve cholesky det inv slogdet solve",
+        "dezero.functions.more":
+            "arccosh arcsinh arctanh argsort array_split ceil celu cummax cumprod diag"
+            " diff erfc floor glu hardsigmoid hardswish hstack hypot kl_div kron"
+            " log_sigmoid logaddexp mish nll_loss normalize one_hot outer prelu relu6"
+            " repeat roll round scatter selu smooth_l1_loss softsign sort"
+            " take_along_axis tile topk trace tril triu vstack",
         "dezero.published": "GetItemGrad",
     })  # fmt: skip
