@@ -33,12 +33,14 @@ _CURES = {
     tuple: 'write np.array(...) around it, with rows of equal length',
     np.ndarray: 'its dtype is {dtype}; '
                 'convert it first, for instance with .astype(float)',
+    'subclass': 'it computes in its own way: write np.asarray(...) around it, or '
+                '.filled(...) behind a masked array',
 }
 
 def as_data(x: Any) -> Any:
     "`x` as an array of bools, ints or floats, or a `TypeError` with a cure."
     if isinstance(x, np.generic): x = np.asarray(x)
-    if isinstance(x, np.ndarray) and x.dtype.kind in 'biuf': return x
+    if type(x) in (np.ndarray, np.memmap) and x.dtype.kind in 'biuf': return x
     if array_module(x) is not np: return x
     if isinstance(x, (bool, int, float)):
         array = as_array(x)
@@ -46,6 +48,7 @@ def as_data(x: Any) -> Any:
     cure = _CURES.get(type(x), 'a box holds a number or a NumPy array of numbers')
     if isinstance(x, Variable): cure = 'it is a Variable already'
     if isinstance(x, int): cure = f'{x:.0e} is too large an int, write float(...) around it'
+    if isinstance(x, np.ndarray) and type(x) not in _CURES: cure = _CURES['subclass']
     cure = cure.format(dtype=getattr(x, 'dtype', ''))
     raise TypeError(f'{type(x)} is not supported: {cure}')
 

@@ -77,17 +77,28 @@ class Pow(Function):
 
 # %% ../nbs/03_operators.ipynb #power
 class Power(Function):
-    "`x0 ** x1`; no derivative by the exponent at a negative base, 0 at a base of 0."
+    """`x0 ** x1`; no derivative by the exponent at a negative base.
+
+    At a base of 0 that derivative is 0, and -inf for negative exponents.
+    """
     def forward(self, x0, x1): return x0 ** x1
     def gx0(self, gy, x0, x1):
+        if x0.dtype.kind != 'f': x0 = x0 * 1.0  # an integer has no power of -1
         return gy * x1 * x0 ** (x1 - 1 + (is_zero(x0) & is_zero(x1)))
-    def gx1(self, gy, x0, x1): return gy * x0 ** x1 * apply(LogOrZero(), x0)
+    def gx1(self, gy, x0, x1):
+        return gy * x0 ** x1 * apply(LogOrZero(unwrap(x1) < 0), x0)
     rules = gx0, gx1
 
 # %% ../nbs/03_operators.ipynb #log-or-zero
 class LogOrZero(Function):
-    "`log(x)`, and 0 at 0: what the derivative of a power by its exponent needs."
-    def forward(self, x): return np.log((x + is_zero(x)).astype(grad_dtype(x)))
+    """`log(x)`, and 0 at 0: what the derivative of a power by its exponent needs.
+
+    Where the exponent is negative, the logarithm of 0 stays -inf.
+    """
+    def __init__(self, negative=False): self.negative = negative
+    def forward(self, x):
+        one = is_zero(x) & np.logical_not(self.negative)
+        return np.log((x + one).astype(grad_dtype(x)))
     def gx(self, gy, x): return gy / (x + is_zero(x))
     rules = gx
 

@@ -267,8 +267,10 @@ class Adam(Optimizer):
     then `W -= lr * m / (sqrt(v) + eps)`.
 
     `alpha` is the rate, a number or a schedule; `lr` is what is left of it after the
-    correction of the bias. Setting `lr` sets `alpha`. What is kept is `m / (1 - beta1)`
-    and `v / (1 - beta2)`.
+    correction of the bias. Setting `lr` sets `alpha`. `eps` is added before `v` is
+    corrected, as in the published DeZero; torch adds it afterwards, which makes larger
+    steps for gradients as small as `eps`. What is kept is `m / (1 - beta1)` and
+    `v / (1 - beta2)`.
     """
     keeps = 'm', 'v'
     alpha = Optimizer.lr
@@ -304,9 +306,9 @@ Adam.lr = Adam.lr.setter(Adam.alpha.fset)
 @patch
 def numbers(self: Adam) -> tuple:
     "The numbers of this update; `lr` and `eps` make up for the factors left out."
-    scale, fix = math.sqrt(1 - self.beta2), math.sqrt(1 - self.beta2 ** self.t)
-    lr, eps = self.lr * (1 - self.beta1) / scale, self.eps * fix / scale
-    return lr, self.beta1, self.beta2, eps
+    scale = math.sqrt(1 - self.beta2)
+    lr = self.lr * (1 - self.beta1) / scale
+    return lr, self.beta1, self.beta2, self.eps / scale
 
 # %% ../nbs/14_optimizers.ipynb #adamw
 class AdamW(Adam):
@@ -355,23 +357,43 @@ class FreezeParam:
             for param in [target] if isinstance(target, Variable) else target.params():
                 param.grad = None
 
+# %% ../nbs/14_optimizers.ipynb #norm-helpers
+def _norm(params, by=1.0):
+    "The length of all gradients as one vector, divided by a number first."
+    with np.errstate(over='ignore', invalid='ignore'):
+        return math.sqrt(sum([_square_sum(param.grad.data, by) for param in params]))
+
+def _square_sum(array, by):
+    "The sum of the squares, in float64."
+    parts = (part.astype(float).ravel() / by for part, in _chunks([array]))
+    return sum(float(part @ part) for part in parts)
+
+def _largest(params):
+    "The largest absolute value in all gradients; an error if there is one without a size."
+    for param in params:
+        if np.isfinite(param.grad.data).all(): continue
+        raise FloatingPointError(f'the gradient of the parameter {describe(param)} is not '
+                                 'finite, so it cannot be clipped; nothing was updated')
+    return max([float(np.abs(param.grad.data).max(initial=0)) for param in params])
+
 # %% ../nbs/14_optimizers.ipynb #clipgrad
 class ClipGrad:
-    "A hook that scales all gradients down if their norm, as one vector, is too large."
+    """A hook that scales all gradients down if their norm, as one vector, is too large.
+
+    A gradient that is infinite or nan is a `FloatingPointError` before any update.
+    """
     def __init__(self, max_norm: float):
         self.max_norm = check_positive('max_norm', max_norm)
     def __call__(self, params: Iterable[Parameter]) -> None:
-        norm = math.sqrt(sum([_square_sum(param.grad.data) for param in params]))
-        scale = self.max_norm / (norm + 1e-6)
-        if not 0 < scale < 1: return
+        norm, largest = _norm(params), 1.0
+        if not math.isfinite(norm):
+            largest = _largest(params)
+            norm = _norm(params, largest)
+        scale = self.max_norm / largest / (norm + 1e-6)
+        if scale >= 1: return
         for param in params:
-            grad = np.multiply(param.grad.data, scale, dtype=param.dtype)
-            param.grad = Variable(grad)
-
-def _square_sum(array):
-    "The sum of the squares, in float64, where those of float32 cannot overflow."
-    parts = (part.astype(float).ravel() for part, in _chunks([array]))
-    return sum(float(part @ part) for part in parts)
+            grad = np.multiply(param.grad.data, scale, dtype=_working_dtype(param.dtype))
+            param.grad = Variable(grad.astype(param.dtype, copy=False))
 
 # %% ../nbs/14_optimizers.ipynb #stepdecay
 class StepDecay:

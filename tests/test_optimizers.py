@@ -32,6 +32,8 @@ from dezero.optimizers import (
     WeightDecay,
 )
 
+TINY = 1e-30  # an eps so small that it does not matter where it is added
+
 # Each with a rate at which 20 updates go a good way.
 MAKERS = {
     "SGD": lambda: SGD(0.1),
@@ -40,8 +42,8 @@ MAKERS = {
     "AdaGrad": lambda: AdaGrad(0.1),
     "RMSprop": lambda: RMSprop(0.02, 0.95),
     "AdaDelta": lambda: AdaDelta(0.9, 1e-4),
-    "Adam": lambda: Adam(0.02, 0.8, 0.99),
-    "AdamW": lambda: AdamW(0.02, 0.8, 0.99, weight_decay=0.1),
+    "Adam": lambda: Adam(0.02, 0.8, 0.99, TINY),
+    "AdamW": lambda: AdamW(0.02, 0.8, 0.99, TINY, weight_decay=0.1),
 }
 every_optimizer = pytest.mark.parametrize("name", MAKERS)
 SHAPES = {"small": (3, 4), "vector": (5,), "number": (), "large": (300, 500)}
@@ -95,8 +97,8 @@ def torch_twin(name, params):
         "AdaGrad": lambda: torch.optim.Adagrad(params, 0.1, eps=1e-8),
         "RMSprop": lambda: torch.optim.RMSprop(params, 0.02, 0.95),
         "AdaDelta": lambda: torch.optim.Adadelta(params, 1.0, 0.9, 1e-4),
-        "Adam": lambda: torch.optim.Adam(params, 0.02, (0.8, 0.99)),
-        "AdamW": lambda: torch.optim.AdamW(params, 0.02, (0.8, 0.99), weight_decay=0.1),
+        "Adam": lambda: torch.optim.Adam(params, 0.02, (0.8, 0.99), TINY),
+        "AdamW": lambda: torch.optim.AdamW(params, 0.02, (0.8, 0.99), TINY, weight_decay=0.1),
     }[name]()
 
 
@@ -127,19 +129,21 @@ def test_twenty_updates_are_those_of_torch(name, shape, dtype):
     np.testing.assert_allclose(mine, theirs, rtol, atol=rtol)
 
 
-@pytest.mark.torch
 @pytest.mark.parametrize("eps", [1e-8, 1e-2])
-def test_adam_adds_eps_where_the_paper_does(eps):
-    import torch
-
+@pytest.mark.parametrize("maker", [Adam, lambda eps: AdamW(eps=eps, weight_decay=0)])
+def test_adam_adds_eps_where_the_published_dezero_does(maker, eps):
     data, grads = numbers(0, (3, 4)), [1e-4 * grad for grad in gradients((3, 4), "f8")]
-    param = torch.tensor(data, requires_grad=True)
-    twin = torch.optim.Adam([param], 0.001, eps=eps)
-    for grad in grads:
-        param.grad = torch.tensor(grad)
-        twin.step()
-    mine = updated(Adam(eps=eps), data, grads).data
-    np.testing.assert_allclose(mine - data, param.detach().numpy() - data, rtol=1e-9)
+    p, m, v = data.copy(), 0, 0
+    for t, g in enumerate(grads, 1):
+        m, v = m + 0.1 * (g - m), v + 0.001 * (g * g - v)
+        p -= 0.001 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + eps)
+    mine = updated(maker(eps=eps), data, grads).data
+    np.testing.assert_allclose(mine - data, p - data, rtol=1e-9)
+
+
+def test_adam_gives_the_numbers_of_the_book_for_tiny_gradients():
+    param = updated(Adam(), np.ones(1), [np.full(1, 1e-7)] * 5)
+    assert np.isclose(1 - param.data[0], 0.00170, atol=5e-6)
 
 
 @pytest.mark.torch
@@ -154,8 +158,8 @@ def test_the_defaults_are_those_of_torch_or_of_the_published_dezero():
         (AdaGrad(), lambda p: optim.Adagrad(p, 0.001, eps=1e-8)),
         (RMSprop(), lambda p: optim.RMSprop(p)),
         (AdaDelta(), lambda p: optim.Adadelta(p, 1.0, 0.95, 1e-6)),
-        (Adam(), lambda p: optim.Adam(p)),
-        (AdamW(), lambda p: optim.AdamW(p)),
+        (Adam(eps=0), lambda p: optim.Adam(p, eps=0)),
+        (AdamW(eps=0), lambda p: optim.AdamW(p, eps=0)),
     ]:
         param = torch.tensor(data, requires_grad=True)
         twin = theirs([param])
@@ -195,7 +199,7 @@ def by_formula(name, w, grads):
                 w = w * (1 - 0.02 * 0.1)
             m = 0.8 * m + 0.2 * g
             v = 0.99 * v + 0.01 * g**2
-            w = w - 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
+            w = w - 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.99**t)) + TINY)
     return w
 
 
@@ -737,6 +741,26 @@ def test_clipping_is_that_of_torch(max_norm):
         np.testing.assert_allclose(param.grad.data, twin.grad.numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype, huge", [("f2", 6e4), ("f4", 3e38), ("f8", 1e200), ("f8", 1.7e308)])
+def test_clipping_of_numbers_whose_squares_overflow(dtype, huge):
+    params = [parameter(np.zeros(2, dtype), np.full(2, huge, dtype)) for _ in range(2)]
+    ClipGrad(1.0)(params)
+    for param in params:
+        np.testing.assert_allclose(param.grad.data, 0.5, rtol=2e-3 if dtype == "f2" else 1e-5)
+        assert param.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_gradient_without_a_size_is_told_and_changes_nothing(wrong):
+    a, b = parameter([1.0, 2.0], [1.0, wrong]), parameter([3.0], [4.0])
+    a.name = "weight"
+    optimizer = SGD(0.1).setup(Holder(a, b))
+    optimizer.add_hook(ClipGrad(1.0))
+    with pytest.raises(FloatingPointError, match="'weight'.*not finite"):
+        optimizer.update()
+    assert a.data.tolist() == [1, 2] and b.data.tolist() == [3] and b.grad.data.tolist() == [4]
+
+
 @pytest.mark.parametrize("grad", [np.ones(2), np.broadcast_to(1.0, 2)], ids=["array", "view"])
 def test_hooks_change_shared_gradients_once(grad):
     a, b = parameter([1.0, 2.0]), parameter([3.0, 4.0])
@@ -776,7 +800,8 @@ def test_clipping_large_and_odd_gradients():
     assert np.allclose(huge.grad.data, 1) and huge.grad.dtype == np.float32
     for odd in (np.nan, np.inf):
         param = parameter(np.zeros(2), [odd, 1.0])
-        ClipGrad(1)([param])
+        with pytest.raises(FloatingPointError):
+            ClipGrad(1)([param])
         assert np.array_equal(param.grad.data, [odd, 1.0], equal_nan=True)  # for all to see
     ClipGrad(1)([])
     large = parameter(np.zeros(200_000), np.ones(200_000))

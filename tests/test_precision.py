@@ -50,7 +50,6 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-
 def one_by_one(loss, t):
     def f(x):
         parts = [loss(x[i : i + 1], np.array([t])) for i in range(x.size)]
@@ -276,3 +275,50 @@ def test_a_bool_as_condition_is_told():
     with pytest.raises(TypeError, match=r"the same box\. Write x\.data == y"):
         F.where(x == 0, 1.0, 2.0)
     assert F.where(x.data == 0, 1.0, 2.0).data.tolist() == [1, 2]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_powers_of_zero(dtype):
+    import torch
+
+    e = Variable(np.array([-1.0, 0.0, 2.0], dtype))
+    base = Variable(np.zeros(3, dtype))
+    y = base**e
+    got = grad(y, [e, base])
+    assert got[0].data.tolist() == [-np.inf, 0, 0]
+    te, tb = torch.tensor(e.data, requires_grad=True), torch.tensor(base.data, requires_grad=True)
+    want = torch.autograd.grad((tb**te).sum(), [te, tb])
+    for ours, theirs in zip(got, want):
+        np.testing.assert_array_equal(ours.data, theirs.numpy())
+    assert grad(0.0**e, e).data.tolist() == [-np.inf, 0, 0]
+    assert grad(0.0**e, e, create_graph=True).data.tolist() == [-np.inf, 0, 0]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_an_integer_to_the_power_of_a_variable(create_graph):
+    v = Variable(np.array([2, 3, 0]))
+    assert grad(v ** Variable(0), v, create_graph=create_graph).data.tolist() == [0, 0, 0]
+    assert grad(v ** Variable(1), v, create_graph=create_graph).data.tolist() == [1, 1, 1]
+    assert grad(v ** Variable(2), v, create_graph=create_graph).data.tolist() == [4, 6, 0]
+    n = Variable(3)
+    assert grad(n ** Variable(0), n).data == 0
+
+
+class Metres(np.ndarray):
+    """An array of a kind of its own."""
+
+
+@pytest.mark.parametrize(
+    "data", [np.ma.array([1.0, 2.0], mask=[True, False]), np.ones(2).view(Metres)]
+)
+def test_other_kinds_of_arrays_are_refused_with_a_cure(data):
+    for call in (Variable, F.exp, lambda data: Variable(np.ones(2)) + data):
+        with pytest.raises(TypeError, match=r"np\.asarray\(\.\.\.\)|\.filled\("):
+            call(data)
+
+
+def test_a_file_as_an_array_is_an_array(tmp_path):
+    data = np.memmap(tmp_path / "data", "f8", "w+", shape=(3,))
+    x = Variable(data)
+    assert grad(F.exp(x), x).data.tolist() == [1, 1, 1]
