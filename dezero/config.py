@@ -6,10 +6,10 @@
 __all__ = ['Config', 'using_config', 'no_grad', 'test_mode']
 
 # %% ../nbs/50_config.ipynb #imports
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 # %% ../nbs/50_config.ipynb #switches
 #: the switches by name, each with one value per thread and task
@@ -46,6 +46,8 @@ def _switched(name: str, value: Any) -> Iterator[None]:
     finally: switch.set(before)
 
 # %% ../nbs/50_config.ipynb #block
+_F = TypeVar('_F', bound=Callable)  #: a function, which keeps its type
+
 class _Block:
     "Something for `with`, and to write over a function."
     def __init__(self, name: str, value: Any):
@@ -57,7 +59,8 @@ class _Block:
 
     def __exit__(self, *error: Any) -> None: self.open.pop().__exit__(*error)
 
-    def __call__(self, function: Any) -> Any: return _decorated(function, self.name, self.value)
+    def __call__(self, function: _F) -> _F:
+        return _decorated(function, self.name, self.value)
 
 # %% ../nbs/50_config.ipynb #using-config-2
 def using_config(name: str, value: Any) -> _Block:
