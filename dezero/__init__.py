@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         progress,
         published,
         training,
+        transformations,
         transforms,
         utils,
     )
@@ -50,7 +51,7 @@ else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero": "anomaly callbacks core_simple dataloaders datasets download environment files"
                   " formats functions_conv gradcheck layers models optimizers progress published"
-                  " training transforms utils",
+                  " training transformations transforms utils",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
         "dezero.layers": "Layer",
@@ -70,5 +71,6 @@ __all__ = [
     "config", "core", "core_simple", "dataloaders", "datasets", "download", "environment", "files",
     "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
     "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
-    "setup_variable", "test_mode", "training", "transforms", "using_config", "utils", "visualize",
+    "setup_variable", "test_mode", "training", "transformations",
+    "transforms", "using_config", "utils", "visualize",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from dezero.functions.linalg import Cofactors
 from dezero.functions.shapes import PutItem, SwapAxes
 from dezero.methods import floor_divide, mod
 from dezero.operators import LogOrZero, power
+from dezero.transformations import checkpoint
 
 OLD = {"dezero.core_simple", "dezero.published"}  # names that old programs want
 
@@ -1183,6 +1184,7 @@ ENTRIES = [
         lambda torch, p, t: -(t * p.log() + (1 - t) * (1 - p).log()).sum(),
         (0, 2),
     ),
+    Entry("Recomputed", lambda x: checkpoint(F.sin, x), (ANY,), np.sin, "sin"),
     # chapters 65 and 66
     *MORE,
     *LINALG,
