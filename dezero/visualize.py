@@ -150,8 +150,7 @@ def _write_picture(dot, to_file):
         raise ValueError(f'{to_file!r} needs an ending that says the format: .svg')
     if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')
     image = render_dot(dot, ending.lower())
-    from dezero.files import atomic_write  # here, because import dezero should be quick
-    with atomic_write(to_file) as file: file.write(image)
+    with open(to_file, 'wb') as file: file.write(image)
 
 # %% ../nbs/04_visualize.ipynb #plot-dot-graph
 _LIMIT = 50  #: up to how many functions a picture in a notebook shows all
