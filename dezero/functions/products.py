@@ -146,7 +146,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     "Products summed over axes: the last of `a` and first of `b`, or a pair of lists."
     a_shape, b_shape = np.shape(unwrap(a)), np.shape(unwrap(b))
     if not np.iterable(axes): axes = range(-check_int('axes', axes), 0), range(axes)
-    elif len(axes) != 2:
+    elif len(axes := list(axes)) != 2:
         raise TypeError(f'axes is a number or two lists of axes, not {axes!r}')
     left, right = [list(as_tuple(each)) for each in axes]
     _check_pairs(left, a_shape, right, b_shape)
