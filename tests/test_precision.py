@@ -196,6 +196,10 @@ MASKS = {
         lambda x: F.where(x.data <= 0, np.zeros(4), x),
         lambda torch, x: torch.where(x <= 0, 0.0, x),
     ),
+    "clip": (
+        lambda x: F.clip(x, 0.0, 100.0),
+        lambda torch, x: torch.clamp(x, 0.0, 100.0),
+    ),
 }
 OUTSIDE = {
     "sqrt": (F.sqrt, lambda torch, x: torch.sqrt(x)),

@@ -499,7 +499,7 @@ def test_terms_take_the_place_of_results_and_of_kept_arrays():
 SPACE = {
     name: getattr(np, name)
     for name in "sin cos cosh sinh exp log sqrt sign absolute maximum minimum where clip flip"
-    " hypot logical_not broadcast_to einsum invert stack inf".split()
+    " floor_divide hypot moveaxis logical_not broadcast_to einsum invert stack inf".split()
 } | {"sigmoid": lambda x: 1 / (1 + np.exp(-x))}
 
 # Rules that are told in the words of their class, or by their name.
