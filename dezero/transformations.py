@@ -62,7 +62,8 @@ def hvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, tuple]:
 # %% ../nbs/68_transformations.ipynb #checkpoint-class
 class Recomputed(Function):
     "A call of `function` whose graph is made again on the way back."
-    def __init__(self, function, count, y): self.function, self.count, self.y = function, count, y
+    def __init__(self, function, count, y):
+        self.function, self.count, self.y = function, count, y
     def forward(self, *xs):
         y, self.y = self.y, None
         return y

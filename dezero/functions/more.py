@@ -164,7 +164,7 @@ def vstack(xs: Any) -> Variable:
     return concat([x.reshape((1, -1)) if x.ndim < 2 else x for x in xs])
 
 def hstack(xs: Any) -> Variable:
-    "A list of rows or tables, side by side: joined along the second axis, or the only one."
+    "A list of rows or tables, side by side: joined along the second (or only) axis."
     xs = [x.reshape(-1) if x.ndim == 0 else x for x in map(as_variable, xs)]
     return concat(xs, min(1, xs[0].ndim - 1))
 
@@ -207,7 +207,8 @@ def trace(x: Any, offset: int = 0) -> Variable:
 def cumprod(x: Any, axis: int | None = None) -> Variable:
     "Running products along `axis`, or of all elements in a row."
     x = as_variable(x)
-    if x.dtype == np.float16: return Cast(np.float16)(cumprod(Cast(np.float32)(x), axis))
+    if x.dtype == np.float16:
+        return Cast(np.float16)(cumprod(Cast(np.float32)(x), axis))
     if axis is None: x, axis = ravel(x), 0
     step, places = 1, np.arange(x.shape[axis])
     while step < len(places):
@@ -354,13 +355,15 @@ def nll_loss(x: Any, t: Any, reduction: str = 'mean') -> Variable:
     if reduction == 'mean': return sum(losses) / max(1, int(counts.sum()))
     return _reduced(losses, reduction)
 
-def smooth_l1_loss(x0: Any, x1: Any, reduction: str = 'mean', beta: float = 1.0) -> Variable:
+def smooth_l1_loss(x0: Any, x1: Any, reduction: str = 'mean',
+                   beta: float = 1.0) -> Variable:
     "Squares of differences below `beta`, and straight lines beyond."
     d = abs(x0 - x1)
     near = minimum(d, beta)
     return _reduced(near * near * (0.5 / beta) + (d - near), reduction)
 
-def kl_div(x: Any, t: Any, reduction: str = 'mean', log_target: bool = False) -> Variable:
+def kl_div(x: Any, t: Any, reduction: str = 'mean',
+           log_target: bool = False) -> Variable:
     "How far the distribution `t` is from the one with the log-probabilities `x`."
     t = as_variable(t)
     if log_target: return _reduced(exp(t) * (t - x), reduction)

@@ -113,7 +113,8 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None,
 add_methods(mean=mean)
 
 # %% ../../nbs/08_reductions.ipynb #average
-def average(x: Any, axis: Any = None, keepdims: bool = False, weights: Any = None) -> Variable:
+def average(x: Any, axis: Any = None, keepdims: bool = False,
+            weights: Any = None) -> Variable:
     "The mean of all elements, or along `axis`, weighed by `weights`."
     if weights is None: return mean(x, axis, keepdims)
     x, w = as_variable(x), as_variable(weights)
@@ -377,7 +378,8 @@ class LogSumExp(Reduction):
     rules = gx,
 
 # %% ../../nbs/08_reductions.ipynb #logsumexp-function
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False, b: Any = None) -> Variable:
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False,
+              b: Any = None) -> Variable:
     "`log(sum(b * exp(x)))` over all elements or along `axis`, without overflow."
     if b is None: return LogSumExp(axis, keepdims)(x)
     x = as_variable(x)
@@ -409,7 +411,8 @@ for _cls, _words in {
     Std: ('{gy} * ({x} - mean) / ({n} * {y})',
           'the variance, and the derivative of the root'),
     Norm: ('{gy} * {x} / {y}', 'squares, and the derivative of the root'),
-    PNorm: ('{gy} * ±(|{x}| / {y}) ** (p - 1)', 'powers, and the derivative of the root'),
+    PNorm: ('{gy} * ±(|{x}| / {y}) ** (p - 1)',
+            'powers, and the derivative of the root'),
     LogSumExp: ('{gy} * exp({x} - {y})', 'the share that an element has in the sum'),
     Where: ('{gy} where {x} was chosen, 0 elsewhere', 'the rest of {x} does not count'),
     Maximum: ('{gy} where {x} is larger, 0 elsewhere', 'of equal ones each gets half'),
