@@ -133,6 +133,7 @@
       const middle = (low, high) =>
         (Math.min(...boxes.map((b) => b[low])) + Math.max(...boxes.map((b) => b[high]))) / 2;
       stage.scrollTop += middle("top", "bottom") - view.top - stage.clientHeight / 2;
+      if (step === steps[0]) stage.scrollTop = 0;  // a story begins at the top
       stage.scrollLeft += middle("left", "right") - view.left - stage.clientWidth / 2;
     }
 
