@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .context import check_field
-from .context import check_instance, check_int
+from .context import check_field, check_instance, check_int
 from .core import patch
 from .datasets import stack_examples
 
@@ -51,7 +50,8 @@ class DataLoader:
 def _check_loader_options(dataset, batch_size, collate):
     "A `TypeError` that says what to write, if these cannot be what their names say."
     def fits(x): return hasattr(x, '__getitem__') and type(x) is not dict
-    check_instance(dataset, lambda x: fits(x) and hasattr(x, '__len__'), 'a dataset has a length and takes an index',
+    check_instance(dataset, lambda x: fits(x) and hasattr(x, '__len__'),
+                   'a dataset has a length and takes an index',
                    'an array, a list or a Dataset, for instance')
     if isinstance(batch_size, (np.ndarray, list, tuple)):
         raise TypeError('a DataLoader takes one dataset, then the batch size: '
