@@ -475,6 +475,7 @@ def test_a_picture_without_words_is_a_warning(extension, monkeypatch):
     [
         ("name  layer\nl0    Linear", ["stream", "columns"]),
         ("shapes do not fit\n  in Linear((2, 3), (4,))", ["stream"]),
+        ("original (2,)  and requested (2, 3)", ["stream"]),
     ],
 )
 def test_what_is_printed_in_columns_is_marked(extension, printed, classes):
@@ -944,7 +945,7 @@ def test_code_has_a_readable_size_and_keywords_a_colour(pages, origins, browser,
         tab.goto(f"{origins['folder']}/nbs/00_core.html")
         seen = tab.evaluate(LETTERS)
         assert 13.5 <= seen["size"] <= 14
-        assert 78 <= seen["columns"] <= 89
+        assert 88 <= seen["columns"] <= 94
         (keyword,), (name,) = set(seen["keywords"]), set(seen["names"])
         one, two = ([int(part) for part in re.findall(r"\d+", c)[:3]] for c in (keyword, name))
         assert max(abs(a - b) for a, b in zip(one, two, strict=True)) > 60

@@ -128,7 +128,7 @@ def keep_columns(app, doctree):
     """Mark outputs by how their lines may break on a narrow screen: not, in what was printed in
     columns; anywhere, in a result of one line."""
     for block in doctree.findall(nodes.literal_block):
-        if "stream" in block["classes"] and COLUMNS.search(block.astext()):
+        if "stream" in block["classes"] and len(COLUMNS.findall(block.astext())) > 1:
             block["classes"].append("columns")
         if "text_plain" in block["classes"] and "\n" not in block.astext().strip():
             block["classes"].append("one-line")
