@@ -499,12 +499,14 @@ def test_terms_take_the_place_of_results_and_of_kept_arrays():
 SPACE = {
     name: getattr(np, name)
     for name in "sin cos cosh sinh exp log sqrt sign absolute maximum minimum where clip flip"
-    " floor_divide hypot moveaxis logical_not broadcast_to einsum invert stack inf".split()
-} | {"sigmoid": lambda x: 1 / (1 + np.exp(-x))}
+    " floor_divide hypot moveaxis logical_not broadcast_to einsum invert stack inf copysign"
+    " zeros_like bitwise_or".split()
+} | {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "inv": np.linalg.inv, "solve": np.linalg.solve}
 
 # Rules that are told in the words of their class, or by their name.
 NOT_FOLLOWED = set(
-    "GetItem PutItem Concat Split Stack Where Prod Einsum GELU SoftmaxCrossEntropy".split()
+    "GetItem PutItem Concat Split Stack Where Prod Einsum GELU SoftmaxCrossEntropy"
+    " Max Min LogAddExp Det Cholesky".split()
 )
 
 
