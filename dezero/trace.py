@@ -47,7 +47,8 @@ def parenthesize(term: Term, binding: float) -> str:
 _SIGNS = {np.add: ('+', 1), np.subtract: ('-', 1), np.multiply: ('*', 2), np.true_divide: ('/', 2),
           np.matmul: ('@', 2), np.negative: ('-', 3), np.power: ('**', 4), np.equal: ('==', 0),
           np.less: ('<', 0), np.less_equal: ('<=', 0), np.greater: ('>', 0),
-          np.greater_equal: ('>=', 0), np.not_equal: ('!=', 0), np.bitwise_and: ('&', 0.5)}
+          np.greater_equal: ('>=', 0), np.not_equal: ('!=', 0), np.bitwise_and: ('&', 0.5),
+          np.bitwise_or: ('|', 0.4)}
 
 def _write_ufunc(ufunc, terms):
     "The text of a sign or a function between terms, and how tightly it binds."
