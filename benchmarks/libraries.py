@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from benchmarks.networks import UPDATES, Batches
+from benchmarks.networks import BETA2, EPS, UPDATES, Batches
 
 
 class Missing(Exception):
@@ -370,7 +370,10 @@ class Torch(Library):
             layers += [layer, activation()]
         model = torch.nn.Sequential(*layers[:-1])
         parameters = [parameter.detach().numpy().T for parameter in model.parameters()]
-        optimizer = getattr(torch.optim, task.optimizer)(model.parameters(), lr=task.rate)
+        # torch divides by sqrt(v / (1 - 0.999 ** n)) + eps: in the first step this eps is ours.
+        options = {"eps": EPS / (1 - BETA2) ** 0.5} if task.optimizer == "Adam" else {}
+        kind = getattr(torch.optim, task.optimizer)
+        optimizer = kind(model.parameters(), lr=task.rate, **options)
         cross_entropy = torch.nn.functional.cross_entropy
 
         def step(x, t):

