@@ -70,7 +70,8 @@ __all__ = [
     "Variable", "__version__", "anomaly", "as_array", "as_variable", "backprop", "callbacks",
     "config", "core", "core_simple", "dataloaders", "datasets", "download", "environment", "files",
     "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
-    "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
+    "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress",
+    "published",
     "setup_variable", "test_mode", "training", "transformations",
     "transforms", "using_config", "utils", "visualize",
 ]  # fmt: skip

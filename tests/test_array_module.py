@@ -24,6 +24,8 @@ class ndarray(np.ndarray):
 
     def __array_function__(self, func, types, args, kwargs):
         found = super().__array_function__(func, types, args, kwargs)
+        if hasattr(found, "_fields"):  # a tuple with names, as of slogdet
+            return type(found)(*map(own, found))
         return type(found)(map(own, found)) if isinstance(found, (tuple, list)) else own(found)
 
     def __getitem__(self, index):

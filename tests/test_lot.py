@@ -375,7 +375,7 @@ def test_pyright_finds_nothing():
 
 def test_pyright_reads_the_package(small):
     for name in ("tools", "images"):
-        (small / name).mkdir()
+        (small / name).mkdir(exist_ok=True)
     edit(small, "setup.py", "")
     edit(small, "dezero/bad.py", "x: int = 'one'\n")
     status, told = call("pyright", "--pythonpath", sys.executable, cwd=small)
@@ -389,7 +389,7 @@ def test_the_git_hook_cleans_what_is_committed(small):
         done = subprocess.run([*quiet, *words], cwd=small, env=env, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
-    shutil.copytree(ROOT / "tools", small / "tools")
+    shutil.copytree(ROOT / "tools", small / "tools", dirs_exist_ok=True)
     shutil.copytree(ROOT / ".githooks", small / ".githooks")
     assert git("init", "-q")[0] == 0
     assert git("config", "core.hooksPath", ".githooks")[0] == 0

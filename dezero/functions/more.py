@@ -17,7 +17,7 @@ import numpy as np
 
 from dezero.backprop import Cast, apply, grad_dtype
 from dezero.context import check_int
-from dezero.core import Function, Variable, as_variable, unwrap
+from dezero.core import Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import Sigmoid, elu, sigmoid, softplus
 from dezero.functions.elementwise import (
     Exp,
@@ -287,7 +287,7 @@ class Erfc(Function):
     def forward(self, x):
         x = floats(x)
         values = [math.erfc(v) for v in x.ravel().tolist()]
-        return np.array(values, x.dtype).reshape(x.shape)
+        return array_module(x).array(values, x.dtype).reshape(x.shape)
     def gx(self, gy, x): return gy * (-2 / math.sqrt(math.pi)) * apply(Exp(), -x ** 2.0)
     rules = gx,
 
