@@ -10,3 +10,10 @@ const unfold = () => {
 };
 addEventListener("hashchange", unfold);
 addEventListener("DOMContentLoaded", unfold);
+
+// The menu shows where we are, also in a part that scrolls.
+addEventListener("DOMContentLoaded", () => {
+  const here = document.querySelector("nav.bd-docs-nav li [aria-current]");
+  const list = here?.closest("ul");
+  if (list) list.scrollTop = here.offsetTop - list.offsetTop - list.clientHeight / 2;
+});
