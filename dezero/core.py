@@ -9,8 +9,8 @@ __all__ = ['as_array', 'Variable', 'as_variable', 'Parameter', 'Function']
 import copy
 import itertools
 import sys
-import weakref
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from numpy import asarray, floating
@@ -226,19 +226,15 @@ class Function(Node):
 # %% ../nbs/00_core.ipynb #record
 counter = itertools.count()  #: numbers the calls
 
-def _record(f: Function, inputs: Any, operands: Any, ys: Any) -> Any:
+def _record(f: Function, inputs: Any, operands: Any, y: Any) -> Any:
     "Box what `forward` returned, and keep in `f` where it came from. Book step 7."
-    several = isinstance(ys, tuple)
-    outputs = [as_output(f, y) for y in ys] if several else [as_output(f, ys)]
+    if isinstance(y, tuple): return _record_several(f, inputs, operands, y)
+    output = as_output(f, y)
     if recording.get():
         f.inputs, f._operands, f._order = inputs, operands, next(counter)
-        f.outputs = tuple(map(weakref.ref, outputs))
-        f._results = ys if several else (ys,)
-        if several: f._several = True
-        for y in outputs: y._creator = f
-    else:
-        for y in outputs: y._detached = 'it was computed under no_grad()'
-    return outputs if several and len(outputs) > 1 else outputs[0]
+        f._results, f.outputs, output._creator = (y,), (ref(output),), f
+    else: output._detached = 'it was computed under no_grad()'
+    return output
 
 # %% ../nbs/00_core.ipynb #as-output
 def as_output(f: Function, y: Any) -> Variable:
@@ -251,13 +247,25 @@ def as_output(f: Function, y: Any) -> Variable:
                         f'or a tuple of arrays. {error}') from None
     return x
 
+# %% ../nbs/00_core.ipynb #record-several
+def _record_several(f: Function, inputs: Any, operands: Any, ys: tuple) -> Any:
+    "The same for a tuple of arrays. Book step 11."
+    outputs = [as_output(f, y) for y in ys]
+    if recording.get():
+        f.inputs, f._operands, f._order = inputs, operands, next(counter)
+        f._results, f.outputs, f._several = ys, tuple(map(ref, outputs)), True
+        for output in outputs: output._creator = f
+    else:
+        for output in outputs: output._detached = 'it was computed under no_grad()'
+    return outputs if len(outputs) > 1 else outputs[0]
+
 # %% ../nbs/00_core.ipynb #creator
 @patch
 @property
 def creator(self: Variable) -> Function | None:
     "The function that made this Variable, `None` if you did. Book step 7."
     f = self._creator
-    if f is not None and f.outputs is None: f.outputs = (weakref.ref(self),)
+    if f is not None and f.outputs is None: f.outputs = (ref(self),)
     return f
 
 # %% ../nbs/00_core.ipynb #set-creator
@@ -269,8 +277,8 @@ def set_creator(self: Variable, func: Function | None) -> None:
     if func.outputs is None:  # it was never called
         func._operands, func._order, func.outputs = (), next(counter), ()
         if not hasattr(func, 'inputs'): func.inputs = ()
-    if not any([ref() is self for ref in func.outputs]):
-        func.outputs = (*func.outputs, weakref.ref(self))
+    if not any([link() is self for link in func.outputs]):
+        func.outputs = (*func.outputs, ref(self))
         func._results, func._several = (*func._results, self.data), True
 
 Variable.creator = Variable.creator.setter(set_creator)
