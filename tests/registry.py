@@ -74,9 +74,11 @@ HELPERS = set(
     " accuracy argsort one_hot"
     # what shares a rule
     " Flat Matrices"
-    # still to come
-    " conv2d conv2d_simple deconv2d pooling pooling_simple average_pooling"
-    " im2col im2col_array col2im col2im_array".split()
+    # sizes and plain arrays of chapter 20
+    " get_conv_outsize get_deconv_outsize im2col_array col2im_array"
+    " im2col col2im Im2col Col2im conv2d_simple pooling_simple Conv2d Deconv2d Conv2DGradW"
+    " conv2d deconv2d Pooling2DGrad Pooling2DWithIndexes Pooling pooling AveragePooling"
+    " average_pooling global_average_pooling adaptive_average_pooling upsample conv1d".split()
 )
 
 

@@ -7,11 +7,9 @@ from importlib import import_module
 from importlib.metadata import metadata, requires
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import dezero
-from dezero import functions, functions_conv
 
 
 def python(code, cwd):
@@ -125,7 +123,7 @@ FACADES = {
     "dezero.models": "Model Sequential MLP summary",
     "dezero.utils": "get_dot_graph plot_dot_graph sum_to reshape_sum_backward logsumexp"
     " max_backward_shape gradient_check numerical_grad array_equal array_allclose show_progress"
-    " cache_dir get_file show_config",
+    " cache_dir get_file show_config get_conv_outsize get_deconv_outsize pair",
 }
 
 
@@ -133,11 +131,3 @@ FACADES = {
 def test_the_names_people_import(module):
     facade = import_module(module)
     assert [name for name in FACADES[module].split() if not hasattr(facade, name)] == []
-
-
-@pytest.mark.parametrize("name", FACADES["dezero.functions_conv"].split())
-def test_a_function_that_is_still_to_come_says_when(name):
-    function = getattr(functions_conv, name)
-    assert function.__name__ == name and getattr(functions, name, function) is function
-    with pytest.raises(NotImplementedError, match=f"^{name} comes with chapter 20"):
-        function(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), stride=1)

@@ -11,7 +11,6 @@ from dezero.core import Variable as Variable
 from dezero.core import as_array as as_array
 from dezero.core import as_variable as as_variable
 from dezero.functions.activations import *
-from dezero.functions.conv import *
 from dezero.functions.elementwise import *
 from dezero.functions.losses import *
 from dezero.functions.products import *
@@ -32,6 +31,29 @@ from dezero.operators import sub as sub
 if TYPE_CHECKING:
     from dezero.explain import explain as explain
     from dezero.functions import linalg as linalg
+    from dezero.functions.conv import AveragePooling as AveragePooling
+    from dezero.functions.conv import Col2im as Col2im
+    from dezero.functions.conv import Conv2DGradW as Conv2DGradW
+    from dezero.functions.conv import Conv2d as Conv2d
+    from dezero.functions.conv import Deconv2d as Deconv2d
+    from dezero.functions.conv import Im2col as Im2col
+    from dezero.functions.conv import Pooling as Pooling
+    from dezero.functions.conv import Pooling2DGrad as Pooling2DGrad
+    from dezero.functions.conv import Pooling2DWithIndexes as Pooling2DWithIndexes
+    from dezero.functions.conv import adaptive_average_pooling as adaptive_average_pooling
+    from dezero.functions.conv import average_pooling as average_pooling
+    from dezero.functions.conv import col2im as col2im
+    from dezero.functions.conv import col2im_array as col2im_array
+    from dezero.functions.conv import conv1d as conv1d
+    from dezero.functions.conv import conv2d as conv2d
+    from dezero.functions.conv import conv2d_simple as conv2d_simple
+    from dezero.functions.conv import deconv2d as deconv2d
+    from dezero.functions.conv import global_average_pooling as global_average_pooling
+    from dezero.functions.conv import im2col as im2col
+    from dezero.functions.conv import im2col_array as im2col_array
+    from dezero.functions.conv import pooling as pooling
+    from dezero.functions.conv import pooling_simple as pooling_simple
+    from dezero.functions.conv import upsample as upsample
     from dezero.functions.linalg import Cholesky as Cholesky
     from dezero.functions.linalg import Det as Det
     from dezero.functions.linalg import Inv as Inv
@@ -92,6 +114,11 @@ else:
     __getattr__, __dir__ = import_later(__name__, {
         "dezero.explain": "explain",
         "dezero.functions": "linalg",
+        "dezero.functions.conv":
+            "AveragePooling Col2im Conv2DGradW Conv2d Deconv2d Im2col Pooling Pooling2DGrad"
+            " Pooling2DWithIndexes adaptive_average_pooling average_pooling col2im col2im_array"
+            " conv1d conv2d conv2d_simple deconv2d global_average_pooling im2col im2col_array"
+            " pooling pooling_simple upsample",
         "dezero.functions.linalg":
             "Cholesky Det Inv LogDet SignDet Solve cholesky det inv slogdet solve",
         "dezero.functions.more":

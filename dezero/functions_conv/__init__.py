@@ -1,3 +1,3 @@
-"""Convolution and pooling: the names are there, and what they name comes with its own chapter."""
+"""Convolution and pooling, where the published DeZero has them."""
 
 from dezero.functions.conv import *
