@@ -55,6 +55,7 @@ def save(root, name, *cells):
 VERSION = checks.settings()["metadata"]["version"]
 PIN = next(line for line in checks.settings()["extras"]["dev"].split() if "nbdev==" in line)
 CORE, NEXT, INDEX = "nbs/00_core.ipynb", "nbs/01_next.ipynb", "index.ipynb"
+STORY = "nbs/examples/story.ipynb"
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def small(tmp_path):
         code("#| export\nfrom dezero.core import box"),
         code("#| export\ndef twice(x):\n    return 2 * box(x)"),
     )
-    save(root, "nbs/examples/story.ipynb", prose("# A story"), code("1 + 1", result(plain="2")))
+    save(root, STORY, prose("# A story"), code("1 + 1", result(plain="2")))
     save(
         root,
         INDEX,
@@ -160,6 +161,10 @@ FAULTS = [
     (lambda r: change(r, CORE, 0, source="x = 1"), "`#| export` but no `#| default_exp`"),
     (lambda r: change(r, CORE, 2, source="x = 1"), "`#| default_exp` but no `#| export`"),
     (lambda r: (r / NEXT).rename(r / "nbs/next.ipynb"), "only numbered notebooks"),
+    (
+        lambda r: change(r, STORY, 1, source="#| export\nx = 1"),
+        f"{STORY} exports code: only numbered notebooks of nbs/ may.",
+    ),
     (lambda r: change(r, CORE, 1, attachments={"a.png": {}}), "put a file into images/"),
     # outputs
     (

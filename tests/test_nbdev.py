@@ -53,7 +53,7 @@ def test_nbdev_clean_changes_nothing(checkout):
     assert nbdev(checkout, "nbdev-clean")[0] == []
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [*SMALL, "examples/tanh.ipynb"])
 def test_nbdev_test_runs_a_notebook(checkout, name):
     changed, told = nbdev(checkout, "nbdev-test", f"nbs/{name}")
     assert changed == [] and "Success." in told

@@ -52,11 +52,11 @@ def book(tmp_path):
     return root
 
 
-def save(root, *sources):
+def save(root, *sources, name="00_small"):
     cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
     cells = [{**cell, "id": f"c{i}", "source": source} for i, source in enumerate(sources)]
     nb = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    notebooks.write(root / "nbs" / "00_small.ipynb", json.dumps(nb))
+    notebooks.write(root / "nbs" / f"{name}.ipynb", json.dumps(nb))
 
 
 def test_a_current_copy_is_reused_and_any_change_makes_it_stale(book):
@@ -74,6 +74,15 @@ def test_a_current_copy_is_reused_and_any_change_makes_it_stale(book):
         (book / name).write_text(content, encoding="utf-8")
         assert notebooks.fingerprint(path, book) != old, name
     assert not notebooks.is_current(path, book)
+
+
+def test_an_example_goes_stale_with_what_lies_beside_it_or_beside_the_chapters(book):
+    path = book / "nbs" / "examples" / "story.ipynb"
+    save(book, "1 + 1", name="examples/story")
+    for name in ("nbs/scale.txt", "nbs/examples/world.py"):
+        old = notebooks.fingerprint(path, book)
+        (book / name).write_text("3", encoding="utf-8")
+        assert notebooks.fingerprint(path, book) != old, name
 
 
 def test_a_committed_output_that_differs_is_told(book):

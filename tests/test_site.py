@@ -27,8 +27,8 @@ from tools.notebooks import EXECUTED, body, directives, module, notebooks, read
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
-CHAPTERS = [path for path in notebooks(ROOT) if path.parent.name == "nbs"]
-PAGE_OF = {path: f"nbs/{path.stem}.html" for path in CHAPTERS}
+CHAPTERS = [path for path in notebooks(ROOT) if path.parent != ROOT]  # and the examples
+PAGE_OF = {path: path.relative_to(ROOT).with_suffix(".html").as_posix() for path in CHAPTERS}
 MODULES = {f"dezero.{name}": path for path in CHAPTERS if (name := module(read(path)))}
 ENOUGH = 4.5  # the contrast of text that WCAG asks for
 
@@ -320,8 +320,9 @@ def test_cells_say_which_pictures_keep_their_colours():
 
 def test_the_menu_and_the_way_through_the_book_agree(pages):
     stages = [path for path in CHAPTERS if path.stem < "5"]
-    workshop = [path for path in CHAPTERS if path.stem >= "5"]
-    order = ["index.html", *(PAGE_OF[path] for path in stages + workshop)]
+    workshop = [path for path in CHAPTERS if "5" <= path.stem < "8"]
+    order = ["index.html", *(PAGE_OF[path] for path in stages), *examples(pages)]
+    order += [PAGE_OF[path] for path in workshop]
     order += ["api/index.html", "api/variable.html", "api/from_pytorch.html"]
     order += [f"api/{name[7:]}.html" for name in MODULES] + ["benchmarks.html"]
     for before, after in pairwise(order):
@@ -334,11 +335,21 @@ def test_the_menu_and_the_way_through_the_book_agree(pages):
     assert all(len(link.text) <= 44 for link in titles)
 
 
+def examples(pages):
+    """The pages of the examples, in the order in which the front page lists them: all of them."""
+    tables = pages["index.html"].select("article table")
+    links = [link["href"] for table in tables for link in table.select("td:first-child a")]
+    listed = [link for link in links if link.startswith("nbs/examples/")]
+    assert sorted(listed) == [PAGE_OF[p] for p in CHAPTERS if p.parent.name == "examples"]
+    return listed
+
+
 def test_the_menu_has_groups_and_opens_the_one_that_is_read(pages):
     menu = pages["nbs/08_reductions.html"].select_one("nav.bd-links")
     parts = [part.text.strip() for part in menu.select(".part")]
     assert parts[0] == "1. Automatic derivatives"
-    assert parts[3] == "4. Neural networks" and parts[5:] == ["Workshop", "Reference", "Benchmarks"]
+    assert parts[3] == "4. Neural networks"
+    assert parts[5:] == ["Examples", "Workshop", "Reference", "Benchmarks"]
     opened = [part.select_one("summary").text for part in menu.select("details[open]")]
     assert opened == ["4. Neural networks"]
     current = menu.select_one('a[aria-current="page"]')

@@ -156,12 +156,18 @@ def executed(path: Path, root: Path = ROOT) -> Path:
 def fingerprint(path: Path, root: Path = ROOT) -> str:
     """Changes when a fresh execution could give something else."""
     parts = [f"{cell['cell_type']}\n{cell['source']}".encode() for cell in read(path)["cells"]]
-    beside = [p for p in path.parent.glob("[!._]*") if p.is_file() and p.suffix != ".ipynb"]
-    for p in sorted((beside if path.parent != root else []) + package_files(root)):
+    for p in sorted(beside(path, root) + package_files(root)):
         parts += [p.relative_to(root).as_posix().encode(), p.read_bytes()]
     parts += [f"python {platform.python_version()}".encode()]
     parts += [f"{name} {version(name)}".encode() for name in WATCHED]
     return digest(parts)
+
+
+def beside(path: Path, root: Path = ROOT) -> list[Path]:
+    """What a notebook may read besides the package: the files in its folder and those of nbs/."""
+    folders = {path.parent, root / "nbs"} - {root}
+    found = [p for folder in folders for p in folder.glob("[!._]*") if p.is_file()]
+    return [p for p in found if p.suffix != ".ipynb"]
 
 
 def package_files(root: Path = ROOT) -> list[Path]:
