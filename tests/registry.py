@@ -563,13 +563,13 @@ def simple(names, place, value, torch=None, ints=(-3, 4), cases=None):
     return Entry(names, getattr(F, name), (place,), value, torch or name, ints, cases)
 
 
-def of_networks(name, place, value, ints=(-3, 4), cases=None):
+def of_networks(names, place, value, ints=(-3, 4), cases=None):
     """The same for what torch keeps among the functions for networks."""
 
     def by_torch(torch, x, *options):
-        return getattr(torch.nn.functional, name)(x, *options)
+        return getattr(torch.nn.functional, names.split()[0])(x, *options)
 
-    return simple(name, place, value, by_torch, ints, cases)
+    return simple(names, place, value, by_torch, ints, cases)
 
 
 def softplus_by_numpy(x):
@@ -742,7 +742,7 @@ MORE = [
         lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
     ),
     of_networks("mish", ANY, lambda x: x * np.tanh(softplus_by_numpy(x))),
-    of_networks("softsign", two_sided(0.1, 2), lambda x: x / (1 + np.abs(x))),
+    of_networks("softsign Softsign", two_sided(0.1, 2), lambda x: x / (1 + np.abs(x))),
     of_networks(
         "glu",
         ANY,

@@ -87,13 +87,13 @@ def log(x: Any) -> Variable:
 class Log2(Function):
     "The logarithm to the base 2."
     def forward(self, x): return np.log2(floats(x))
-    def gx(self, gy, x): return gy / (x * math.log(2))
+    def gx(self, gy, x): return gy * (1 / math.log(2)) / x
     rules = gx
 
 class Log10(Function):
     "The logarithm to the base 10."
     def forward(self, x): return np.log10(floats(x))
-    def gx(self, gy, x): return gy / (x * math.log(10))
+    def gx(self, gy, x): return gy * (1 / math.log(10)) / x
     rules = gx
 
 # %% ../../nbs/05_elementwise.ipynb #log2-2
