@@ -19,6 +19,7 @@ import dezero.functions as F
 from dezero import Function, backprop, operators
 from dezero.backprop import Cast, SumTo
 from dezero.functions.linalg import Cofactors
+from dezero.functions.losses import Reduced
 from dezero.functions.shapes import PutItem, SwapAxes
 from dezero.methods import floor_divide, mod
 from dezero.operators import LogOrZero, power
@@ -73,7 +74,7 @@ HELPERS = set(
     " floats zero_where Bell Radius NormalCDF OneMinusSquare Reduction argmax argmin"
     " accuracy argsort one_hot"
     # what shares a rule
-    " Flat Matrices"
+    " Flat Matrices Loss"
     # sizes and plain arrays of chapter 20
     " get_conv_outsize get_deconv_outsize im2col_array col2im_array"
     " im2col col2im Im2col Col2im conv2d_simple pooling_simple Conv2d Deconv2d Conv2DGradW"
@@ -1185,6 +1186,14 @@ ENTRIES = [
         # torch's own adds 1e-12 in the second derivative
         lambda torch, p, t: -(t * p.log() + (1 - t) * (1 - p).log()).sum(),
         (0, 2),
+    ),
+    Entry(
+        "Reduced",
+        Reduced(),
+        (ANY,),
+        lambda x: per_example(np.sum(x), x),
+        lambda torch, x: per_example(x.sum(), x),
+        cases=SHAPES.map(lambda shape: ((shape,), ())),
     ),
     Entry("Recomputed", lambda x: checkpoint(F.sin, x), (ANY,), np.sin, "sin"),
     # chapters 65 and 66

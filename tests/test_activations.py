@@ -189,3 +189,39 @@ def test_masked_scores_have_no_probability():
     loss = F.softmax_cross_entropy(x, np.array([0]))
     assert np.isclose(loss.data, np.log(2))
     assert grad(loss, x).data.tolist() == [[-0.5, 0.0, 0.5]]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_options_of_softplus_and_gelu_as_torch(order):
+    import torch
+
+    f = torch.nn.functional
+    for ours, theirs in [
+        (lambda x: F.softplus(x, 0.3), lambda x: f.softplus(x, 0.3, 1000)),
+        (lambda x: F.softplus(x, beta=5), lambda x: f.softplus(x, 5, 1000)),
+        (lambda x: F.gelu(x, "tanh"), lambda x: f.gelu(x, approximate="tanh")),
+    ]:
+        x, z = Variable(numbers(50) * 4), torch.tensor(numbers(50) * 4, requires_grad=True)
+        y, t = ours(x), theirs(z)
+        for _ in range(order):
+            np.testing.assert_allclose(y.data, t.detach().numpy(), rtol=1e-11, atol=1e-15)
+            y, (t,) = (
+                grad(y, x, create_graph=True),
+                torch.autograd.grad(t.sum(), z, create_graph=True),
+            )
+        np.testing.assert_allclose(y.data, t.detach().numpy(), rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_gelu_of_old_weights_far_out(dtype):
+    x = Variable(np.array([-np.finfo(dtype).max, -100, 100, np.finfo(dtype).max], dtype))
+    y = F.gelu(x, approximate="tanh")
+    gx = grad(y, x, create_graph=True)
+    assert y.dtype == gx.dtype == dtype
+    assert y.data.tolist() == [0, 0, 100, np.finfo(dtype).max]
+    assert gx.data.tolist() == [0, 0, 1, 1] and not grad(gx, x).data.any()
+    with pytest.raises(ValueError, match="approximate is 'none' or 'tanh', not 'erf'"):
+        F.gelu(x, "erf")
+    with pytest.raises(ValueError, match="beta must be a positive number, not 0"):
+        F.softplus(x, 0)

@@ -524,3 +524,173 @@ def test_a_mean_of_float16_fits_where_the_sum_does_not(loss):
     for found, want in ((large, loss(Variable(100.0), 0.0)), (many, loss(Variable(1.0), 0.0))):
         assert found.dtype == np.float16
         np.testing.assert_allclose(found.data, want.data, rtol=2e-3)
+
+
+# --- what becomes of the losses: reductions and weights -----------------------------------------
+
+REDUCTIONS = ["mean", "sum", "none"]
+
+
+def assert_as_torch(mine, theirs, *arrays):
+    """Value, gradients, and the gradient of the gradients, each of them weighed."""
+    import torch
+
+    rng = np.random.default_rng(9)
+    xs, ts = map(Variable, arrays), [torch.tensor(a, requires_grad=True) for a in arrays]
+    xs = list(xs)
+    y, z = mine(*xs), theirs(*ts)
+    np.testing.assert_allclose(y.data, z.numpy(force=True), rtol=1e-11, atol=1e-14)
+    gy, weights = rng.normal(size=y.shape), [rng.normal(size=a.shape) for a in arrays]
+    gxs = grad(y, xs, gy, create_graph=True)
+    gts = torch.autograd.grad(z, ts, torch.tensor(gy), create_graph=True)
+    for gx, gt in zip(gxs, gts):
+        np.testing.assert_allclose(gx.data, gt.numpy(force=True), rtol=1e-11, atol=1e-13)
+    total = sum((gx * w).sum() for gx, w in zip(gxs, weights))
+    twin = sum((gt * torch.tensor(w)).sum() for gt, w in zip(gts, weights))
+    if not twin.requires_grad:
+        return
+    for gx, gt in zip(grad(total, xs), torch.autograd.grad(twin, ts, allow_unused=True)):
+        want = 0 if gt is None else gt.numpy(force=True)
+        np.testing.assert_allclose(gx.data, want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(
+    "f, name",
+    [(F.mean_squared_error, "mse"), (F.mean_absolute_error, "l1"), (F.huber, "huber")],
+    ids=lambda f: f if isinstance(f, str) else "",
+)
+def test_reductions_as_torch(f, name, reduction):
+    import torch
+
+    twin = getattr(torch.nn.functional, f"{name}_loss")
+    x, t = numbers(4, 3) * 2, numbers(4, 3, seed=1)
+    assert_as_torch(
+        lambda x, t: f(x, t, reduction=reduction),
+        lambda x, t: twin(x, t, reduction=reduction),
+        x,
+        t,
+    )
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weight", [None, (4, 3), (3,), ()], ids=str)
+def test_binary_losses_with_weights_as_torch(weight, reduction):
+    import torch
+
+    draw = np.random.default_rng(3).uniform
+    x, p, t = numbers(4, 3) * 4, draw(0.1, 0.9, (4, 3)), draw(0, 1, (4, 3))
+    w = None if weight is None else draw(0.5, 2, weight)
+    tw = None if w is None else torch.tensor(w)
+
+    def in_torch(p, t):  # torch's own adds 1e-12 in the second derivative
+        losses = -(t * p.log() + (1 - t) * (1 - p).log()) * (1 if tw is None else tw)
+        return losses if reduction == "none" else getattr(losses, reduction)()
+
+    assert_as_torch(lambda p, t: F.binary_cross_entropy(p, t, w, reduction), in_torch, p, t)
+    twin = torch.nn.functional.binary_cross_entropy_with_logits
+    for yes in (None, np.array([0.5, 2.0, 3.0])):
+        by = None if yes is None else torch.tensor(yes)
+        assert_as_torch(
+            lambda x, t, yes=yes: F.sigmoid_cross_entropy(x, t, w, yes, reduction),
+            lambda x, t, by=by: twin(x, t, tw, reduction=reduction, pos_weight=by),
+            *(x, t),
+        )
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weight", [None, np.array([0.5, 2.0, 0.0])], ids=["plain", "weights"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4), (2, 3, 2, 2)], ids=str)
+def test_classes_on_axis_1_with_weights_as_torch(shape, smoothing, weight, reduction):
+    import torch
+
+    def ours(x, t):
+        return F.softmax_cross_entropy(
+            x, t, label_smoothing=smoothing, axis=1, weight=weight, reduction=reduction
+        )
+
+    def theirs(x, t):
+        f, by = torch.nn.functional, None if weight is None else torch.tensor(weight)
+        return f.cross_entropy(x, t, by, label_smoothing=smoothing, reduction=reduction)
+
+    x, t = numbers(*shape), labels(shape[0], *shape[2:], classes=3)
+    marked = np.where(np.arange(t.size).reshape(t.shape) % 3 == 1, -100, t)
+    assert_as_torch(lambda x: ours(x, t), lambda x: theirs(x, torch.tensor(t)), x)
+    assert_as_torch(lambda x: ours(x, marked), lambda x: theirs(x, torch.tensor(marked)), x)
+    shares = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    assert_as_torch(ours, theirs, x, shares)
+    if smoothing == 0:
+        assert_as_torch(
+            lambda x: F.nll_loss(x, marked, reduction, weight=weight, axis=1),
+            lambda x: torch.nn.functional.nll_loss(
+                x,
+                torch.tensor(marked),
+                None if weight is None else torch.tensor(weight),
+                reduction=reduction,
+            ),
+            F.log_softmax(x, 1).data,
+        )
+
+
+def test_batchmean_is_what_was_published():
+    x0, x1 = np.zeros((2, 3)), np.full((2, 3), 3.0)
+    for f in REGRESSION[:3]:
+        assert f(x0, x1, reduction="batchmean").data == f(x0, x1).data
+        assert f(x0, x1, reduction="mean").data == f(x0, x1).data / 3
+        assert f(x0[:0], x1[:0], reduction="mean").data == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_weights_and_reductions_keep_the_dtype(dtype):
+    x, t, w = Variable(numbers(4, 3, dtype=dtype)), labels(4, classes=3), np.array([1.0, 2, 3])
+    yes = np.eye(3)[t]
+    for reduction in REDUCTIONS:
+        for loss in (
+            F.mean_squared_error(x, yes, reduction),
+            F.softmax_cross_entropy(x, t, weight=w, reduction=reduction),
+            F.softmax_cross_entropy(x, t, label_smoothing=0.1, weight=w, reduction=reduction),
+            F.nll_loss(x, t, reduction, weight=w),
+            F.sigmoid_cross_entropy(x, yes, w, w, reduction),
+            F.binary_cross_entropy(F.sigmoid(x), yes, w, reduction),
+        ):
+            gx = grad(loss, x, create_graph=True)
+            assert loss.dtype == gx.dtype == grad(gx, x).dtype == dtype
+            assert loss.shape == (() if reduction != "none" else loss.shape)
+
+
+def test_float16_may_be_reduced_beyond_its_largest_number():
+    x = Variable(np.full(3000, 100.0, np.float16))
+    assert F.mean_absolute_error(x, 0.0, "mean").data == 100
+    assert F.smooth_l1_loss(x, np.zeros(3000, np.float16)).data == 99.5
+
+
+def test_an_impossible_class_does_not_spoil_a_weighed_loss():
+    x = np.array([[-np.inf, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    loss = F.softmax_cross_entropy(x, np.array([1, 0]), weight=np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(loss.data, (2 * np.log(2) + np.log(3)) / 3)
+    assert np.isfinite(slope(lambda x: F.nll_loss(x, np.array([1, 0])), x)).all()
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda x, t: F.mean_squared_error(x, x, "max"), "reduction is 'batchmean', 'mean', 'sum'"),
+        (lambda x, t: F.huber(x, x, reduction=3), "or 'none', not 3"),
+        (lambda x, t: F.softmax_cross_entropy(x, t, reduction="batchmean"), "reduction is 'mean'"),
+        (lambda x, t: F.sigmoid_cross_entropy(x, x > 0, reduction="a"), "reduction is"),
+        (lambda x, t: F.sigmoid_cross_entropy(x, x > 0, 2.0, reduction="a"), "reduction is"),
+        (lambda x, t: F.softmax_cross_entropy(x, t, weight=np.ones(2)), "each of the 3 classes"),
+        (lambda x, t: F.softmax_cross_entropy(x, t, weight=-np.ones(3)), "none of them negative"),
+        (lambda x, t: F.softmax_cross_entropy(x, t, axis=2), "have no axis 2"),
+        (lambda x, t: F.softmax_cross_entropy(x, t, axis=1.5), "axis is a whole number"),
+        (lambda x, t: F.softmax_cross_entropy(x.reshape(1, 3, 2)[:, :, [0, 1, 1, 1]],
+                                              np.zeros((1, 4), int)), "write axis=1"),
+    ],
+)  # fmt: skip
+def test_options_without_meaning_are_told(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call(numbers(2, 3), labels(2, classes=3))

@@ -7,6 +7,7 @@ import pytest
 
 import dezero.functions as F
 from dezero import Variable, grad
+from dezero.core import unwrap
 from dezero.gradcheck import gradient_check
 
 TABLE = np.random.default_rng(0).normal(size=(2, 3, 4))
@@ -128,3 +129,33 @@ def test_losses_are_torchs(reduction):
 def test_a_target_that_is_0():
     t, x = np.array([0.0, 1.0]), Variable(np.log([0.5, 0.5]))
     assert np.isclose(F.kl_div(x, t, "sum").data, np.log(2))
+
+
+def test_the_smallest_elements_and_the_order_of_their_places():
+    values, places = F.topk(Variable(np.array([3.0, 1.0, 2.0])), 2, largest=False)
+    assert values.data.tolist() == [1.0, 2.0] and places.tolist() == [1, 2]
+    values, places = F.topk(np.array([1.0, 2.0, 3.0]), 2, sorted=False)
+    assert values.data.tolist() == [2.0, 3.0] and places.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="k is 4, but axis -1 has 3 elements"):
+        F.topk(np.ones(3), 4)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("row", [[3.0, 1.0, 3.0, 2.0], [1.0, np.nan, 2.0, np.nan], [1, 2, 1]])
+def test_cummax_as_torch(row):
+    import torch
+
+    for ours, theirs in zip(F.cummax(np.array(row)), torch.tensor(row).cummax(0)):
+        np.testing.assert_array_equal(unwrap(ours), theirs.numpy())
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (-1, 0), (2, 1)])
+def test_a_trace_over_any_two_axes(axes):
+    x = np.random.default_rng(0).normal(size=(2, 3, 4))
+    for k in (-2, 0, 1):
+        np.testing.assert_allclose(F.trace(x, k, *axes).data, np.trace(x, k, *axes))
+    assert gradient_check(lambda x: F.trace(x, 1, *axes), x, order=2)
+    with pytest.raises(ValueError, match="axes"):
+        F.trace(x, 0, 1, 1)
+    with pytest.raises(ValueError, match="trace takes a table"):
+        F.trace(np.ones(3))

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from ..backprop import apply
+from ..context import check_positive
 from ..core import Function, Variable, as_variable
 from dezero.functions.elementwise import (
     Bell,
@@ -24,6 +25,7 @@ from dezero.functions.elementwise import (
     zero_where,
 )
 from .products import matmul
+from .reductions import clip
 from .shapes import check_axis
 
 # %% ../../nbs/10_activations.ipynb #linear-simple
@@ -175,12 +177,13 @@ class Softplus(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #softplus-2
-def softplus(x) -> Variable:
-    """`log(1 + exp(x))`, a smooth `relu`.
+def softplus(x, beta: float = 1.0) -> Variable:
+    """`log(1 + exp(x))`, a smooth `relu`; `softplus(beta * x) / beta` bends more sharply.
 
     Value and derivative are right to 4 units in the last digit.
     """
-    return Softplus()(x)
+    if beta == 1: return Softplus()(x)
+    return Softplus()(as_variable(x) * check_positive('beta', beta)) / beta
 
 # %% ../../nbs/10_activations.ipynb #silu
 class SiLU(Function):
@@ -223,14 +226,23 @@ class GELU(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #gelu-2
-def gelu(x) -> Variable:
+def gelu(x, approximate: str = 'none') -> Variable:
     """`x` times the probability that a normally distributed number is below `x`.
 
     Value and derivative are right to 4 units in the last digit. Only in float64, near -0.752,
     where the derivative is 0, its error is relative to its two parts, which cancel there;
     and below -37.5, where the probability is subnormal, it is 40 times that of a subnormal.
+    `approximate='tanh'` gives the curve that GPT-2 was trained with, which is off by 0.0005.
     """
-    return GELU()(x)
+    if approximate == 'none': return GELU()(x)
+    if approximate == 'tanh': return _gelu_by_tanh(as_variable(x))
+    raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
+
+# %% ../../nbs/10_activations.ipynb #gelu-by-tanh
+def _gelu_by_tanh(x):
+    "`x * (1 + tanh(z)) / 2` with `z = sqrt(2 / pi) * (x + 0.044715 * x ** 3)`."
+    c = clip(x, -25.0, 25.0)  # beyond, the cube might overflow, and nothing changes
+    return x * sigmoid((c + 0.044715 * c ** 3) * math.sqrt(8 / math.pi))
 
 # %% ../../nbs/10_activations.ipynb #softmax-simple
 def softmax_simple(x, axis: int = 1) -> Variable:

@@ -9,11 +9,12 @@ __all__ = ['mean_squared_error_simple', 'MeanSquaredError', 'mean_squared_error'
 
 # %% ../../nbs/11_losses.ipynb #code-import-math
 import math
+from typing import Any
 
 import numpy as np
 
-from ..backprop import Cast, apply, grad_dtype
-from ..context import check_number, check_positive
+from ..backprop import BroadcastTo, Cast, apply, grad_dtype
+from ..context import check_int, check_number, check_positive
 from ..core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
@@ -21,6 +22,7 @@ from dezero.functions.activations import (
     Softplus,
     log_softmax,
     softmax_simple,
+    softplus,
 )
 from .elementwise import Log, Maximum, Sign, Where, floats, log
 from .reductions import Clip, clip
@@ -53,62 +55,85 @@ def _difference(x0, x1):
         x0, x1 = apply(Cast(dtype), x0), apply(Cast(dtype), x1)
     return x0 - x1
 
-def _batch_mean(losses):
-    "The sum of an array divided by the number of examples, in its dtype."
-    total = losses.sum(dtype=np.promote_types(losses.dtype, np.float32))
-    return (total / total.dtype.type(_batch_size(losses))).astype(losses.dtype)
+# %% ../../nbs/11_losses.ipynb #loss
+class Loss(Function):
+    "What losses share: those of all elements are added up, in one of four ways."
+    def __init__(self, reduction='batchmean'):
+        self.reduction = check_reduction(reduction, 'batchmean', 'mean', 'sum', 'none')
+    def parts(self, losses):
+        "What their sum is divided by."
+        if self.reduction == 'batchmean': return _batch_size(losses)
+        return max(losses.size, 1) if self.reduction == 'mean' else 1
+    def reduce(self, losses):
+        "The losses added up and divided, in their dtype; as they are for `none`."
+        if self.reduction == 'none': return losses
+        total = losses.sum(dtype=np.promote_types(losses.dtype, np.float32))
+        return (total / total.dtype.type(self.parts(losses))).astype(losses.dtype)
+
+# %% ../../nbs/11_losses.ipynb #check-reduction
+def check_reduction(reduction: Any, *known: str) -> str:
+    "One of the known words, or a `ValueError`."
+    if isinstance(reduction, str) and reduction in known: return reduction
+    words = ', '.join(map(repr, known[:-1])) + f' or {known[-1]!r}'
+    raise ValueError(f'reduction is {words}, not {reduction!r}')
 
 # %% ../../nbs/11_losses.ipynb #meansquarederror
-class MeanSquaredError(Function):
-    "The sum of `(x0 - x1) ** 2`, divided by the number of examples. Book step 43."
+class MeanSquaredError(Loss):
+    "`(x0 - x1) ** 2`, added up and divided. Book step 43."
     def forward(self, x0, x1):
         d = _difference(x0, x1)
-        return _batch_mean(d * d)
+        return self.reduce(d * d)
     def gx0(self, gy, x0, x1):
         d = _difference(x0, x1)
-        d *= gy * (2 / _batch_size(d))
+        d *= gy * (2 / self.parts(d))
         return d
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
 
 # %% ../../nbs/11_losses.ipynb #mean-squared-error
-def mean_squared_error(x0, x1) -> Variable:
-    "The sum of `(x0 - x1) ** 2`, divided by the number of examples. Book step 43."
-    return MeanSquaredError()(x0, x1)
+def mean_squared_error(x0, x1, reduction: str = 'batchmean') -> Variable:
+    """`(x0 - x1) ** 2`, added up and divided by the number of examples. Book step 43.
+
+    `reduction='mean'` divides by the number of elements, as PyTorch does, `'sum'` by
+    nothing, and `'none'` gives the squares themselves.
+    """
+    return MeanSquaredError(reduction)(x0, x1)
 
 # %% ../../nbs/11_losses.ipynb #meanabsoluteerror
-class MeanAbsoluteError(Function):
-    "The sum of `|x0 - x1|`, divided by the number of examples."
-    def forward(self, x0, x1): return _batch_mean(np.abs(_difference(x0, x1)))
+class MeanAbsoluteError(Loss):
+    "`|x0 - x1|`, added up and divided."
+    def forward(self, x0, x1): return self.reduce(np.abs(_difference(x0, x1)))
     def gx0(self, gy, x0, x1):
         d = _difference(x0, x1)
-        return apply(Sign(), d) * (gy * (1 / _batch_size(d)))
+        return apply(Sign(), d) * (gy * (1 / self.parts(d)))
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
 
-def mean_absolute_error(x0, x1) -> Variable:
-    "The sum of `|x0 - x1|`, divided by the number of examples, `len(x0)`."
-    return MeanAbsoluteError()(x0, x1)
+def mean_absolute_error(x0, x1, reduction: str = 'batchmean') -> Variable:
+    "`|x0 - x1|`, added up and divided by the number of examples, `len(x0)`."
+    return MeanAbsoluteError(reduction)(x0, x1)
 
 # %% ../../nbs/11_losses.ipynb #huber
-class Huber(Function):
-    "A square near 0 and a straight line beyond `delta`, summed, per example."
-    def __init__(self, delta=1.0): self.delta = check_positive('delta', delta)
+class Huber(Loss):
+    "A square near 0 and a straight line beyond `delta`, added up and divided."
+    def __init__(self, delta=1.0, reduction='batchmean'):
+        super().__init__(reduction)
+        self.delta = check_positive('delta', delta)
     def forward(self, x0, x1):
         d = _difference(x0, x1)
         c = np.clip(d, -self.delta, self.delta)
-        return _batch_mean(np.multiply(c, d - c / 2, dtype=d.dtype))
+        return self.reduce(np.multiply(c, d - c / 2, dtype=d.dtype))
     def gx0(self, gy, x0, x1):
         d = _difference(x0, x1)
-        return apply(Clip(-self.delta, self.delta), d) * (gy * (1 / _batch_size(d)))
+        return apply(Clip(-self.delta, self.delta), d) * (gy * (1 / self.parts(d)))
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
 
 # %% ../../nbs/11_losses.ipynb #mean-absolute-error
-def huber(x0, x1, delta: float = 1.0) -> Variable:
-    """The sum of `d ** 2 / 2` for differences up to `delta`, and of
-    `delta * (|d| - delta / 2)` beyond, divided by the number of examples."""
-    return Huber(delta)(x0, x1)
+def huber(x0, x1, delta: float = 1.0, reduction: str = 'batchmean') -> Variable:
+    """`d ** 2 / 2` for differences up to `delta`, and `delta * (|d| - delta / 2)` beyond,
+    added up and divided by the number of examples."""
+    return Huber(delta, reduction)(x0, x1)
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy-simple
 def softmax_cross_entropy_simple(x, t) -> Variable:
@@ -117,101 +142,146 @@ def softmax_cross_entropy_simple(x, t) -> Variable:
     return -logs[np.arange(len(logs)), t].sum() / len(logs)
 
 # %% ../../nbs/11_losses.ipynb #right-classes
-def _right_classes(t, x, ignore_index):
+def right_classes(t: Any, x: Any, ignore_index: int) -> tuple:
     """Where the scores `x` belong to the classes that the labels `t` name, as an array
-    of bool, and the weight of each label: 1 / how many count, or 0."""
+    of bool, and which labels count: an array of bool, or `True` if all do."""
     rows, classes = x.shape[:-1], x.shape[-1]
     if t.shape == (*rows, 1): t = t[..., 0]
-    if t.dtype.kind not in 'iu' or t.shape != rows:
-        cure = ': write t.astype(int)' if t.shape == rows and t.dtype.kind == 'f' else ''
-        raise ValueError(f'scores of shape {x.shape} need integer labels of shape '
-                         f'{rows} or probabilities of shape {x.shape}{cure}')
+    if t.dtype.kind not in 'iu' or t.shape != rows: raise ValueError(_which_labels(t, x))
     numbers = array_module(t).arange(classes)
     right = t[..., None] == numbers
     if np.count_nonzero(right) == t.size and not 0 <= ignore_index < classes:
-        return right, 1 / max(t.size, 1)
+        return right, True
     counts = t != ignore_index
     if (wrong := t[counts & ~right.any(-1)]).size:
         raise ValueError(f'label {wrong[0]} is none of the {classes} classes, 0 to '
                          f'{classes - 1}; if it marks what does not count, '
                          'pass it as ignore_index')
-    weight = counts.astype(grad_dtype(x)) / max(int(counts.sum()), 1)
     t = np.where(counts, t, x.argmax(-1))  # what does not count: the likeliest class
-    return t[..., None] == numbers, weight[..., None]
+    return t[..., None] == numbers, counts
+
+def _which_labels(t, x):
+    "What to say to labels that do not fit the scores."
+    rows, cure = x.shape[:-1], ''
+    if t.shape == rows and t.dtype.kind == 'f': cure = ': write t.astype(int)'
+    elif x.ndim > 2 and t.shape == (x.shape[0], *x.shape[2:]):
+        cure = ', if the classes are on the last axis; write axis=1 if they are on axis 1'
+    return (f'scores of shape {x.shape} need integer labels of shape {rows} or '
+            f'probabilities of shape {x.shape}{cure}')
+
+# %% ../../nbs/11_losses.ipynb #label-weights
+def label_weights(right: Any, counts: Any, dtype: Any, weight: Any, reduction: str) -> tuple:
+    """The factor of the loss of each label: the weight of its class, or 0 if it does not
+    count, for a mean divided by the sum of all. And what it was divided by."""
+    if counts is True and weight is None:
+        total = max(right[..., 0].size, 1) if reduction == 'mean' else 1
+        return 1 / total, total
+    factor = counts if weight is None else (right * weight).sum(-1) * counts
+    total = float(factor.sum()) or 1.0 if reduction == 'mean' else 1.0
+    return (factor.astype(dtype) / total)[..., None], total
+
+def class_weights(weight: Any, x: Any) -> Any:
+    "A weight for each class, as an array, or `None`."
+    if weight is None: return None
+    weight = unwrap(_operand(weight))
+    if weight.shape == x.shape[-1:] and (weight >= 0).all(): return weight.astype(grad_dtype(x))
+    raise ValueError(f'weight has a number for each of the {x.shape[-1]} classes, none of them '
+                     f'negative; this one has the shape {weight.shape}')
 
 # %% ../../nbs/11_losses.ipynb #only-counted
-def _only_counted(x, weight):
-    "The scores `x`, with 0 in each row whose label has the weight 0."
-    return x if isinstance(weight, float) else apply(Where(weight > 0), x, 0.0)
+def _only_counted(x, factor):
+    "The scores `x`, with 0 in each row whose label has the factor 0."
+    return x if isinstance(factor, float) else apply(Where(factor > 0), x, 0.0)
 
 # %% ../../nbs/11_losses.ipynb #softmaxcrossentropy
 class SoftmaxCrossEntropy(Function):
     "Minus the logarithm of the right class's probability, on average. Book step 47."
-    def __init__(self, ignore_index=-100): self.ignore_index = ignore_index
+    def __init__(self, ignore_index=-100, weight=None, reduction='mean'):
+        self.ignore_index, self.weight, self.reduction = ignore_index, weight, reduction
     def forward(self, x, t):
-        self.right, self.weight = _right_classes(t, x, self.ignore_index)
-        x = _only_counted(floats(x), self.weight)
+        self.right, counts = right_classes(t, x, self.ignore_index)
+        self.factor, _ = label_weights(
+            self.right, counts, grad_dtype(x), self.weight, self.reduction)
+        x = _only_counted(floats(x), self.factor)
         z = x - x.max(-1, keepdims=True)
         score = z[self.right].reshape(*z.shape[:-1], 1)
         own = np.exp(score)
         np.exp(z, z)
         z[self.right] = 0
         rest = z.sum(-1, keepdims=True)  # of the wrong classes alone
-        losses = np.log1p(rest + (own - 1)) - score
+        losses = (np.log1p(rest + (own - 1)) - score) * self.factor
         z /= own + rest
         z[self.right] = -(rest / (own + rest)).ravel()
         self.slope = z  # p, less 1 at the right class
-        return (losses * self.weight).sum()
+        return losses[..., 0] if self.reduction == 'none' else losses.sum()
     def gx(self, gy, x, t):
-        if not isinstance(x, Variable): return self.slope * (gy * self.weight)
-        p = Softmax(-1)(_only_counted(x, self.weight))
-        return (p - self.right) * (gy * self.weight)
+        if self.reduction == 'none': gy = gy[..., None]
+        if not isinstance(x, Variable): return self.slope * (gy * self.factor)
+        p = Softmax(-1)(_only_counted(x, self.factor))
+        return (p - self.right) * (gy * self.factor)
     def gt(self, gy, x, t): return t * 0.0
     rules = gx, gt
 
 # %% ../../nbs/11_losses.ipynb #distribution
-def _target_probabilities(t, x, ignore_index, label_smoothing):
-    """The target as probabilities in the shape of `x`, divided by how many rows count, and
+def _target_probabilities(t, x, ignore_index, label_smoothing, weight, reduction):
+    """The target as probabilities in the shape of `x`, each with the factor of its loss, and
     the scores that count."""
-    weight = 1 / max(math.prod(x.shape[:-1]), 1)
+    factor = 1 / max(math.prod(x.shape[:-1]), 1) if reduction == 'mean' else 1.0
     if isinstance(t, Constant): t = t.data
-    if t.shape != x.shape: t, weight = _right_classes(t, x, ignore_index)
+    if t.shape != x.shape:
+        t, counts = right_classes(t, x, ignore_index)
+        _, total = label_weights(t, counts, grad_dtype(x), weight, reduction)
+        factor = 1 / total if counts is True else counts[..., None].astype(grad_dtype(x)) / total
     elif np.any(t < 0): raise ValueError('a target in the shape of the scores holds '
                                          'probabilities, and one of them is negative')
     t = apply(Cast(grad_dtype(x)), t)
-    t = (t * (1 - label_smoothing) + label_smoothing / x.shape[-1]) * weight
-    return t, _only_counted(x, weight)
+    t = (t * (1 - label_smoothing) + label_smoothing / x.shape[-1]) * factor
+    return t if weight is None else t * weight, _only_counted(x, factor)
 
 def _operand(x):
     "A Variable as it is, anything else as a Constant."
     if x is None: raise TypeError('None is no array and no number')
     return x if isinstance(x, Variable) else Constant(x)
 
+def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
+    "Scores and their target, the axis of the classes moved to the end."
+    x, t = _operand(x), _operand(t)
+    if not x.ndim:
+        raise ValueError('scores need an axis for the classes, and x is a number')
+    if t.__class__ is not Constant and t.dtype.kind != 'f': t = Constant(t.data)
+    if axis == -1: return x, t
+    if check_int('axis', axis, -x.ndim) >= x.ndim:
+        raise ValueError(f'scores of shape {x.shape} have no axis {axis}')
+    order = list(range(x.ndim))
+    order.append(order.pop(axis))
+    return x.transpose(order), t.transpose(order) if t.ndim == x.ndim else t
+
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy
-def softmax_cross_entropy(x, t, ignore_index: int = -100,
-                          label_smoothing: float = 0.0) -> Variable:
+def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float = 0.0, *,
+                          axis: int = -1, weight: Any = None,
+                          reduction: str = 'mean') -> Variable:
     """Minus the logarithm of the right class's probability, averaged. Book step 47.
 
-    `x` holds scores, the classes along its last axis. `t` holds the numbers of the
+    `x` holds scores, the classes along `axis`, the last one. `t` holds the numbers of the
     right classes, one axis less than `x`, or probabilities in the shape of `x`. Labels
     equal to `ignore_index` do not count, whatever the scores there are. `label_smoothing`
-    spreads this share of the target evenly over all classes.
+    spreads this share of the target evenly over all classes. `weight` has a number for
+    each class, and the mean is weighed by it. `reduction` may be 'sum' or 'none', too.
 
     For labels, a loss and its derivative are right to 4 units in the last digit, and half
     a unit more for each 1 that the scores differ by, since differences of scores are
     rounded. A derivative that is to be differentiated again, and targets that are
     probabilities, go by `p - t`: right to a unit in the last digit of 1.
     """
-    x, t = _operand(x), _operand(t)
-    if not x.ndim:
-        raise ValueError('scores need an axis for the classes, and x is a number')
-    if t.__class__ is not Constant and t.dtype.kind != 'f': t = Constant(t.data)
+    x, t = classes_last(axis, x, t)
+    weight = class_weights(weight, x)
+    check_reduction(reduction, 'mean', 'sum', 'none')
     if t.shape != x.shape and not label_smoothing:
-        return SoftmaxCrossEntropy(ignore_index)(x, t)
+        return SoftmaxCrossEntropy(ignore_index, weight, reduction)(x, t)
     check_number('label_smoothing', label_smoothing, lambda n: 0 <= n <= 1,
                  'a share, from 0 to 1')
-    target, x = _target_probabilities(t, x, ignore_index, label_smoothing)
-    return -(target * log_softmax(x, -1)).sum()
+    target, x = _target_probabilities(t, x, ignore_index, label_smoothing, weight, reduction)
+    return -(target * log_softmax(x, -1)).sum(-1 if reduction == 'none' else None)
 
 # %% ../../nbs/11_losses.ipynb #accuracy
 def accuracy(y, t) -> Variable:
@@ -244,7 +314,7 @@ def _least_divisor(dtype):
     return float(np.finfo(dtype).tiny) ** 0.9
 
 # %% ../../nbs/11_losses.ipynb #binarycrossentropy
-class BinaryCrossEntropy(Function):
+class BinaryCrossEntropy(Loss):
     "`-t * log(p) - (1 - t) * log(1 - p)`, the logarithms at least -100, on average."
     def forward(self, p, t):
         _check_same_shape(p, t)
@@ -255,28 +325,48 @@ class BinaryCrossEntropy(Function):
         with np.errstate(divide='ignore'):  # the logarithm of 0
             yes, no = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
         losses = -t * yes - (1 - t) * no
-        return _batch_mean(losses.astype(p.dtype))
+        return self.reduce(losses.astype(p.dtype))
     def gx(self, gy, p, t):
         least = _least_divisor(grad_dtype(p))
         g = _difference(p, t) / apply(Maximum(), p * (1.0 - p), least)
-        return g * (gy * (1 / _batch_size(g)))
+        return g * (gy * (1 / self.parts(g)))
     def gt(self, gy, p, t):
         yes, no = apply(Maximum(), p, _TINY), apply(Maximum(), 1.0 - p, _TINY)
         g = apply(Log(), no) - apply(Log(), yes)
-        return g * (gy * (1 / _batch_size(g)))
+        return g * (gy * (1 / self.parts(g)))
     rules = gx, gt
 
 # %% ../../nbs/11_losses.ipynb #targets
-def binary_cross_entropy(p, t) -> Variable:
+def binary_cross_entropy(p, t, weight: Any = None,
+                         reduction: str = 'batchmean') -> Variable:
     """`-t * log(p) - (1 - t) * log(1 - p)`, the logarithms at least -100.
 
     `t` is 0 or 1, or a probability. The sum is divided by the number of examples. In the
     derivative the divisor `p * (1 - p)` is at least `tiny ** 0.9`, with the dtype's smallest
     normal number: 8e-35 in float32, 2e-4 in float16. A `p` that is rounded to 1 cannot
-    say how wrong it is: from scores, `sigmoid_cross_entropy` can.
+    say how wrong it is: from scores, `sigmoid_cross_entropy` can. Each loss is multiplied
+    with `weight`. Reductions as for `mean_squared_error`.
     """
     p = _operand(p)
-    return BinaryCrossEntropy()(p, _target_like(t, p))
+    loss = BinaryCrossEntropy(reduction if weight is None else 'none')
+    return weighed(loss(p, _target_like(t, p)), weight, reduction)
+
+# %% ../../nbs/11_losses.ipynb #weighed
+class Reduced(Loss):
+    "Losses that are there already, added up and divided."
+    def forward(self, x): return self.reduce(floats(x))
+    def gx(self, gy, x): return apply(BroadcastTo(x.shape), gy * (1 / self.parts(x)))
+    rules = gx,
+
+def weighed(losses: Variable, weight: Any, reduction: str) -> Variable:
+    "Losses one by one, multiplied with a weight and then reduced; without one as they are."
+    if weight is None: return losses
+    return Reduced(reduction)(losses * _like(weight, losses))
+
+def _like(x, losses):
+    "An operand in the dtype of the losses."
+    x = _operand(x)
+    return x if x.dtype == losses.dtype else Cast(losses.dtype)(x)
 
 def _target_like(t, x):
     "The targets in the shape of `x`: (N,) will do for (N, 1)."
@@ -286,61 +376,77 @@ def _target_like(t, x):
     return t
 
 # %% ../../nbs/11_losses.ipynb #sigmoidcrossentropy
-class SigmoidCrossEntropy(Function):
+class SigmoidCrossEntropy(Loss):
     "`BinaryCrossEntropy` of `sigmoid(x)`, from `x` itself."
     def forward(self, x, t):
         _check_same_shape(x, t)
         _check_probabilities(t, _NO_TO_YES)
         x = floats(x)
         large = np.maximum(x, 0, dtype=x.dtype) - np.multiply(x, t, dtype=x.dtype)
-        return _batch_mean(large + Softplus().forward(-np.abs(x)))
+        return self.reduce(large + Softplus().forward(-np.abs(x)))
     def gx(self, gy, x, t):
         t = apply(Cast(grad_dtype(x)), t)
         g = apply(Sigmoid(), x) * (1.0 - t) - apply(Sigmoid(), -1.0 * x) * t
-        return g * (gy * (1 / _batch_size(g)))
-    def gt(self, gy, x, t): return x * (gy * (-1 / _batch_size(x)))
+        return g * (gy * (1 / self.parts(g)))
+    def gt(self, gy, x, t): return x * (gy * (-1 / self.parts(x)))
     rules = gx, gt
 
 # %% ../../nbs/11_losses.ipynb #sigmoid-cross-entropy
-def sigmoid_cross_entropy(x, t) -> Variable:
+def sigmoid_cross_entropy(x, t, weight: Any = None, pos_weight: Any = None,
+                          reduction: str = 'batchmean') -> Variable:
     """`binary_cross_entropy(sigmoid(x), t)`, but exact for large scores `x`.
 
     `t` is 0 or 1, or a probability. The sum is divided by the number of examples. For
     targets 0 and 1, each loss and its derivative are right to 4 units in the last digit.
+    Each loss is multiplied with `weight`, and what belongs to "yes" with `pos_weight`.
     """
     x = _operand(x)
-    return SigmoidCrossEntropy()(x, _target_like(t, x))
+    t = _target_like(t, x)
+    if pos_weight is not None: return _yes_weighed(x, t, weight, pos_weight, reduction)
+    loss = SigmoidCrossEntropy(reduction if weight is None else 'none')
+    return weighed(loss(x, t), weight, reduction)
+
+# %% ../../nbs/11_losses.ipynb #yes-weighed
+def _yes_weighed(x, t, weight, pos_weight, reduction):
+    "The cross entropy, in which a yes counts `pos_weight` times."
+    _check_same_shape(x, t)
+    _check_probabilities(unwrap(t), _NO_TO_YES)
+    no, yes = softplus(x), softplus(x * -1.0)  # the losses for t = 0 and for t = 1
+    t = _like(t, no)
+    losses = (1.0 - t) * no + t * yes * _like(pos_weight, no)
+    return weighed(losses, 1.0 if weight is None else weight, reduction)
 
 # %% ../../nbs/11_losses.ipynb #words
-MeanSquaredError.words = [
-    ('{gy} * 2 * ({0} - {1}) / the number of examples', 'the derivative of a square'),
-    ('-{gy} * 2 * ({0} - {1}) / the number of examples',
-     'the same with the other sign'),
-]
-MeanAbsoluteError.words = [
-    ('{gy} * sign({0} - {1}) / the number of examples', 'the slope of |d| is 1 or -1'),
-    ('-{gy} * sign({0} - {1}) / the number of examples',
-     'the same with the other sign'),
-]
-Huber.words = [
-    ('{gy} * clip({0} - {1}, -delta, delta) / the number of examples',
+_OVER = {'batchmean': ' / the number of examples', 'mean': ' / the number of elements'}
+
+def _in_words(*rules):
+    "Words for the rules of a loss; each ends with what its sum is divided by."
+    return property(lambda f: [(told + _OVER.get(f.reduction, ''), why) for told, why in rules])
+
+MeanSquaredError.words = _in_words(
+    ('{gy} * 2 * ({0} - {1})', 'the derivative of a square'),
+    ('-{gy} * 2 * ({0} - {1})', 'the same with the other sign'))
+MeanAbsoluteError.words = _in_words(
+    ('{gy} * sign({0} - {1})', 'the slope of |d| is 1 or -1'),
+    ('-{gy} * sign({0} - {1})', 'the same with the other sign'))
+Huber.words = _in_words(
+    ('{gy} * clip({0} - {1}, -delta, delta)',
      'the slope of the square, but no steeper than that of the line'),
-    ('-{gy} * clip({0} - {1}, -delta, delta) / the number of examples',
-     'the same with the other sign'),
-]
-SoftmaxCrossEntropy.words = [
-    ('{gy} * (softmax({0}) - 1 at the right class) / the number of labels',
-     'the share of each class, less what it should be'),
-    ('0', 'a label does not move'),
-]
-BinaryCrossEntropy.words = [
-    ('{gy} * ({0} - {1}) / ({0} * (1 - {0})) / the number of examples',
-     'the derivative of the two logarithms'),
-    ('{gy} * (log(1 - {0}) - log({0})) / the number of examples',
-     'the loss is a straight line in {1}'),
-]
-SigmoidCrossEntropy.words = [
-    ('{gy} * (sigmoid({0}) - {1}) / the number of examples',
-     'the probability, less what it should be'),
-    ('-{gy} * {0} / the number of examples', 'the loss is a straight line in {1}'),
-]
+    ('-{gy} * clip({0} - {1}, -delta, delta)', 'the same with the other sign'))
+BinaryCrossEntropy.words = _in_words(
+    ('{gy} * ({0} - {1}) / ({0} * (1 - {0}))', 'the derivative of the two logarithms'),
+    ('{gy} * (log(1 - {0}) - log({0}))', 'the loss is a straight line in {1}'))
+SigmoidCrossEntropy.words = _in_words(
+    ('{gy} * (sigmoid({0}) - {1})', 'the probability, less what it should be'),
+    ('-{gy} * {0}', 'the loss is a straight line in {1}'))
+Reduced.words = _in_words(('{gy} stretched', 'each loss counts as much as the others'))
+
+def _words_of_labels(f):
+    over = {'mean': ' / the number of labels', 'sum': '', 'none': ''}[f.reduction]
+    if f.weight is not None: over = over.replace('number of', 'weight of all')
+    by = '' if f.weight is None else ' * the weight of the class'
+    return [('{gy} * (softmax({0}) - 1 at the right class)' + by + over,
+             'the share of each class, less what it should be'),
+            ('0', 'a label does not move')]
+
+SoftmaxCrossEntropy.words = property(_words_of_labels)
