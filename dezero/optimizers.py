@@ -33,9 +33,11 @@ class Optimizer:
     Book step 46.
     """
     keeps: tuple[str, ...] = ()  #: names of the arrays that are kept for each parameter
+    maximize = False  #: whether the way is uphill
 
-    def __init__(self, lr: Any = 0.01):
+    def __init__(self, lr: Any = 0.01, *, maximize: bool = False):
         self.rate = as_rate(lr)  # what `lr` was set to
+        self.maximize = maximize
         self.target, self.updates, self.hooks, self.kept = None, 0, [], {}
 
     @property
@@ -150,13 +152,18 @@ def update(self: Optimizer) -> None:
     "Change every parameter that has a gradient, once, after the hooks have seen them."
     found = dict.fromkeys(_target_of(self).params())
     params = [_trainable(param) for param in found if param.grad is not None]
-    for hook in self.hooks:
+    if self.maximize: _uphill(self, params)
+    else: _step(self, params)
+
+def _step(optimizer, params):
+    "Let the hooks see the parameters, then change them."
+    for hook in optimizer.hooks:
         hook(params)
         params = [param for param in params if param.grad is not None]
-    self.updates += 1
-    if type(self).update_one is Optimizer.update_one: _apply_rule(self, params)
+    optimizer.updates += 1
+    if type(optimizer).update_one is Optimizer.update_one: _apply_rule(optimizer, params)
     else:
-        for param in params: self.update_one(param)
+        for param in params: optimizer.update_one(param)
 
 @patch
 def update_one(self: Optimizer, param: Parameter) -> None:
@@ -183,6 +190,16 @@ def _trainable(param):
     if not data.flags.writeable: param.data = array_module(data).array(data)
     return param
 
+# %% ../nbs/14_optimizers.ipynb #uphill
+def _uphill(optimizer, params):
+    "A step with all gradients turned round; afterwards they are what they were."
+    given = [param.grad for param in params]
+    try:
+        for param, grad in zip(params, given): param.grad = Variable(-grad.data)
+        _step(optimizer, params)
+    finally:
+        for param, grad in zip(params, given): param.grad = grad
+
 # %% ../nbs/14_optimizers.ipynb #sgd
 class SGD(Optimizer):
     "Stochastic gradient descent: `W -= lr * g`. Book step 46."
@@ -190,15 +207,22 @@ class SGD(Optimizer):
 
 # %% ../nbs/14_optimizers.ipynb #momentumsgd
 class MomentumSGD(Optimizer):
-    "Gradient descent with a velocity: `v = momentum * v - lr * g`, `W += v`. Book step 46."
+    """Gradient descent with a velocity: `v = momentum * v - lr * g`, `W += v`. Book step 46.
+
+    `dampening` takes this share away from every push but the first.
+    """
     keeps = 'v',
 
-    def __init__(self, lr: Any = 0.01, momentum: float = 0.9, nesterov: bool = False):
-        super().__init__(lr)
+    def __init__(self, lr: Any = 0.01, momentum: float = 0.9, nesterov: bool = False, *,
+                 dampening: float = 0.0, maximize: bool = False):
+        super().__init__(lr, maximize=maximize)
         self.momentum = check_fraction('momentum', momentum)
-        self.nesterov = nesterov
+        self.nesterov, self.dampening = nesterov, check_fraction('dampening', dampening)
+        if nesterov and dampening: raise ValueError('nesterov goes without dampening')
 
-    def numbers(self) -> tuple: return self.lr, self.momentum
+    def numbers(self) -> tuple:
+        push = 1 - self.dampening if self.updates > 1 else 1
+        return self.lr * push, self.momentum
 
     def update_rule(self, p, g, v, lr, momentum):
         v *= momentum; v -= lr * g
@@ -209,8 +233,8 @@ class AdaGrad(Optimizer):
     "`h += g ** 2` and `W -= lr * g / (sqrt(h) + eps)`."
     keeps = 'h',
 
-    def __init__(self, lr: Any = 0.001, eps: float = 1e-8):
-        super().__init__(lr)
+    def __init__(self, lr: Any = 0.001, eps: float = 1e-8, *, maximize: bool = False):
+        super().__init__(lr, maximize=maximize)
         self.eps = check_not_negative('eps', eps)
 
     def numbers(self) -> tuple: return self.lr, self.eps
@@ -223,21 +247,32 @@ class AdaGrad(Optimizer):
 class RMSprop(Optimizer):
     """`h = rho * h + (1 - rho) * g ** 2` and `W -= lr * g / (sqrt(h) + eps)`.
 
-    What is kept is `h / (1 - rho)`.
+    What is kept is `h / (1 - rho)`. `centered` takes the square of the mean gradient away
+    from `h`, which makes a variance of it.
     """
     keeps = 'h',
 
-    def __init__(self, lr: Any = 0.01, rho: float = 0.99, eps: float = 1e-8):
-        super().__init__(lr)
+    def __init__(self, lr: Any = 0.01, rho: float = 0.99, eps: float = 1e-8, *,
+                 centered: bool = False, maximize: bool = False):
+        super().__init__(lr, maximize=maximize)
         self.rho, self.eps = check_fraction('rho', rho), check_not_negative('eps', eps)
+        if centered: self.keeps = 'h', 'm'
 
     def numbers(self) -> tuple:
         scale = math.sqrt(1 - self.rho)
         return self.lr / scale, self.rho, self.eps / scale
 
-    def update_rule(self, p, g, h, lr, rho, eps):
+    def update_rule(self, p, g, h, *others):
+        *mean, lr, rho, eps = others
         h *= rho; h += g * g
+        if mean: h = _variance(h, mean[0], g, rho)
         p -= lr * g / (np.sqrt(h) + eps)
+
+# %% ../nbs/14_optimizers.ipynb #variance
+def _variance(h, m, g, rho):
+    "What is left of the mean square `h` without the square of the mean: of both over `1 - rho`."
+    m *= rho; m += g
+    return np.maximum(h - (1 - rho) * m * m, 0)
 
 # %% ../nbs/14_optimizers.ipynb #adadelta
 class AdaDelta(Optimizer):
@@ -249,8 +284,9 @@ class AdaDelta(Optimizer):
     """
     keeps = 'h', 'd'
 
-    def __init__(self, rho: float = 0.95, eps: float = 1e-6, lr: Any = 1.0):
-        super().__init__(lr)
+    def __init__(self, rho: float = 0.95, eps: float = 1e-6, lr: Any = 1.0, *,
+                 maximize: bool = False):
+        super().__init__(lr, maximize=maximize)
         self.rho, self.eps = check_fraction('rho', rho), check_not_negative('eps', eps)
 
     def numbers(self) -> tuple: return self.lr, self.rho, self.eps / (1 - self.rho)
@@ -270,21 +306,25 @@ class Adam(Optimizer):
     correction of the bias. Setting `lr` sets `alpha`. `eps` is added before `v` is
     corrected, as in the published DeZero; torch adds it afterwards, which makes larger
     steps for gradients as small as `eps`. What is kept is `m / (1 - beta1)` and
-    `v / (1 - beta2)`.
+    `v / (1 - beta2)`. With `amsgrad` the largest `v` so far divides, which never forgets a
+    large gradient (Reddi, Kale and Kumar, 2018).
     """
     keeps = 'm', 'v'
     alpha = Optimizer.lr
 
     def __init__(self, alpha: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-                 eps: float = 1e-8):
-        super().__init__(alpha)
+                 eps: float = 1e-8, *, amsgrad: bool = False, maximize: bool = False):
+        super().__init__(alpha, maximize=maximize)
         self.beta1 = check_fraction('beta1', beta1)
         self.beta2 = check_fraction('beta2', beta2)
         self.eps = check_not_negative('eps', eps)
+        if amsgrad: self.keeps = 'm', 'v', 'v_max'
 
-    def update_rule(self, p, g, m, v, lr, beta1, beta2, eps):
+    def update_rule(self, p, g, m, v, *others):
+        *largest, lr, beta1, beta2, eps = others
         m *= beta1; m += g
         v *= beta2; v += g * g
+        if largest: v = np.maximum(largest[0], v, out=largest[0])
         p -= lr * m / (np.sqrt(v) + eps)
 
 # %% ../nbs/14_optimizers.ipynb #adam-numbers
@@ -314,16 +354,18 @@ def numbers(self: Adam) -> tuple:
 class AdamW(Adam):
     "Adam that first shrinks the weights: `W *= 1 - alpha * weight_decay`."
     def __init__(self, alpha: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-                 eps: float = 1e-8, weight_decay: float = 0.01):
-        super().__init__(alpha, beta1, beta2, eps)
+                 eps: float = 1e-8, weight_decay: float = 0.01, *,
+                 amsgrad: bool = False, maximize: bool = False):
+        super().__init__(alpha, beta1, beta2, eps, amsgrad=amsgrad, maximize=maximize)
         self.weight_decay = check_not_negative('weight_decay', weight_decay)
 
     def numbers(self) -> tuple:
-        return 1 - self.alpha * self.weight_decay, *super().numbers()
+        return *super().numbers(), 1 - self.alpha * self.weight_decay
 
-    def update_rule(self, p, g, m, v, shrink, *numbers):
+    def update_rule(self, p, g, m, v, *others):
+        *others, shrink = others
         p *= shrink
-        super().update_rule(p, g, m, v, *numbers)
+        super().update_rule(p, g, m, v, *others)
 
 # %% ../nbs/14_optimizers.ipynb #weightdecay
 @patch
@@ -474,13 +516,14 @@ def check_state(self: Optimizer, arrays: Mapping[str, np.ndarray],
                          'of another optimizer, or of another model?')
 
 #: what is kept of squares, and so never negative
-_SQUARES = {AdaGrad: 'h', RMSprop: 'h', AdaDelta: 'hd', Adam: 'v'}
+_SQUARES = {AdaGrad: ('h',), RMSprop: ('h',), AdaDelta: ('h', 'd'), Adam: ('v', 'v_max')}
 
 def _check_squares(optimizer, keys, arrays):
     "An error if an array of mean squares is negative somewhere."
-    squares = ''.join([keeps for cls, keeps in _SQUARES.items() if isinstance(optimizer, cls)])
+    squares = [keep for cls, keeps in _SQUARES.items() if isinstance(optimizer, cls)
+               for keep in keeps]
     for key in keys:
-        if key.partition('/')[0] in tuple(squares) and (arrays[key] < 0).any():
+        if key.partition('/')[0] in squares and (arrays[key] < 0).any():
             raise ValueError(f'{key!r} holds squares, and is negative somewhere')
 
 def _kept_keys(optimizer, arrays):

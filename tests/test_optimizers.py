@@ -44,8 +44,19 @@ MAKERS = {
     "AdaDelta": lambda: AdaDelta(0.9, 1e-4),
     "Adam": lambda: Adam(0.02, 0.8, 0.99, TINY),
     "AdamW": lambda: AdamW(0.02, 0.8, 0.99, TINY, weight_decay=0.1),
+    "dampening": lambda: MomentumSGD(0.1, 0.8, dampening=0.3),
+    "centered": lambda: RMSprop(0.02, 0.95, centered=True),
+    "amsgrad": lambda: Adam(0.02, 0.8, 0.99, TINY, amsgrad=True),
+    "amsgrad AdamW": lambda: AdamW(0.02, 0.8, 0.99, TINY, weight_decay=0.1, amsgrad=True),
+    "SGD up": lambda: SGD(0.1, maximize=True),
+    "MomentumSGD up": lambda: MomentumSGD(0.1, 0.8, maximize=True),
+    "AdaGrad up": lambda: AdaGrad(0.1, maximize=True),
+    "RMSprop up": lambda: RMSprop(0.02, 0.95, maximize=True),
+    "AdaDelta up": lambda: AdaDelta(0.9, 1e-4, maximize=True),
+    "Adam up": lambda: Adam(0.02, 0.8, 0.99, TINY, maximize=True),
+    "AdamW up": lambda: AdamW(0.02, 0.8, 0.99, TINY, weight_decay=0.1, maximize=True),
 }
-every_optimizer = pytest.mark.parametrize("name", MAKERS)
+every_optimizer = pytest.mark.parametrize("name", [n for n in MAKERS if not n.endswith(" up")])
 SHAPES = {"small": (3, 4), "vector": (5,), "number": (), "large": (300, 500)}
 
 
@@ -89,16 +100,22 @@ def updated(optimizer, data, grads):
 def torch_twin(name, params):
     import torch
 
-    sgd = torch.optim.SGD
+    name, options = name.removesuffix(" up"), {"maximize": name.endswith(" up")}
+    sgd, adam, adamw = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
+    decay = {"weight_decay": 0.1}
     return {
-        "SGD": lambda: sgd(params, 0.1),
-        "MomentumSGD": lambda: sgd(params, 0.1, momentum=0.8),
+        "SGD": lambda: sgd(params, 0.1, **options),
+        "MomentumSGD": lambda: sgd(params, 0.1, momentum=0.8, **options),
         "Nesterov": lambda: sgd(params, 0.1, momentum=0.8, nesterov=True),
-        "AdaGrad": lambda: torch.optim.Adagrad(params, 0.1, eps=1e-8),
-        "RMSprop": lambda: torch.optim.RMSprop(params, 0.02, 0.95),
-        "AdaDelta": lambda: torch.optim.Adadelta(params, 1.0, 0.9, 1e-4),
-        "Adam": lambda: torch.optim.Adam(params, 0.02, (0.8, 0.99), TINY),
-        "AdamW": lambda: torch.optim.AdamW(params, 0.02, (0.8, 0.99), TINY, weight_decay=0.1),
+        "dampening": lambda: sgd(params, 0.1, momentum=0.8, dampening=0.3),
+        "AdaGrad": lambda: torch.optim.Adagrad(params, 0.1, eps=1e-8, **options),
+        "RMSprop": lambda: torch.optim.RMSprop(params, 0.02, 0.95, **options),
+        "centered": lambda: torch.optim.RMSprop(params, 0.02, 0.95, centered=True),
+        "AdaDelta": lambda: torch.optim.Adadelta(params, 1.0, 0.9, 1e-4, **options),
+        "Adam": lambda: adam(params, 0.02, (0.8, 0.99), TINY, **options),
+        "amsgrad": lambda: adam(params, 0.02, (0.8, 0.99), TINY, amsgrad=True),
+        "AdamW": lambda: adamw(params, 0.02, (0.8, 0.99), TINY, **decay, **options),
+        "amsgrad AdamW": lambda: adamw(params, 0.02, (0.8, 0.99), TINY, **decay, amsgrad=True),
     }[name]()
 
 
@@ -118,7 +135,7 @@ def torch_updated(name, data, grads, prepare=None):
 @pytest.mark.torch
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@every_optimizer
+@pytest.mark.parametrize("name", MAKERS)
 def test_twenty_updates_are_those_of_torch(name, shape, dtype):
     data, grads = numbers(0, shape, dtype), gradients(shape, dtype)
     mine = updated(MAKERS[name](), data, grads).data
@@ -173,12 +190,15 @@ def test_the_defaults_are_those_of_torch_or_of_the_published_dezero():
 
 
 def by_formula(name, w, grads):
-    h = d = m = v = 0.0
+    h = d = m = v = largest = 0.0
     for t, g in enumerate(grads, 1):
         if name == "SGD":
             w = w - 0.1 * g
         elif name == "MomentumSGD":
             v = 0.8 * v - 0.1 * g
+            w = w + v
+        elif name == "dampening":
+            v = 0.8 * v - 0.1 * (0.7 if t > 1 else 1) * g
             w = w + v
         elif name == "Nesterov":
             v = 0.8 * v - 0.1 * g
@@ -189,17 +209,21 @@ def by_formula(name, w, grads):
         elif name == "RMSprop":
             h = 0.95 * h + 0.05 * g**2
             w = w - 0.02 * g / (np.sqrt(h) + 1e-8)
+        elif name == "centered":
+            h, m = 0.95 * h + 0.05 * g**2, 0.95 * m + 0.05 * g
+            w = w - 0.02 * g / (np.sqrt(h - m**2) + 1e-8)
         elif name == "AdaDelta":
             h = 0.9 * h + 0.1 * g**2
             step = np.sqrt((d + 1e-4) / (h + 1e-4)) * g
             d = 0.9 * d + 0.1 * step**2
             w = w - step
         else:
-            if name == "AdamW":
+            if "AdamW" in name:
                 w = w * (1 - 0.02 * 0.1)
             m = 0.8 * m + 0.2 * g
             v = 0.99 * v + 0.01 * g**2
-            w = w - 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.99**t)) + TINY)
+            largest = np.maximum(largest, v) if "amsgrad" in name else v
+            w = w - 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(largest / (1 - 0.99**t)) + TINY)
     return w
 
 
@@ -343,7 +367,7 @@ def test_arrays_that_are_read_only():
         param = Parameter(data)
         param.grad = Variable(np.broadcast_to(1.0, (2, 3)))
         maker().setup(Holder(param)).update()
-        assert (param.data < 1).all() and (data == 1).all()
+        assert (param.data != 1).all() and (data == 1).all()
 
 
 @every_optimizer
@@ -1115,3 +1139,64 @@ def test_what_an_own_optimizer_keeps_is_saved():
     second, resumed = network(Mean(0.1))
     resumed.load_state(state)
     assert (resumed.state()["mean/l0/W"] == state["mean/l0/W"]).all()
+
+
+# --- options of others --------------------------------------------------------------------------
+
+
+def test_uphill_gradients_are_what_they_were():
+    param = parameter([1.0, 2.0], [0.5, -0.5])
+    optimizer, given = SGD(0.1, maximize=True).setup(Holder(param)), param.grad
+    optimizer.add_hook(WeightDecay(0.1))
+    optimizer.update()
+    np.testing.assert_allclose(param.data, [1 + 0.1 * (0.5 - 0.1), 2 + 0.1 * (-0.5 - 0.2)])
+    assert param.grad is given and given.data.tolist() == [0.5, -0.5]
+    param.grad = Variable(np.array([np.inf, 1.0]))
+    optimizer.add_hook(ClipGrad(1.0))
+    with pytest.raises(FloatingPointError):
+        optimizer.update()
+    assert param.grad.data.tolist() == [np.inf, 1.0]
+
+
+def test_an_optimizer_of_the_book_climbs_too():
+    class Plain(Optimizer):
+        def update_one(self, param):
+            param.data -= self.lr * param.grad.data
+
+    param = parameter([1.0], [0.5])
+    optimizer = Plain(0.1).setup(Holder(param))
+    optimizer.maximize = True
+    optimizer.update()
+    assert param.data.tolist() == [1.05]
+
+
+@pytest.mark.parametrize("name", ["centered", "amsgrad", "amsgrad AdamW"])
+def test_what_the_options_keep_is_part_of_the_state(name):
+    model, optimizer = Holder(parameter(np.ones(3), np.ones(3))), MAKERS[name]()
+    optimizer.setup(model).update()
+    extra = "m" if name == "centered" else "v_max"
+    assert any(key.startswith(f"{extra}/") for key in optimizer.state())
+    plain = {"centered": RMSprop, "amsgrad": Adam, "amsgrad AdamW": AdamW}[name]().setup(model)
+    with pytest.raises(ValueError, match=f"has no place for '{extra}/"):
+        plain.load_state(optimizer.state())
+    plain.update()
+    with pytest.raises(ValueError, match=f"the state has no '{extra}/"):
+        MAKERS[name]().setup(model).load_state(plain.state())
+    if name != "centered":
+        state = {k: -v if k.startswith("v_max") else v for k, v in optimizer.state().items()}
+        with pytest.raises(ValueError, match="holds squares, and is negative"):
+            optimizer.load_state(state)
+
+
+def test_equal_gradients_do_not_make_a_centered_step_nan():
+    param = updated(
+        RMSprop(0.01, 0.5, centered=True), np.ones(2, "f4"), [np.full(2, 0.3, "f4")] * 99
+    )
+    assert np.isfinite(param.data).all()
+
+
+def test_nesterov_goes_without_dampening():
+    with pytest.raises(ValueError, match="nesterov goes without dampening"):
+        MomentumSGD(nesterov=True, dampening=0.1)
+    with pytest.raises(ValueError, match="dampening"):
+        MomentumSGD(dampening=-1)
