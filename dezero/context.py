@@ -99,7 +99,7 @@ def check_fraction(name: str, value: Any) -> float:
     return check_number(name, value, lambda n: 0 <= n < 1, 'at least 0 and below 1')
 
 # %% ../nbs/51_context.ipynb #check-int
-def check_int(name: str, value: Any, least: int = 0) -> int:
+def check_int(name: str, value: Any, least: float = 0) -> int:
     "A whole number of at least `least` as an int."
     try: number = operator.index(value)
     except TypeError: number = None
@@ -107,6 +107,15 @@ def check_int(name: str, value: Any, least: int = 0) -> int:
         raise TypeError(f'{name} is a whole number, not {value!r}')
     if number >= least: return number
     raise ValueError(f'{name} is at least {least}, not {value}')
+
+# %% ../nbs/51_context.ipynb #check-shape
+def check_shape(name: str, value: Any) -> tuple[int, ...]:
+    "Whole numbers in a row, or a single one, as a tuple."
+    try: return tuple(map(operator.index, value if np.iterable(value) else [value]))
+    except TypeError:
+        cure = f'; write {value.shape}' if getattr(value, 'ndim', 0) > 1 else ''
+        raise TypeError(f'{name} is whole numbers such as (2, 3), not {kind_of(value)}'
+                        f'{cure}') from None
 
 # %% ../nbs/51_context.ipynb #check-path
 def check_path(name: str, value: Any, example: str) -> Any:

@@ -11,6 +11,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+# %% ../nbs/64_lazy.ipynb #advice
+#: what to write instead of a name that a package does not have: 'package.name' and the advice
+ADVICE: dict[str, str] = {}
+
 # %% ../nbs/64_lazy.ipynb #import-later
 def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str], Any], Callable]:
     """`__getattr__` and `__dir__` of a package that loads these names when they are asked for.
@@ -23,7 +27,10 @@ def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str],
     if '__all__' in module: module['__all__'] = [*module['__all__'], *homes]  # for a star
 
     def load(name: str) -> Any:
-        if name not in homes: raise AttributeError(f'module {package!r} has no attribute {name!r}')
+        if name not in homes:
+            advice = ADVICE.get(f'{package}.{name}')
+            raise AttributeError(f'module {package!r} has no attribute {name!r}'
+                                 + (f': {advice}' if advice else ''))
         if homes[name] == package: return import_module(f'{package}.{name}')
         found = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, found)  # from now on Python finds it there

@@ -37,6 +37,7 @@ from dezero.functions.elementwise import (
 )
 from dezero.functions.reductions import broadcast_to, logsumexp, norm, sum_to
 from dezero.functions.shapes import expand_dims
+from dezero.lazy import ADVICE
 from dezero.operators import UFUNCS, add_methods
 
 # %% ../nbs/67_methods.ipynb #item
@@ -181,3 +182,34 @@ def __dir__(self: Variable) -> list[str]:
     "The attributes, without the names of others."
     return [name for name in object.__dir__(self)
             if not isinstance(getattr(type(self), name, None), NamedOtherwise)]
+
+# %% ../nbs/67_methods.ipynb #names-of-a-module
+_FUNCTIONS = """
+    relu_: F.relu(x) | sigmoid_: F.sigmoid(x) | tanh_: F.tanh(x) | logsigmoid: F.log_sigmoid(x)
+    cat concatenate: F.concat([x, y]) | unsqueeze: F.expand_dims(x, axis) | mm bmm: F.matmul(x, y)
+    view: F.reshape(x, shape) | permute: F.transpose(x, axes) | expand: F.broadcast_to(x, shape)
+    gather: F.take_along_axis(x, indices, axis) | masked_fill: F.where(mask, value, x)
+    clamp: F.clip(x, low, high) | hardtanh: F.clip(x, -1, 1) | amax: F.max(x) | amin: F.min(x)
+    asin: F.arcsin(x) | acos: F.arccos(x) | atan: F.arctan(x) | atan2: F.arctan2(x, y)
+    negative: F.neg(x) | subtract: F.sub(x, y) | multiply: F.mul(x, y) | absolute fabs: F.abs(x)
+    divide true_divide: F.div(x, y) | cross_entropy: F.softmax_cross_entropy(x, t)
+    mse_loss: F.mean_squared_error(x, t) | l1_loss: F.mean_absolute_error(x, t)
+    huber_loss: F.huber(x, t) | binary_cross_entropy_with_logits: F.sigmoid_cross_entropy(x, t)
+    max_pool2d: F.pooling(x, kernel_size, stride) | conv_transpose2d: F.deconv2d(x, W)
+    avg_pool2d: F.average_pooling(x, kernel_size, stride) | interpolate: F.upsample(x, scale)"""
+_PACKAGE = """
+    nn: dezero.layers and dezero.models | optim: dezero.optimizers | functional: dezero.functions
+    Module: Layer or Model | tensor Tensor: Variable(np.array(...)) | manual_seed: np.random.seed(0)
+    save: model.save_weights(path) | load: model.load_weights(path)"""
+_DATA = """
+    zeros: np.zeros(shape) | ones: np.ones(shape) | empty: np.empty(shape) | arange: np.arange(n)
+    array asarray: np.array(numbers) | linspace: np.linspace(low, high) | eye: np.eye(n)"""
+
+def _advise(package: str, table: str) -> None:
+    "Put a table `names: what to write | …` into the list of advice."
+    for line in table.replace('\n', '|').split('|')[1:]:
+        names, ours = line.split(':')
+        ADVICE.update({f'{package}.{name}': 'write' + ours.rstrip() for name in names.split()})
+
+_advise('dezero.functions', _FUNCTIONS + _DATA)
+_advise('dezero', _PACKAGE + _DATA)

@@ -13,22 +13,37 @@ import numpy as np
 
 from dezero.backprop import functions_behind, grad, grad_dtype
 from dezero.config import recording, using_config
+from dezero.context import check_instance, check_int
 from dezero.core import Constant, Function, Variable, as_variable, unwrap
 from dezero.functions.reductions import sum
 from dezero.functions.shapes import stack
+
+# %% ../nbs/68_transformations.ipynb #check-function
+def _check_function(name: str, f: Any) -> Callable:
+    "`f`, if it can be called."
+    return check_instance(f, callable, f'{name} is a function')
+
+def _moved(primals, tangents):
+    "The inputs as Variables, if there is a tangent in the shape of each."
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError('inputs and tangents are tuples: write (x,) and (v,)')
+    xs = tuple([as_variable(x) for x in primals])
+    shapes = [x.shape for x in xs], [as_variable(v).shape for v in tangents]
+    if shapes[0] == shapes[1] and xs: return xs
+    raise ValueError(f'each input needs a tangent in its shape: {shapes[0]} and {shapes[1]}')
 
 # %% ../nbs/68_transformations.ipynb #vjp
 def vjp(f: Callable, *primals: Any) -> tuple[Variable, Callable]:
     "The value of `f`, and a function of `u` that gives `u @ J` for each input."
     xs = [as_variable(x) for x in primals]
-    y = f(*xs)
+    y = _check_function('f', f)(*xs)
     def pull(u: Any) -> tuple: return grad(y, tuple(xs), u, create_graph=True)
     return y, pull
 
 # %% ../nbs/68_transformations.ipynb #jvp
 def jvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, Variable]:
     "The value of `f`, and how it moves when the inputs move along the tangents."
-    y, pull = vjp(f, *primals)
+    y, pull = vjp(f, *_moved(primals, tangents))
     u = Variable(np.zeros(y.shape, grad_dtype(y)))
     parts = [sum(gx * v) for gx, v in zip(pull(u), tangents)]
     total = parts[0]
@@ -38,6 +53,7 @@ def jvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, Variable]:
 # %% ../nbs/68_transformations.ipynb #jacobian
 def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Variable]:
     "The function that gives the derivatives of all outputs of `f` by its input `argnum`."
+    _check_function('f', f), check_int('argnum', argnum)
     def table(*xs: Any) -> Variable:
         y, pull = vjp(f, *xs)
         units = np.eye(y.size, dtype=grad_dtype(y)).reshape((y.size, *y.shape))
@@ -47,12 +63,13 @@ def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Variable]:
 
 def hessian(f: Callable, argnum: int = 0) -> Callable[..., Variable]:
     "The function that gives the second derivatives of `f`, which gives one number."
+    _check_function('f', f)
     def slope(*xs: Any) -> Variable: return vjp(f, *xs)[1](None)[argnum]
     return jacobian(slope, argnum)
 
 def hvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, tuple]:
     "The value of `f`, and the product of its Hessian with the tangents."
-    xs = tuple([as_variable(x) for x in primals])
+    xs = _moved(primals, tangents)
     y, pull = vjp(f, *xs)
     parts = [sum(gx * v) for gx, v in zip(pull(None), tangents)]
     total = parts[0]
@@ -77,9 +94,9 @@ class Recomputed(Function):
 # %% ../nbs/68_transformations.ipynb #checkpoint
 def checkpoint(function: Callable, *inputs: Any) -> Variable:
     "`function(*inputs)`, whose graph is dropped and computed again on the way back."
-    if not recording.get(): return function(*inputs)
-    xs = [Variable(unwrap(x)) for x in inputs]
-    y = function(*xs)
+    if not recording.get(): return _check_function('function', function)(*inputs)
+    xs = [Variable(unwrap(as_variable(x))) for x in inputs]
+    y = _check_function('function', function)(*xs)
     known, leaves = set(xs), []
     for f in functions_behind(y):
         for x in f.inputs:

@@ -3,13 +3,16 @@
 import re
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 
+import dezero
 import dezero.functions as F
 import dezero.layers as L
 from dezero import Model, Variable
+from dezero.lazy import ADVICE
 from dezero.optimizers import SGD
 
 
@@ -98,6 +101,37 @@ def test_a_name_of_pytorch_says_ours(name):
 def test_layers_and_optimizers_say_ours_too(thing, name, ours):
     with pytest.raises(AttributeError, match=ours):
         getattr(thing, name)
+
+
+@pytest.mark.parametrize(
+    "module, name, ours",
+    [
+        (dezero, "nn", "dezero.layers and dezero.models"),
+        (dezero, "optim", "dezero.optimizers"),
+        (dezero, "tensor", r"Variable\(np.array"),
+        (dezero, "zeros", r"np.zeros\(shape\)"),
+        (F, "cat", r"F.concat\(\[x, y\]\)"),
+        (F, "relu_", r"F.relu\(x\)"),
+        (F, "cross_entropy", "F.softmax_cross_entropy"),
+        (F, "mse_loss", "F.mean_squared_error"),
+        (F, "negative", r"F.neg\(x\)"),
+        (F, "array", r"np.array"),
+    ],
+)
+def test_modules_say_ours_too(module, name, ours):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': write {ours}"):
+        getattr(module, name)
+
+
+def test_the_advice_names_what_is_there():
+    """And no name that we have is called another."""
+    for place, advice in ADVICE.items():
+        package, _, name = place.rpartition(".")
+        assert not hasattr(import_module(package), name), place
+        if found := re.search(r"\b(F|np)\.(\w+)", advice):
+            assert hasattr({"F": F, "np": np}[found[1]], found[2]), advice
+    with pytest.raises(AttributeError, match="'nothing_known'$"):
+        F.nothing_known  # noqa: B018
 
 
 def test_the_page_for_users_of_pytorch_names_what_is_there(root):

@@ -97,3 +97,13 @@ def test_a_checkpoint_needs_less_memory():
         return most
 
     assert peak(lambda x: checkpoint(part, x)) < 0.5 * peak(part)
+
+
+@pytest.mark.parametrize("move", [jvp, hvp])
+def test_each_input_needs_a_tangent_in_its_shape(move):
+    x, v = np.ones(3), np.ones(2)
+    with pytest.raises(TypeError, match=r"write \(x,\) and \(v,\)"):
+        move(F.sum, x, x)
+    for primals, tangents in [((x,), (v,)), ((x,), (x, x)), ((), ())]:
+        with pytest.raises(ValueError, match="each input needs a tangent in its shape"):
+            move(F.sum, primals, tangents)

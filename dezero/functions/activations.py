@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ..backprop import apply
-from ..context import check_positive
+from ..context import check_number, check_positive
 from ..core import Function, Variable, as_variable
 from dezero.functions.elementwise import (
     Bell,
@@ -138,7 +138,7 @@ class LeakyReLU(Function):
 # %% ../../nbs/10_activations.ipynb #relu-2
 def leaky_relu(x, slope: float = 0.2) -> Variable:
     "`x` where it is positive, `slope * x` elsewhere."
-    return LeakyReLU(slope)(x)
+    return LeakyReLU(check_number('slope', slope, lambda n: n == n, 'a number'))(x)
 
 # %% ../../nbs/10_activations.ipynb #elu
 class ELU(Function):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dezero.backprop import Cast, apply, grad_dtype
-from dezero.context import check_int
+from dezero.context import check_instance, check_int, check_shape
 from dezero.core import Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import Sigmoid, elu, sigmoid, softplus
 from dezero.functions.elementwise import (
@@ -44,7 +44,7 @@ from dezero.functions.losses import (
     right_classes,
 )
 from dezero.functions.reductions import broadcast_to, clip, norm, sum
-from dezero.functions.shapes import PutItem, check_axis, concat, get_item, ravel, split
+from dezero.functions.shapes import PutItem, check_list, concat, get_item, ravel, split
 from dezero.operators import Abs, is_zero
 
 # %% ../../nbs/65_more_functions.ipynb #flat-classes
@@ -79,18 +79,26 @@ def round(x: Any, decimals: int = 0) -> Variable:
     "`x` rounded to so many decimals, halves to the even number; the gradient is 0."
     return Round(decimals)(x)
 
+# %% ../../nbs/65_more_functions.ipynb #along
+def _along(x, axis):
+    "`x` as a Variable, and its axis counted from the front; `None` puts it into a row."
+    x = as_variable(x)
+    if axis is None: return ravel(x), 0
+    if -x.ndim <= check_int('axis', axis, -math.inf) < x.ndim: return x, axis % x.ndim
+    raise ValueError(f'an array of shape {x.shape} has no axis {axis}')
+
 # %% ../../nbs/65_more_functions.ipynb #take-along-axis
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Variable:
     "From each row along `axis` the elements at the places `indices`; torch's `gather`."
-    x, places = as_variable(x), unwrap(indices)
-    if axis is None: x, axis = ravel(x), 0
+    (x, axis), places = _along(x, axis), unwrap(indices)
     index: list = list(np.ix_(*map(np.arange, x.shape)))
     index[axis] = places
     return get_item(x, tuple(index))
 
 def argsort(x: Any, axis: int | None = -1) -> np.ndarray:
     "The places of the elements in rising order, as an array; equal ones keep their order."
-    return unwrap(as_variable(x)).argsort(axis=check_axis(axis), kind='stable')
+    x, axis = _along(x, axis)
+    return unwrap(x).argsort(axis=axis, kind='stable')
 
 # %% ../../nbs/65_more_functions.ipynb #sort
 def sort(x: Any, axis: int | None = -1) -> Variable:
@@ -112,7 +120,8 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True,
 
 def cummax(x: Any, axis: int = -1) -> tuple[Variable, np.ndarray]:
     "The largest element so far along `axis`, and its place: the last one of equal ones."
-    data = np.moveaxis(unwrap(as_variable(x)), axis, -1)
+    x, axis = _along(x, axis)
+    data = np.moveaxis(unwrap(x), axis, -1)
     record = (data == np.maximum.accumulate(data, -1)) | (data != data)  # nan is one, too
     places = np.maximum.accumulate(np.where(record, np.arange(data.shape[-1]), 0), -1)
     places = np.moveaxis(places, -1, axis)
@@ -121,19 +130,18 @@ def cummax(x: Any, axis: int = -1) -> tuple[Variable, np.ndarray]:
 # %% ../../nbs/65_more_functions.ipynb #take-places
 def _take(x, places, axis):
     "The parts of `x` at these places of one axis."
-    x = as_variable(x)
-    return get_item(x, (slice(None),) * (axis % x.ndim) + (places,))
+    return get_item(x, (slice(None),) * axis + (places,))
 
 # %% ../../nbs/65_more_functions.ipynb #repeat
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Variable:
     "Each element (or part along `axis`) several times, one after the other."
-    if axis is None: x, axis = ravel(x), 0
-    n = as_variable(x).shape[axis]
-    return _take(x, np.repeat(np.arange(n), repeats), axis)
+    x, axis = _along(x, axis)
+    repeats = check_shape('repeats', unwrap(repeats))
+    return _take(x, np.repeat(np.arange(x.shape[axis]), repeats), axis)
 
 def tile(x: Any, reps: Any) -> Variable:
     "`x` laid side by side: so many times along each of the last axes."
-    x, reps = as_variable(x), [*np.atleast_1d(reps)]
+    x, reps = as_variable(x), [*check_shape('reps', reps)]
     x = x.reshape((1,) * (len(reps) - x.ndim) + x.shape)
     reps = [1] * (x.ndim - len(reps)) + reps
     return get_item(x, np.ix_(*[np.tile(np.arange(n), r) for n, r in zip(x.shape, reps)]))
@@ -141,12 +149,13 @@ def tile(x: Any, reps: Any) -> Variable:
 def roll(x: Any, shift: int, axis: int | None = None) -> Variable:
     "`x` moved on by `shift` places along `axis`; what falls off comes in at the front."
     if axis is None: return roll(ravel(x), shift, 0).reshape(as_variable(x).shape)
-    return _take(x, np.roll(np.arange(as_variable(x).shape[axis]), shift), axis)
+    (x, axis), shift = _along(x, axis), check_int('shift', shift, -math.inf)
+    return _take(x, np.roll(np.arange(x.shape[axis]), shift), axis)
 
 # %% ../../nbs/65_more_functions.ipynb #diag
 def diag(x: Any, k: int = 0) -> Variable:
     "A row as the diagonal of a table of zeros, or the diagonal of a table."
-    x = as_variable(x)
+    x, k = as_variable(x), check_int('k', k, -math.inf)
     if x.ndim == 1:
         n, first = len(x) + (k if k > 0 else -k), np.arange(len(x))
         return PutItem((first + max(0, -k), first + max(0, k)), (n, n))(x)
@@ -159,18 +168,22 @@ def scatter(x: Any, axis: int, index: Any, src: Any) -> Variable:
 
     What is put twice at one place is added up.
     """
-    x, places = as_variable(x), unwrap(index)
+    (x, axis), places = _along(x, axis), np.asarray(unwrap(index))
+    if places.dtype.kind not in 'iu' or places.ndim != x.ndim:
+        raise TypeError(f'index is an array of whole numbers with {x.ndim} axes, as x')
+    src = broadcast_to(Cast(x.dtype)(src), places.shape)
     grid: list = list(np.ix_(*map(np.arange, places.shape)))
     grid[axis], mask = places.copy(), np.zeros(x.shape, bool)
-    mask[tuple(grid)] = True
-    src = broadcast_to(src, places.shape) if isinstance(src, Variable) else np.full(
-        places.shape, src, x.dtype)
+    try: mask[tuple(grid)] = True
+    except IndexError as error: raise ValueError(f'index does not fit x: {error}') from None
     return where(mask, PutItem(tuple(grid), x.shape)(src), x)
 
 def one_hot(t: Any, num_classes: int | None = None) -> np.ndarray:
     "A row for each label, with 1 at its class and 0 elsewhere, as an array of int."
     t = np.asarray(unwrap(t))
-    n = int(t.max(initial=-1)) + 1 if num_classes is None else num_classes
+    if t.dtype.kind not in 'iu': raise TypeError(f'labels are whole numbers, not {t.dtype}')
+    n = (int(t.max(initial=-1)) + 1 if num_classes is None
+         else check_int('num_classes', num_classes))
     if t.size and not 0 <= t.min() <= t.max() < n:
         raise ValueError(f'the labels lie between 0 and {n - 1}, not {t.min()} to {t.max()}')
     return (t[..., None] == np.arange(n)).astype(int)
@@ -178,28 +191,32 @@ def one_hot(t: Any, num_classes: int | None = None) -> np.ndarray:
 # %% ../../nbs/65_more_functions.ipynb #joins
 def vstack(xs: Any) -> Variable:
     "A list of rows or tables, one below the other."
+    check_list('vstack', xs, 0)
     xs = [as_variable(x) for x in xs]
     return concat([x.reshape((1, -1)) if x.ndim < 2 else x for x in xs])
 
 def hstack(xs: Any) -> Variable:
     "A list of rows or tables, side by side: joined along the second (or only) axis."
+    check_list('hstack', xs, 0)
     xs = [x.reshape(-1) if x.ndim == 0 else x for x in map(as_variable, xs)]
-    return concat(xs, min(1, xs[0].ndim - 1))
+    return concat(xs, 1 if xs and xs[0].ndim > 1 else 0)
 
 def array_split(x: Any, parts: Any, axis: int = 0) -> list[Variable]:
     "As `split`, but the parts may differ by one in length."
     if np.ndim(parts): return split(x, parts, axis)
-    rest = np.arange(as_variable(x).shape[axis])
+    (x, axis), parts = _along(x, axis), check_int('parts', parts, 1)
+    rest = np.arange(x.shape[axis])
     ends = np.cumsum([len(part) for part in np.array_split(rest, parts)])
     return split(x, ends[:-1].tolist(), axis)
 
 # %% ../../nbs/65_more_functions.ipynb #differences
 def diff(x: Any, n: int = 1, axis: int = -1) -> Variable:
     "The differences of neighbours along `axis`, `n` times over."
+    x, axis = _along(x, axis)
     for _ in range(check_int('n', n)):
-        places = np.arange(as_variable(x).shape[axis])
+        places = np.arange(x.shape[axis])
         x = _take(x, places[1:], axis) - _take(x, places[:-1], axis)
-    return as_variable(x)
+    return x
 
 def outer(a: Any, b: Any) -> Variable:
     "Every element of `a` times every element of `b`, as a table."
@@ -218,7 +235,8 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variable:
     "The sum of the diagonal over two axes, the first ones."
     x = as_variable(x)
     if x.ndim < 2: raise ValueError(f'trace takes a table, not {x.shape}')
-    two = axis1 % x.ndim, axis2 % x.ndim
+    two = _along(x, axis1)[1], _along(x, axis2)[1]
+    offset = check_int('offset', offset, -math.inf)
     x = x.transpose((axis1, axis2, *[i for i in range(x.ndim) if i not in two]))
     i, j = np.nonzero(np.eye(*x.shape[:2], k=offset, dtype=bool))
     return sum(get_item(x, (i, j)), 0)
@@ -229,7 +247,7 @@ def cumprod(x: Any, axis: int | None = None) -> Variable:
     x = as_variable(x)
     if x.dtype == np.float16:
         return Cast(np.float16)(cumprod(Cast(np.float32)(x), axis))
-    if axis is None: x, axis = ravel(x), 0
+    x, axis = _along(x, axis)
     step, places = 1, np.arange(x.shape[axis])
     while step < len(places):
         front, rest = _take(x, places[:-step], axis), _take(x, places[step:], axis)
@@ -240,14 +258,17 @@ def cumprod(x: Any, axis: int | None = None) -> Variable:
 def tril(x: Any, k: int = 0) -> Variable:
     "The lower triangle of the last two axes, zeros above the diagonal `k`."
     x = as_variable(x)
-    n, m = x.shape[-2:]
-    return where(np.tri(n, m, k, dtype=bool), x, 0)
+    return where(_below(x, k), x, 0)
 
 def triu(x: Any, k: int = 0) -> Variable:
     "The upper triangle of the last two axes, zeros below the diagonal `k`."
     x = as_variable(x)
-    n, m = x.shape[-2:]
-    return where(~np.tri(n, m, k - 1, dtype=bool), x, 0)
+    return where(~_below(x, k, 1), x, 0)
+
+def _below(x, k, less=0):
+    "Where the last two axes are not above the diagonal `k`, or one less."
+    if x.ndim < 2: raise ValueError(f'triangles are cut out of tables, not {x.shape}')
+    return np.tri(*x.shape[-2:], k=check_int('k', k, -math.inf) - less, dtype=bool)
 
 def relu6(x: Any) -> Variable:
     "`x` between 0 and 6."
@@ -255,7 +276,7 @@ def relu6(x: Any) -> Variable:
 
 def hardsigmoid(x: Any) -> Variable:
     "A sigmoid of three straight lines: 0 up to -3, 1 from 3 on."
-    return clip(x + 3, 0, 6) / 6
+    return clip(as_variable(x) + 3, 0, 6) / 6
 
 def hardswish(x: Any) -> Variable:
     """`x * hardsigmoid(x)`.
@@ -263,7 +284,7 @@ def hardswish(x: Any) -> Variable:
     Value and derivative are right to 4 units in the last digit; only near -1.5, where the
     derivative is 0, its error is relative to its two parts, which cancel there.
     """
-    return x * hardsigmoid(x)
+    return hardsigmoid(x) * x
 
 def prelu(x: Any, weight: Any) -> Variable:
     "`x` where it is positive, elsewhere `weight * x`; a weight is learnt for each channel."
@@ -355,7 +376,7 @@ def erfc(x: Any) -> Variable:
 # %% ../../nbs/65_more_functions.ipynb #activations
 def log_sigmoid(x: Any) -> Variable:
     "`log(sigmoid(x))`, without underflow."
-    return -softplus(x * -1.0)
+    return -softplus(-1.0 * as_variable(x))
 
 def celu(x: Any, alpha: float = 1.0) -> Variable:
     "`x` where it is positive, `alpha * (exp(x / alpha) - 1)` elsewhere."
@@ -391,7 +412,7 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Vari
 def smooth_l1_loss(x0: Any, x1: Any, reduction: str = 'mean',
                    beta: float = 1.0) -> Variable:
     "Squares of differences below `beta`, and straight lines beyond."
-    d = abs(x0 - x1)
+    d = abs(as_variable(x0) - x1)
     near = minimum(d, beta)
     return Reduced(reduction)(near * near * (0.5 / beta) + (d - near))
 
@@ -399,6 +420,7 @@ def kl_div(x: Any, t: Any, reduction: str = 'mean',
            log_target: bool = False) -> Variable:
     "How far the distribution `t` is from the one with the log-probabilities `x`."
     t = as_variable(t)
+    check_instance(log_target, bool, 'log_target is True or False')
     if log_target: return Reduced(reduction)(exp(t) * (t - x))
     full = ~is_zero(t)
     return Reduced(reduction)(t * (log(where(full, t, 1.0)) - x))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, Cast, SumTo, apply
-from ..context import check_number
+from ..context import check_number, check_shape
 from ..core import Function, Variable, array_module, as_variable, cast_number, patch, unwrap
 from . import elementwise as E
 from .elementwise import Exp, Maximum, Minimum, Where, floats
@@ -126,11 +126,11 @@ def average(x: Any, axis: Any = None, keepdims: bool = False,
 # %% ../../nbs/08_reductions.ipynb #broadcast-to
 def broadcast_to(x: Any, shape: Any) -> Variable:
     "`x` stretched to `shape` as NumPy does; a read-only view. Book step 40."
-    return BroadcastTo(as_tuple(shape))(x)
+    return BroadcastTo(check_shape('shape', shape))(x)
 
 def sum_to(x: Any, shape: Any) -> Variable:
     "`x` summed over the axes along which `shape` would be stretched. Book step 40."
-    return SumTo(as_tuple(shape))(x)
+    return SumTo(check_shape('shape', shape))(x)
 
 # %% ../../nbs/08_reductions.ipynb #max
 class Max(Reduction):
@@ -332,6 +332,7 @@ def norm(x: Any, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Va
     Other lengths by `ord`: 1 adds up the absolute values, `inf` takes the largest, and
     `p` the p-th root of the sum of the p-th powers.
     """
+    ord = check_number('ord', ord, lambda n: n == n, 'a number')
     if ord == 2: return Norm(axis, keepdims)(x)
     if ord == np.inf: return max(E.abs(x), axis, keepdims)
     if ord == -np.inf: return min(E.abs(x), axis, keepdims)

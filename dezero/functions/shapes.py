@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import apply
-from ..context import check_int, kind_of
+from ..context import check_int, check_shape, kind_of
 from ..core import Function, Variable, array_module, as_variable, patch, unwrap
 from ..operators import add_methods
 
@@ -25,7 +25,9 @@ from ..operators import add_methods
 class Reshape(Function):
     "The same elements in another shape. Book step 38."
     def __init__(self, shape): self.shape = shape
-    def forward(self, x): return x.reshape(self.shape)
+    def forward(self, x):
+        try: return x.reshape(self.shape)
+        except TypeError: check_shape('shape', self.shape); raise
     def gx(self, gy, x): return gy.reshape(x.shape)
     rules = gx,
 
