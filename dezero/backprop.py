@@ -234,6 +234,7 @@ def backward_pass(output: Variable, gy: Any, create_graph: bool = False,
     """
     grads = {output: gy}
     take = grads.get if keep else grads.pop
+    if hooked: take = _through_hooks(take, grads)
     f: Any = None
     try:
         for y in toposort(output):
@@ -243,7 +244,26 @@ def backward_pass(output: Variable, gy: Any, create_graph: bool = False,
     except EXPLAINED as error:
         place = f'the derivative of {type(f).__name__}'
         raise with_context(error, place, f.inputs) from error.__cause__
+    if hooked: _hook_leaves(grads)
     return grads
+
+# %% ../nbs/02_backprop.ipynb #through-hooks
+hooked: set[int] = set()  #: the `id` of each Variable with hooks; chapter 67 makes them
+
+def _through_hooks(take: Any, grads: dict) -> Any:
+    "`take`, but the hooks of a Variable see, and change, what is taken."
+    def seen(y: Any, default: Any = None) -> Any:
+        gy = take(y, default)
+        if gy is None or id(y) not in hooked: return gy
+        gy = y._hooks(gy)
+        if y in grads: grads[y] = gy
+        return gy
+    return seen
+
+def _hook_leaves(grads: dict) -> None:
+    "Let hooks see the gradients of what you made, which no function takes."
+    seen = _through_hooks(grads.get, grads)
+    for x in [x for x in grads if x._creator is None]: seen(x)
 
 # %% ../nbs/02_backprop.ipynb #output-gradients
 def output_gradients(f: Function, take: Any) -> list | None:

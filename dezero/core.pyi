@@ -1,6 +1,8 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
 from typing import Any
 import numpy as np
+from collections.abc import Callable
+from dezero.methods import HookHandle
 from collections.abc import Iterator
 from dezero.replay import Replay
 from collections.abc import Sequence
@@ -127,6 +129,8 @@ class Variable(Box):
     def detach(self) -> Variable: ...
 
     def tolist(self) -> Any: ...
+
+    def register_hook(self, hook: Callable[[Variable], Any]) -> HookHandle: ...
 
     def __mod__(self, x1: Any) -> Variable: ...
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dezero.backprop import functions_behind, grad, grad_dtype
+from dezero.backprop import functions_behind, grad, grad_dtype, hooked
 from dezero.config import recording, using_config
 from dezero.context import check_instance, check_int
 from dezero.core import Constant, Function, Variable, as_variable, unwrap
@@ -89,7 +89,14 @@ class Recomputed(Function):
         again = recording.get()  # under create_graph the new graph hangs on the inputs
         xs = inputs if again else [Variable(x.data) for x in inputs]
         with using_config('enable_backprop', True): y = self.function(*xs)
-        return grad(y, (*xs, *leaves), gy, create_graph=again)
+        return _grad_unseen(y, (*xs, *leaves), gy, again)
+
+def _grad_unseen(y, xs, gy, create_graph):
+    "The gradients of `y`; the hooks of `xs` wait for the outer walk, which sees them whole."
+    waiting = {id(x) for x in xs} & hooked
+    hooked.difference_update(waiting)
+    try: return grad(y, xs, gy, create_graph)
+    finally: hooked.update(waiting)
 
 # %% ../nbs/68_transformations.ipynb #checkpoint
 def checkpoint(function: Callable, *inputs: Any) -> Variable:
