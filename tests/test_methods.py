@@ -11,7 +11,7 @@ import pytest
 import dezero
 import dezero.functions as F
 import dezero.layers as L
-from dezero import Model, Variable
+from dezero import Variable
 from dezero.lazy import ADVICE
 from dezero.optimizers import SGD
 
@@ -132,16 +132,6 @@ def test_the_advice_names_what_is_there():
             assert hasattr({"F": F, "np": np}[found[1]], found[2]), advice
     with pytest.raises(AttributeError, match="'nothing_known'$"):
         F.nothing_known  # noqa: B018
-
-
-def test_the_page_for_users_of_pytorch_names_what_is_there(root):
-    """In its right column every function and method exists."""
-    page = (root / "docs" / "from_pytorch.md").read_text(encoding="utf-8")
-    cells = [line.split("|")[2] for line in page.splitlines() if line.startswith("| `")]
-    homes = {"F": F, "x": Variable(1.0), "y": Variable(1.0), "L": L, "model": Model()}
-    named = re.findall(r"\b(F|x|y|L|model)\.(\w+)", " ".join(cells))
-    assert len(named) > 20
-    assert [pair for pair in named if not hasattr(homes[pair[0]], pair[1])] == []
 
 
 def test_requires_grad_cannot_be_set_in_vain():
