@@ -13,7 +13,7 @@ import numpy as np
 from dezero.context import check_field, check_instance, fault_lines, kind_of
 from dezero.core import Parameter, Variable, unwrap
 from dezero.datasets import Dataset
-from dezero.layers.base import mismatch, params_by_name
+from dezero.layers.base import misfits, params_by_name
 
 # %% ../nbs/63_checks.ipynb #check-trainable
 def check_trainable(model: Any, optimizer: Any, loss: Any) -> None:
@@ -109,13 +109,14 @@ def check_gradients(model: Any) -> None:
 # %% ../nbs/63_checks.ipynb #check-weights
 def check_weights(model: Any, weights: dict[str, np.ndarray]) -> None:
     "A `ValueError` that lists which of these arrays do not fit the parameters."
-    params = params_by_name(model)
-    faults = {name: mismatch(params.get(name), weights.get(name))
-              or cast_fault(params[name], weights[name])
-              for name in {**params, **weights}
-              if name in weights or params[name].data is not None}
-    if lines := fault_lines({name: fault for name, fault in faults.items() if fault}):
-        raise ValueError(f'the checkpoint is of another {type(model).__name__}:{lines}')
+    params = {name: param for name, param in params_by_name(model).items()
+              if name in weights or param.data is not None}
+    faults = misfits(params, weights)
+    for name, param in params.items():
+        if name not in faults and (fault := cast_fault(param, weights[name])):
+            faults[name] = fault
+    if faults: raise ValueError(f'the checkpoint is of another {type(model).__name__}:'
+                                f'{fault_lines(faults)}')
 
 # %% ../nbs/63_checks.ipynb #cast-fault
 def cast_fault(param: Parameter, array: np.ndarray) -> str | None:

@@ -19,7 +19,7 @@ from .context import check_instance, import_extra
 from .core import patch
 from .download import cached_path, get_file, url_file_name
 from .files import load_arrays, save_arrays
-from .formats import read_idx, read_pickled_arrays, read_tar
+from .formats import read_idx, read_pickled_arrays, read_tar, read_text
 from .transforms import Compose, Flatten, Normalize, check_transform
 
 # %% ../nbs/15_datasets.ipynb #get-spiral
@@ -413,7 +413,7 @@ class ImageNet(Dataset):
         "The names of the classes, by label. Book step 58."
         from ast import literal_eval  # reads a literal, and executes nothing
         path = get_file(cls.url, max_bytes=1_000_000)
-        with open(path, encoding='utf-8') as file: text = file.read()
+        text = read_text(path, 1_000_000)
         try: names = literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError): names = None
         if isinstance(names, dict): return {int(i): str(name) for i, name in names.items()}
@@ -439,7 +439,7 @@ class Shakespeare(Dataset):
 
     def prepare(self):
         path = get_file(self.urls, 'shakespear.txt', sha256=self.sha256)
-        with open(path, encoding='utf-8', newline='') as file: text = file.read()
+        text = read_text(path)
         ids, self.char_to_id = encode_letters(text)
         self.id_to_char = {i: letter for letter, i in self.char_to_id.items()}
         self.data, self.label = ids[:-1], ids[1:]

@@ -225,6 +225,8 @@ def _check_size(size: int, max_bytes: int) -> None:
 # %% ../nbs/58_download.ipynb #from-mirrors
 #: how often a mirror is asked at most
 _MAX_TRIES = 10
+#: what the system says when the disk is full, or the share of it that one may use
+_NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
 def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int, timeout: float,
                show: Callable[[int, int | None], None]) -> None:
@@ -239,7 +241,8 @@ def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int, t
                 _check_file(part, sha256)
                 return os.replace(part, path)
             except (OSError, HTTPException, ValueError) as error:  # of what the server sent
-                if getattr(error, 'errno', None) == errno.ENOSPC: raise  # the disk is full
+                if getattr(error, 'errno', None) in _NO_ROOM:
+                    raise OSError(error.errno, error.strerror, path) from error
                 again = _may_retry(error, part, have)
                 if left and again and sha256: continue
                 reasons.append(f'  {url}\n    {_reason(error, timeout)}')

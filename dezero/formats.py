@@ -51,6 +51,11 @@ def _read_exactly(file: Any, size: int) -> bytes:
     if len(data) == size: return data
     raise ValueError(f'bytes missing at its end: {size - len(data)}')
 
+# %% ../nbs/59_formats.ipynb #read-text
+def read_text(path: str | os.PathLike, max_bytes: int = 1 << 30) -> str:
+    "What stands in a text file, in UTF-8."
+    with _open_unpacked(path, max_bytes) as file: return file.read().decode()
+
 # %% ../nbs/59_formats.ipynb #read-idx
 #: the types of numbers in an idx file
 _IDX_TYPES = {8: 'u1', 9: 'i1', 11: '>i2', 12: '>i4', 13: '>f4', 14: '>f8'}

@@ -488,7 +488,8 @@ def _write_page(replay, to_file):
     head = ('<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f'<title>{escape(replay.title)}</title>\n<body>\n')
-    with open(to_file, 'w', encoding='utf-8') as file: file.write(head + replay.html + '\n')
+    from dezero.files import atomic_write  # here, because import dezero should be quick
+    with atomic_write(to_file) as file: file.write(f'{head}{replay.html}\n'.encode())
 
 # %% ../nbs/54_replay.ipynb #check-variable
 def check_variable(output: Any) -> list[Function]:

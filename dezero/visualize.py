@@ -145,12 +145,12 @@ def get_dot_graph(output: Variable, verbose: bool = True) -> str:
 # %% ../nbs/04_visualize.ipynb #write-picture
 def _write_picture(dot, to_file):
     "Draw DOT text into a file, in the format that the ending of its name says."
-    folder, ending = os.path.dirname(to_file) or '.', os.path.splitext(to_file)[1][1:]
+    ending = os.path.splitext(to_file)[1][1:]
     if not ending:
         raise ValueError(f'{to_file!r} needs an ending that says the format: .svg')
-    if not os.path.isdir(folder): raise FileNotFoundError(f'there is no folder {folder!r}')
     image = render_dot(dot, ending.lower())
-    with open(to_file, 'wb') as file: file.write(image)
+    from dezero.files import atomic_write  # here, because import dezero should be quick
+    with atomic_write(to_file) as file: file.write(image)
 
 # %% ../nbs/04_visualize.ipynb #plot-dot-graph
 _LIMIT = 50  #: up to how many functions a picture in a notebook shows all

@@ -555,6 +555,13 @@ def test_names_of_imagenet_are_read_and_not_run(server, monkeypatch, home, tmp_p
         with pytest.raises(ValueError, match="does not hold the names"):
             ImageNet.labels()
     assert not (tmp_path / "pwned").exists()
+    (home / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=f"{name} is damaged: 'utf-8' codec"):
+        ImageNet.labels()
+    (home / name).unlink()
+    (home / name).mkdir()
+    with pytest.raises(IsADirectoryError, match=f"this is a folder: .*{name}"):
+        ImageNet.labels()
     with pytest.raises(NotImplementedError, match="ImageNet.labels"):
         ImageNet()
 

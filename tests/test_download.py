@@ -1,5 +1,6 @@
 """Downloads from a local server that misbehaves in many ways."""
 
+import errno
 import hashlib
 import io
 import os
@@ -473,12 +474,13 @@ def test_a_mirror_that_sends_little_is_not_asked_for_ever(server, monkeypatch):
     assert len(server.asked) == download._MAX_TRIES == 10
 
 
-def test_a_full_disk_is_told_as_it_is(server, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_told_as_it_is_and_of_which_file(server, monkeypatch, number):
     def full(*args):
-        raise OSError(28, "No space left on device")
+        raise OSError(number, "No space left on device")
 
     monkeypatch.setattr(download, "_fetch", full)
-    with pytest.raises(OSError, match="No space left") as caught:
+    with pytest.raises(OSError, match="No space left on device: '.*a.bin'") as caught:
         fetch(server, "good", "good")
     assert not isinstance(caught.value, DownloadError)
 

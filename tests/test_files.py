@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import dezero.functions as F
-from dezero import Parameter, files
+from dezero import Parameter, Variable, files
 from dezero.files import file_lock, file_path, load_arrays, save_arrays
 from dezero.layers import Layer
 from dezero.models import MLP
 from dezero.optimizers import SGD
 from dezero.training import Trainer
+from dezero.utils import plot_dot_graph
+from dezero.visualize import replay
 
 
 def same(one, other):
@@ -424,6 +426,55 @@ def test_a_full_disk_leaves_nothing_behind_and_the_error_names_the_file(full, en
     assert len(told) == 2 and rest == f"['run{ending}'] 3"
     for line in told:
         assert line.startswith(f"OSError {number} ") and line.endswith(f": '{path}'")
+
+
+PICTURES = """
+import os, sys, resource
+from dezero import Variable
+from dezero.utils import plot_dot_graph
+from dezero.visualize import replay
+
+path, kind = sys.argv[1:]
+y = Variable(2.0) ** 2 + 1.0
+write = {".svg": plot_dot_graph, ".html": replay}[os.path.splitext(path)[1]]
+write(y, to_file=path)
+before = open(path).read()
+if kind == "limit": resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+else:
+    try:
+        with open(os.path.join(os.path.dirname(path), "rest"), "wb", 0) as file:
+            while True: file.write(b"x" * 1000)
+    except OSError: pass
+try: write(y, to_file=path)
+except OSError as error: print(type(error).__name__, error.errno, error)
+print(sorted({*os.listdir(os.path.dirname(path))} - {"rest"}), open(path).read() == before)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are those of Unix")
+@pytest.mark.parametrize("name", ["graph.svg", "page.html"])
+def test_a_picture_and_a_page_are_written_as_a_whole_or_not_at_all(full, name, root):
+    folder, kind = full
+    path = folder / name
+    command = [sys.executable, "-c", PICTURES, str(path), kind]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    number = errno.ENOSPC if kind == "tmpfs" else errno.EFBIG
+    told, rest = done.stdout.splitlines()
+    assert told.startswith(f"OSError {number} ") and told.endswith(f": '{path}'")
+    assert rest == f"['{name}'] True"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of Unix")
+@pytest.mark.parametrize("write, ending", [(plot_dot_graph, ".svg"), (replay, ".html")])
+def test_no_picture_goes_into_a_pipe_or_a_folder(tmp_path, write, ending):
+    pipe, folder = tmp_path / f"pipe{ending}", tmp_path / f"folder{ending}"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in pipe, folder:
+        with pytest.raises(OSError, match=r"this is (no file, but a pipe|a folder).*" + ending):
+            write(Variable(2.0) * 3.0, to_file=path)
+    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
+        write(Variable(2.0) * 3.0, to_file=tmp_path / "nowhere" / f"y{ending}")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of Unix")

@@ -333,6 +333,7 @@ class Erfc(Function):
         return array_module(x).array(values, x.dtype).reshape(x.shape)
     def gx(self, gy, x): return gy * (-2 / math.sqrt(math.pi)) * apply(Bell(1.0), x)
     rules = gx,
+    words = '{gy} * -1.12838 * exp(-{x} ** 2)', 'the area that erf gains is lost here'
 
 class Softsign(Function):
     "`x / (1 + |x|)`."

@@ -268,8 +268,7 @@ def load_weights(self: Layer, path, strict: bool = True,
     what did not.
     """
     params, arrays = params_by_name(self), load_arrays(path, limit)
-    faults = {name: fault for name in {**params, **arrays}
-              if (fault := mismatch(params.get(name), arrays.get(name)))}
+    faults = misfits(params, arrays)
     if faults and strict:
         raise ValueError(f'{os.fsdecode(path)!r} does not fit this '
                          f'{type(self).__name__}:{fault_lines(faults)}')
@@ -278,7 +277,12 @@ def load_weights(self: Layer, path, strict: bool = True,
     return faults
 
 # %% ../../nbs/12_layers.ipynb #misfit
-def mismatch(param, array):
+def misfits(params, arrays):
+    "Which arrays from a file cannot become the data of which Parameters, and why."
+    return {name: fault for name in {**params, **arrays}
+            if (fault := _mismatch(params.get(name), arrays.get(name)))}
+
+def _mismatch(param, array):
     "Why an array from a file cannot become the data of a Parameter; `None` if it can."
     if param is None: return 'is not in the model'
     if array is None: return 'is not in the file'
