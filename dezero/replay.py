@@ -27,6 +27,7 @@ from dezero.backprop import (
 from dezero.config import no_grad
 from dezero.context import EXPLAINED, check_path, describe, with_context
 from dezero.core import Constant, Function, Variable
+from dezero.files import atomic_write
 from dezero.operators import add_methods
 from dezero.trace import (
     format_elements,
@@ -488,7 +489,6 @@ def _write_page(replay, to_file):
     head = ('<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f'<title>{escape(replay.title)}</title>\n<body>\n')
-    from dezero.files import atomic_write  # here, because import dezero should be quick
     with atomic_write(to_file) as file: file.write(f'{head}{replay.html}\n'.encode())
 
 # %% ../nbs/54_replay.ipynb #check-variable

@@ -12,6 +12,7 @@ from html import escape
 from dezero.backprop import functions_behind, outputs_of
 from dezero.context import check_path
 from dezero.core import Variable
+from dezero.files import atomic_write
 from dezero.replay import (
     Diagram,
     check_variable,
@@ -149,7 +150,6 @@ def _write_picture(dot, to_file):
     if not ending:
         raise ValueError(f'{to_file!r} needs an ending that says the format: .svg')
     image = render_dot(dot, ending.lower())
-    from dezero.files import atomic_write  # here, because import dezero should be quick
     with atomic_write(to_file) as file: file.write(image)
 
 # %% ../nbs/04_visualize.ipynb #plot-dot-graph

@@ -44,7 +44,7 @@ def test_importing_dezero_is_quick_because_it_imports_little(root):
 
 # `x.replay()` is a method of every Variable, so its module is there from the start, too.
 EAGER = "backprop config context core functions lazy methods numdiff operators _version".split()
-EAGER += "replay trace visualize".split()
+EAGER += "files replay trace visualize".split()
 
 
 def test_what_a_program_may_never_use_loads_when_it_is_asked_for(root):
