@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         anomaly,
         callbacks,
         core_simple,
+        cuda,
         dataloaders,
         datasets,
         download,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from dezero.published import is_simple_core, setup_variable
 else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
-        "dezero": "anomaly callbacks core_simple dataloaders datasets download environment files"
+        "dezero": "anomaly callbacks core_simple cuda dataloaders datasets download environment files"
                   " formats functions_conv gradcheck layers models optimizers progress published"
                   " training transformations transforms utils",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
@@ -68,7 +69,7 @@ else:
 __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "Layer", "Model", "Parameter", "SeqDataLoader",
     "Variable", "__version__", "anomaly", "as_array", "as_variable", "backprop", "callbacks",
-    "config", "core", "core_simple", "dataloaders", "datasets", "download", "environment", "files",
+    "config", "core", "core_simple", "cuda", "dataloaders", "datasets", "download", "environment", "files",
     "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
     "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress",
     "published",

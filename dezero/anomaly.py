@@ -21,7 +21,7 @@ from dezero.backprop import (
 )
 from dezero.config import no_grad, switches, using_config
 from dezero.context import describe
-from dezero.core import Function, Parameter, Variable
+from dezero.core import Function, Parameter, Variable, to_module
 
 # %% ../nbs/61_anomaly.ipynb #is-finite
 def is_finite(array: Any) -> bool:
@@ -48,7 +48,8 @@ def _results(f: Any) -> list[np.ndarray]:
 # %% ../nbs/61_anomaly.ipynb #describe-nonfinite
 def _describe_nonfinite(array: np.ndarray) -> str:
     "What in an array is not finite, and how much of it."
-    bad = np.asarray(array)[~np.isfinite(array)]
+    array = np.asarray(to_module(array, np))
+    bad = array[~np.isfinite(array)]
     kinds = ' and '.join(sorted({str(x) for x in bad.tolist()}))
     if np.ndim(array) == 0: return kinds
     return f'{kinds} in {bad.size:,} of {np.size(array):,} places'
@@ -60,7 +61,7 @@ def _describe_call(f: Any) -> str:
 # %% ../nbs/61_anomaly.ipynb #example-operands
 def _example_operands(f: Any, y: np.ndarray) -> str:
     "One place where a function of numbers went wrong: the operands there."
-    xs = [np.asarray(x.data) for x in f.inputs]
+    xs = [np.asarray(to_module(x.data, np)) for x in f.inputs]
     if any([x.shape not in (y.shape, ()) for x in xs]): return ''
     where = tuple(np.argwhere(~np.isfinite(y))[0].tolist())
     values = [x[where] if x.ndim else x for x in xs]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dezero.context import EXPLAINED, check_field, check_int, kind_of
-from dezero.core import patch
+from dezero.core import patch, to_module
 from dezero.files import check_folder, file_path
 from dezero.layers.base import copy_into, params_by_name
 from dezero.progress import open_bar
@@ -138,7 +138,8 @@ class EarlyStopping:
         new = math.isfinite(last) and last not in before
         if new and self.better and self.better([*before, last]) == last:
             self.best, params = trainer.epoch, params_by_name(trainer.model).items()
-            if self.restore: self.weights = {name: p.data.copy() for name, p in params}
+            if self.restore:
+                self.weights = {name: to_module(p.data, np).copy() for name, p in params}
         self.stop_if_due(trainer)
 
 # %% ../nbs/60_callbacks.ipynb #direction

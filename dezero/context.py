@@ -18,11 +18,15 @@ import numpy as np
 # %% ../nbs/51_context.ipynb #describe
 def describe(x: Any) -> str:
     "A Variable in an error message: `'W' (2, 3) float32`."
-    if hasattr(x.data, 'dtype'): kind = f'{x.data.shape} {x.data.dtype}'
+    if hasattr(x.data, 'dtype'): kind = f'{x.data.shape} {x.data.dtype}{_place(x.data)}'
     elif x.data is not None: kind = f'holds a {type(x.data).__name__} and no array'
     elif type(x).__name__ == 'Constant': kind = 'None'
     else: kind = 'was freed' if x.creator else 'is empty, give it an array first'
     return f'{x.name!r} {kind}' if x.name else kind
+
+def _place(array: Any) -> str:
+    "What is no array of NumPy's lies on the GPU, and a message says so."
+    return '' if isinstance(array, (np.ndarray, np.generic)) else ' on the GPU'
 
 # %% ../nbs/51_context.ipynb #with-context
 #: the errors that get a line about where they happened
@@ -33,8 +37,13 @@ def with_context(error: Exception, place: str, operands: Iterable,
     "The same error; its message ends with the function, its operands and its options."
     text = f'{error}\n  in {place}({", ".join(map(describe, operands))})'
     if isinstance(error, TypeError): text += _describe_options(options or {})
+    cause = ''
     if not isinstance(error, ValueError) and 'None' in map(describe, operands):
-        return TypeError(f'None is no array and no number{text[len(str(error)):]}')
+        cause = 'None is no array and no number'
+    elif len({_place(x.data) for x in operands if getattr(x.data, 'ndim', 0)}) > 1:
+        cause = ('an array on the GPU meets one in main memory: bring both to one place '
+                 'with to_gpu() or to_cpu(), and batches with DataLoader(..., gpu=True)')
+    if cause: return TypeError(f'{cause}{text[len(str(error)):]}')
     if error.args not in ((str(error),), ()): return _with_text(error, text)
     error.args = (text,)
     return error

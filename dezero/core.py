@@ -57,6 +57,11 @@ def array_module(x: Any) -> Any:
     cupy = sys.modules.get('cupy')
     return cupy if cupy and isinstance(x, cupy.ndarray) else np
 
+def to_module(x: Any, xp: Any) -> Any:
+    "An array, carried to the module `xp` unless it is one of its own."
+    if array_module(x) is xp: return x
+    return x.get() if xp is np else xp.asarray(x)
+
 # %% ../nbs/00_core.ipynb #box
 class Box:
     "What every step of a walk through the graph reads: the array, and who made it."
@@ -180,6 +185,11 @@ def _dtypes_of(operands: Any) -> list:
     arrays = map(unwrap, operands)
     return [a.dtype for a in arrays if isinstance(a, array_module(a).ndarray)]
 
+def _module_of(operands: Any) -> Any:
+    "The module that computes with some operands: CuPy if any of them is its array."
+    modules = [array_module(unwrap(x)) for x in operands]
+    return next((xp for xp in modules if xp is not np), np)
+
 def as_operands(f: Any, operands: Any) -> Any:
     "The operands of `f` as Variables; what is not one yet becomes a `Constant`."
     for x in operands:
@@ -188,7 +198,9 @@ def as_operands(f: Any, operands: Any) -> Any:
     def box(x):
         if isinstance(x, Variable): return x
         if isinstance(x, np.ndarray): return Constant(x)
-        return Constant(cast_number(x, _dtypes_of(operands)))
+        number = Constant(cast_number(x, _dtypes_of(operands)))
+        number.data = to_module(number.data, _module_of(operands))
+        return number
     try: return tuple(map(box, operands))
     except TypeError as error:
         raise TypeError(f'an operand of {type(f).__name__}: {error}') from None

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from .context import check_field, check_instance, check_int
-from .core import patch
+from .core import array_module, patch
 from .datasets import stack_examples
+from .lazy import add_later
 
 # %% ../nbs/16_dataloaders.ipynb #dataloader
 class DataLoader:
@@ -27,7 +28,7 @@ class DataLoader:
     - `drop_last`: leave out the last batch if it is shorter than the others
     - `seed`: shuffle with a generator of its own, not with NumPy's global one
     - `collate`: a function that makes a batch of a list of examples, instead of stacking
-    - `gpu`: give arrays on the GPU, which DeZero learns in chapter 18
+    - `gpu`: give arrays on the GPU (chapter 18)
     """
     drop_last, collate, generator, started, gpu = False, None, None, False, False
 
@@ -83,14 +84,15 @@ def batch_indices(self: DataLoader, i: int) -> np.ndarray:
 def _next_batch(self: DataLoader):
     indices, self.started = self.batch_indices(self.iteration), True
     self.iteration += 1
-    if not self.collate: return fetch_batch(self.dataset, indices)
-    return self.collate([self.dataset[i] for i in indices.tolist()])
+    batch = (self.collate([self.dataset[i] for i in indices.tolist()]) if self.collate
+             else fetch_batch(self.dataset, indices))
+    return self.onto_gpu(batch) if self.gpu else batch
 
 # %% ../nbs/16_dataloaders.ipynb #fetch-batch
 def fetch_batch(dataset, indices):
     "The batch of the examples with these numbers (an integer array)."
     if supports_gather(dataset): return dataset.gather(indices)
-    if isinstance(dataset, np.ndarray): return dataset[indices]
+    if isinstance(dataset, array_module(dataset).ndarray): return dataset[indices]
     return default_collate([dataset[i] for i in indices.tolist()])
 
 def default_collate(examples):
@@ -143,17 +145,7 @@ def _loop_by_next(cls, **options):
 DataLoader.__init_subclass__ = classmethod(_loop_by_next)
 
 # %% ../nbs/16_dataloaders.ipynb #to-cpu
-@patch
-def to_cpu(self: DataLoader) -> None:
-    "Give NumPy arrays. Book step 52."
-    self.gpu = False
-
-@patch
-def to_gpu(self: DataLoader) -> None:
-    "Give arrays on the GPU, which DeZero learns in chapter 18. Book step 52."
-    raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which brings '
-                       'arrays onto a GPU, comes with chapter 18. Leave out gpu=True '
-                       'until then')
+add_later(DataLoader, 'dezero.cuda', 'to_cpu to_gpu onto_gpu')
 
 # %% ../nbs/16_dataloaders.ipynb #rng-state
 def get_rng_state(rng=None):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .context import check_instance, import_extra
-from .core import patch
+from .core import array_module, patch
 from .download import cached_path, get_file, url_file_name
 from .files import load_arrays, save_arrays
 from .formats import read_idx, read_pickled_arrays, read_tar, read_text
@@ -130,7 +130,7 @@ def gather(self: Dataset, indices: np.ndarray) -> tuple:
 
 def _transform_rows(values: Any, transform: Any, indices: np.ndarray) -> Any:
     "`values[indices]`, transformed all at once if possible, else one by one."
-    if not isinstance(values, np.ndarray):
+    if not isinstance(values, array_module(values).ndarray):
         return stack_examples([transform(values[i]) for i in indices.tolist()])
     whole = values.flags.c_contiguous  # otherwise take would copy all values first
     picked = values.take(indices, axis=0) if whole else values[indices]

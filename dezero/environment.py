@@ -48,14 +48,19 @@ def _blas_threads() -> str:
     return f'not limited, so up to {_available_cores()}, one per core'
 
 # %% ../nbs/62_environment.ipynb #gpu
-def _gpu_or_reason() -> str:
-    "The version of CuPy and the name of the card, or why there is none, as text."
+def find_gpu() -> tuple[str, str]:
+    "The version of CuPy with the name of the card, and why there is none: one is empty."
     try:
-        cupy = import_module('cupy')  # no extra: which one depends on CUDA
+        cupy = import_module('cupy')
         card = cupy.cuda.runtime.getDeviceProperties(0)['name'].decode()
-        return f'CuPy {cupy.__version__} on {card}'
-    except ImportError as error: return f'none: CuPy is not usable ({error})'
-    except Exception as error: return f'none: CuPy finds no card ({error})'
+        return f'CuPy {cupy.__version__} on {card}', ''
+    except ImportError as error: return '', f'CuPy is not usable ({error})'
+    except Exception as error: return '', f'CuPy finds no card ({error})'
+
+def _gpu_or_reason() -> str:
+    "The same in one text."
+    card, reason = find_gpu()
+    return card or f'none: {reason}'
 
 # %% ../nbs/62_environment.ipynb #configuration
 def configuration() -> dict[str, str]:

@@ -37,3 +37,16 @@ def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str],
         return found
 
     return load, lambda: sorted({*vars(sys.modules[package]), *homes})
+
+# %% ../nbs/64_lazy.ipynb #add-later
+def add_later(cls: type, module: str, names: str) -> None:
+    "Methods of a class that `module` will bring: the first call of one loads it."
+    for name in names.split(): setattr(cls, name, _loading(cls, module, name))
+
+def _loading(cls, module, name):
+    "A method that loads a module, which puts its own in this place, and calls that."
+    def method(self, *args: Any, **kwargs: Any) -> Any:
+        import_module(module)
+        return getattr(cls, name)(self, *args, **kwargs)
+    method.__name__, method.__doc__ = name, f'Loads `{module}`, where this method is told.'
+    return method

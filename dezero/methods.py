@@ -38,7 +38,7 @@ from dezero.functions.elementwise import (
 )
 from dezero.functions.reductions import broadcast_to, logsumexp, norm, sum_to
 from dezero.functions.shapes import expand_dims
-from dezero.lazy import ADVICE
+from dezero.lazy import ADVICE, add_later
 from dezero.operators import UFUNCS, add_methods
 
 # %% ../nbs/67_methods.ipynb #item
@@ -165,7 +165,7 @@ def __pos__(self: Variable) -> Variable:
 def _logical(sign: str, compute: Any) -> Callable[..., np.ndarray]:
     "An operator of masks and whole numbers, given as Variables or as arrays."
     def operate(*xs: Any) -> np.ndarray:
-        arrays = [np.asarray(unwrap(x)) for x in xs]
+        arrays = [a if hasattr(a, 'dtype') else np.asarray(a)[()] for a in map(unwrap, xs)]
         if all([a.dtype.kind in 'biu' for a in arrays]): return compute(*arrays)
         kinds = ' and '.join([str(a.dtype) for a in arrays])
         raise TypeError(f'{sign} is for masks such as x > 0 and for whole numbers, not {kinds}')
@@ -178,6 +178,7 @@ add_methods(__and__=_and, __rand__=_and, __or__=_or, __ror__=_or,
             __xor__=_xor, __rxor__=_xor, __invert__=_not)
 
 # %% ../nbs/67_methods.ipynb #function-methods
+add_later(Variable, 'dezero.cuda', 'to_cpu to_gpu')  # chapter 18
 add_methods(abs=absolute, sign=sign, exp=exp, expm1=expm1, log=log, log2=log2, log10=log10,
             log1p=log1p, sqrt=sqrt, square=square, sin=sin, cos=cos, tan=tan, arcsin=arcsin,
             arccos=arccos, arctan=arctan, sinh=sinh, cosh=cosh, tanh=tanh, sigmoid=sigmoid,
@@ -216,7 +217,8 @@ name_otherwise(
     numel='write x.size', retain_grad='write y.backward(retain_grad=True)',
     float='write x.astype(np.float32)', double='write x.astype(np.float64)',
     half='write x.astype(np.float16)', long='write x.astype(int)',
-    to='write x.astype(dtype) for another dtype', cpu='it is there already')
+    to='write x.astype(dtype) for another dtype, x.to_gpu() for another place',
+    cpu='write x.to_cpu()', cuda='write x.to_gpu()')
 _always = 'every Variable that you make gets a gradient; where none is wanted, use no_grad()'
 Variable.requires_grad = NotSwitched('requires_grad', _always)  # pyright: ignore
 

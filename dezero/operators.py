@@ -70,7 +70,7 @@ class Pow(Function):
     "`x ** c` for a number `c`. Book step 22."
     def __init__(self, c): self.c = c.item() if isinstance(c, np.generic) else c
     def forward(self, x):
-        return x ** (self.c if x.ndim else cast_number(self.c, (x.dtype,)))
+        return x ** (self.c if x.ndim else cast_number(self.c, (x.dtype,))[()])
     def gx(self, gy, x):
         return gy * self.c * x ** (self.c - 1) if self.c != 0 else gy * 0
     rules = gx

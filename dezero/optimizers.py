@@ -21,7 +21,7 @@ from dezero.context import (
     check_positive,
     describe,
 )
-from .core import Parameter, Variable, array_module, as_variable, patch
+from .core import Parameter, Variable, array_module, as_variable, patch, to_module
 from .methods import name_otherwise
 
 # %% ../nbs/14_optimizers.ipynb #optimizer
@@ -97,7 +97,8 @@ def memory(self: Optimizer, param: Parameter) -> tuple:
     elif kept[0].shape != shape:
         raise ValueError(f'the parameter {describe(param)} is not the one that '
                          f'{type(self).__name__} knows: what it keeps is {kept[0].shape}')
-    elif kept[0].dtype != dtype: block = xp.stack(kept).astype(dtype)  # the model was cast
+    elif kept[0].dtype != dtype or array_module(kept[0]) is not xp:  # cast, or moved
+        block = to_module(array_module(kept[0]).stack(kept), xp).astype(dtype)
     else: return kept
     self.kept[param] = _unstack(block)
     return self.kept[param]
@@ -119,7 +120,7 @@ CHUNK = 64 * 1024  #: elements that are updated at a time, so that they stay in 
 
 def _chunks(arrays):
     "The same places in arrays of one shape, `CHUNK` elements at a time, as views."
-    if not arrays[0].flags.c_contiguous: return arrays,
+    if array_module(arrays[0]) is not np or not arrays[0].flags.c_contiguous: return arrays,
     flat, size = [array.reshape(-1) for array in arrays], arrays[0].size
     return [[array[i:i + CHUNK] for array in flat] for i in range(0, size, CHUNK)]
 
@@ -187,7 +188,7 @@ def _trainable(param):
         raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
     if grad.dtype != data.dtype or grad is param.grad:
         param.grad = Variable(grad.astype(data.dtype, copy=False))
-    if not data.flags.writeable: param.data = array_module(data).array(data)
+    if not getattr(data.flags, 'writeable', True): param.data = np.array(data)
     return param
 
 # %% ../nbs/14_optimizers.ipynb #uphill
@@ -416,7 +417,7 @@ def _largest(params):
         if np.isfinite(param.grad.data).all(): continue
         raise FloatingPointError(f'the gradient of the parameter {describe(param)} is not '
                                  'finite, so it cannot be clipped; nothing was updated')
-    return max([float(np.abs(param.grad.data).max(initial=0)) for param in params])
+    return max([float(np.abs(p.grad.data).max()) for p in params if p.grad.size])
 
 # %% ../nbs/14_optimizers.ipynb #clipgrad
 class ClipGrad:
@@ -474,7 +475,7 @@ def state(self: Optimizer) -> dict[str, np.ndarray]:
     if not callable(self.rate): arrays['lr'] = np.array(self.rate)
     for name, param in _named_params(self).items():
         for keep, array in zip(self.keeps, self.kept.get(param, ())):
-            arrays[f'{keep}/{name}'] = array.copy()
+            arrays[f'{keep}/{name}'] = to_module(array, np).copy()
     return arrays
 
 def _named_params(optimizer):

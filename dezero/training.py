@@ -47,7 +47,7 @@ from dezero.checks import (
 )
 from .config import no_grad, test_mode
 from .context import check_int, import_extra
-from .core import Variable, patch, unwrap
+from .core import Variable, patch, to_module, unwrap
 from .dataloaders import check_rng_state, get_rng_state, set_rng_state
 from .files import file_path, load_arrays, save_arrays
 from .layers.base import copy_into, params_by_name
@@ -318,8 +318,8 @@ def _call_all(hooks: list[Any], trainer: Trainer) -> None:
 def state(self: Trainer) -> dict[str, np.ndarray]:
     "All that the rest of the training depends on, as a flat dict of arrays."
     check_resumable(self.train, self.batch)
-    weights = {name: param.data for name, param in params_by_name(self.model).items()
-               if param.data is not None}
+    params = params_by_name(self.model).items()
+    weights = {name: to_module(p.data, np) for name, p in params if p.data is not None}
     examples, *sums = self.sums if self.batch else [0]
     parts = {'epoch': self.epoch, 'batch': self.batch, 'examples': examples,
              'model': weights, 'optimizer': self.optimizer.state(),
@@ -388,7 +388,7 @@ def load(self: Trainer, path: Any) -> None:
 # %% ../nbs/17_training.ipynb #confusion-matrix
 def confusion_matrix(y: Any, t: Any) -> np.ndarray:
     "How often label `i` was read as `j`, by scores `y`, classes along the last axis."
-    y, t = [np.asarray(unwrap(x)) for x in (y, t)]
+    y, t = [np.asarray(to_module(unwrap(x), np)) for x in (y, t)]
     n, read = y.shape[-1], y.argmax(-1).ravel()
     labels = t.ravel().astype(int, casting='same_kind')
     if labels.shape != read.shape or not set(labels.tolist()) <= set(range(n)):

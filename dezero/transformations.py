@@ -9,12 +9,10 @@ __all__ = ['vjp', 'jvp', 'jacobian', 'hessian', 'hvp', 'checkpoint']
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from dezero.backprop import functions_behind, grad, grad_dtype, hooked
 from dezero.config import recording, using_config
 from dezero.context import check_instance, check_int
-from dezero.core import Constant, Function, Variable, as_variable, unwrap
+from dezero.core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.reductions import sum
 from dezero.functions.shapes import stack
 
@@ -44,7 +42,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Variable, Callable]:
 def jvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, Variable]:
     "The value of `f`, and how it moves when the inputs move along the tangents."
     y, pull = vjp(f, *_moved(primals, tangents))
-    u = Variable(np.zeros(y.shape, grad_dtype(y)))
+    u = Variable(array_module(y.data).zeros(y.shape, grad_dtype(y)))
     parts = [sum(gx * v) for gx, v in zip(pull(u), tangents)]
     total = parts[0]
     for part in parts[1:]: total = total + part
@@ -56,7 +54,8 @@ def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Variable]:
     _check_function('f', f), check_int('argnum', argnum)
     def table(*xs: Any) -> Variable:
         y, pull = vjp(f, *xs)
-        units = np.eye(y.size, dtype=grad_dtype(y)).reshape((y.size, *y.shape))
+        units = array_module(y.data).eye(y.size, dtype=grad_dtype(y))
+        units = units.reshape((y.size, *y.shape))
         rows = [pull(u)[argnum] for u in units]
         return stack(rows).reshape(y.shape + rows[0].shape)
     return table

@@ -170,15 +170,6 @@ def test_the_numbers_of_step_50():
     assert history[-1] == pytest.approx((0.1082, 0.9667, 0.1458, 0.9600), abs=1e-3)
 
 
-def test_gpu_waits_for_its_chapter():
-    loader = DataLoader([1, 2], 2)
-    loader.to_cpu()
-    with pytest.raises(RuntimeError, match="chapter 18"):
-        loader.to_gpu()
-    with pytest.raises(RuntimeError, match="Leave out gpu=True"):
-        DataLoader([1, 2], 2, gpu=True)
-
-
 # --- anything with a length and an index --------------------------------------------------------
 
 

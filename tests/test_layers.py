@@ -245,12 +245,6 @@ def test_a_layer_without_forward_says_so():
         Layer()(np.zeros(1))
 
 
-def test_to_gpu_says_what_is_missing():
-    two().to_cpu()
-    with pytest.raises(RuntimeError, match="chapter 18"):
-        two().to_gpu()
-
-
 # --- Linear -------------------------------------------------------------------------------------
 
 

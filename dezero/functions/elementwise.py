@@ -362,9 +362,21 @@ _CODY = dict(
        6.05183413124413191e-2, 2.33520497626869185e-3])
 
 # %% ../../nbs/05_elementwise.ipynb #quotient
+def _polynomial(coefficients, x):
+    "The value of a polynomial at `x`, by Horner's rule."
+    y = coefficients[0]
+    for c in coefficients[1:]: y = y * x + c
+    return y
+
 def _quotient(p, q, x):
     "One of Cody's polynomials divided by another one."
-    return np.polyval(_CODY[p], x) / np.polyval(_CODY[q], x)
+    return _polynomial(_CODY[p], x) / _polynomial(_CODY[q], x)
+
+def _piecewise(x, cases):
+    "For each pair of a mask and a function: the function of `x` where the mask is true."
+    y = np.empty_like(x)
+    for mask, function in cases: y[mask] = function(x[mask])
+    return y
 
 def _erf_near(x):
     "The error function where `|x|` is at most 0.46875."
@@ -382,7 +394,7 @@ def _rest_far(y):
 def _erf_far(x):
     "The error function elsewhere."
     y = np.minimum(np.abs(x), 6)
-    rest = np.piecewise(y, [y <= 4], [_rest_middle, _rest_far])
+    rest = _piecewise(y, [(y <= 4, _rest_middle), (~(y <= 4), _rest_far)])
     return np.sign(x) * (1 - np.exp(-y * y) * rest)
 
 # %% ../../nbs/05_elementwise.ipynb #bell
@@ -404,8 +416,8 @@ class Erf(Function):
     def forward(self, x):
         x = floats(x)
         x64 = x.astype(float)
-        y = np.piecewise(x64, [np.abs(x64) <= 0.46875], [_erf_near, _erf_far])
-        return y.astype(x.dtype)
+        near = np.abs(x64) <= 0.46875
+        return _piecewise(x64, [(near, _erf_near), (~near, _erf_far)]).astype(x.dtype)
     def gx(self, gy, x): return gy * (2 / math.sqrt(math.pi)) * apply(Bell(1.0), x)
     rules = gx
 
@@ -424,10 +436,10 @@ class NormalCDF(Function):
     def forward(self, x):
         x64 = floats(x).astype(float)
         z = np.abs(x64) * math.sqrt(0.5)
-        parts = [_erf_near, _rest_middle, _rest_far]
-        rest = np.piecewise(z, [z <= 0.46875, z > 4], [parts[0], parts[2], parts[1]])
-        tail = np.where(z <= 0.46875, 0.5 - 0.5 * rest,
-                        0.5 * rest * Bell(0.5).forward(x64))
+        near, far = z <= 0.46875, z > 4
+        rest = _piecewise(z, [(near, _erf_near), (~(near | far), _rest_middle),
+                              (far, _rest_far)])
+        tail = np.where(near, 0.5 - 0.5 * rest, 0.5 * rest * Bell(0.5).forward(x64))
         return np.where(x64 < 0, tail, 1 - tail).astype(floats(x).dtype)
     def gx(self, gy, x): return gy * (1 / math.sqrt(2 * math.pi)) * apply(Bell(0.5), x)
     rules = gx

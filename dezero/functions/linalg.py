@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dezero.backprop import Cast, apply
-from dezero.core import Function, Variable, as_variable, unwrap
+from dezero.core import Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.elementwise import floats
 
 # %% ../../nbs/66_linalg.ipynb #helpers
@@ -72,7 +72,8 @@ class Cofactors(Matrices):
     def forward(self, x):
         u, s, v = np.linalg.svd(floats(x))
         sign = np.linalg.det(u) * np.linalg.det(v)
-        others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
+        others = np.where(array_module(x).eye(s.shape[-1], dtype=bool), 1,
+                          s[..., None, :]).prod(-1)
         return (sign[..., None, None] * (u * others[..., None, :]) @ v).astype(s.dtype)
     def gx(self, gy, x, y):
         turned = apply(Inv(), _t(x))
@@ -115,5 +116,5 @@ def cholesky(x: Any) -> Variable:
 
 def _lower_half(x):
     "The lower triangle, the diagonal counted half."
-    weights = np.tril(np.ones(x.shape[-2:]), -1) + np.eye(x.shape[-1]) / 2
-    return x * weights.astype(x.dtype)
+    xp, n = array_module(unwrap(x)), x.shape[-1]
+    return x * (xp.tri(n, n, -1) + xp.eye(n) / 2).astype(x.dtype)

@@ -304,7 +304,7 @@ def accuracy(y, t) -> Variable:
 # %% ../../nbs/11_losses.ipynb #shares
 def _check_probabilities(x, otherwise):
     "An error unless all numbers of an array lie between 0 and 1."
-    if x.min(initial=0) < 0 or x.max(initial=1) > 1: raise ValueError(otherwise)
+    if x.size and (x.min() < 0 or x.max() > 1): raise ValueError(otherwise)
 
 _NO_TO_YES = 'targets lie between 0 and 1, which are no and yes'  # for the error
 _TINY = math.exp(-100)  # a derivative takes no logarithm of anything smaller

@@ -80,6 +80,11 @@ def round(x: Any, decimals: int = 0) -> Variable:
     return Round(decimals)(x)
 
 # %% ../../nbs/65_more_functions.ipynb #along
+def _as_array(x):
+    "The array in a Variable, or of a list."
+    x = unwrap(x)
+    return x if hasattr(x, 'dtype') else np.asarray(x)
+
 def _along(x, axis):
     "`x` as a Variable, and its axis counted from the front; `None` puts it into a row."
     x = as_variable(x)
@@ -118,13 +123,21 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True,
     if not sorted: order.sort(axis)
     return take_along_axis(x, order, axis), order
 
+def _running_max(x):
+    "The largest element so far along the last axis: of 2, of 4, of 8 ... neighbours."
+    step = 1
+    while step < x.shape[-1]:
+        larger = np.maximum(x[..., step:], x[..., :-step])
+        x, step = np.concatenate([x[..., :step], larger], -1), 2 * step
+    return x
+
 def cummax(x: Any, axis: int = -1) -> tuple[Variable, np.ndarray]:
     "The largest element so far along `axis`, and its place: the last one of equal ones."
     x, axis = _along(x, axis)
     data = np.moveaxis(unwrap(x), axis, -1)
-    record = (data == np.maximum.accumulate(data, -1)) | (data != data)  # nan is one, too
-    places = np.maximum.accumulate(np.where(record, np.arange(data.shape[-1]), 0), -1)
-    places = np.moveaxis(places, -1, axis)
+    record = (data == _running_max(data)) | (data != data)  # nan is one, too
+    places = array_module(data).arange(data.shape[-1])
+    places = np.moveaxis(_running_max(np.where(record, places, 0)), -1, axis)
     return take_along_axis(x, places, axis), places
 
 # %% ../../nbs/65_more_functions.ipynb #take-places
@@ -168,25 +181,26 @@ def scatter(x: Any, axis: int, index: Any, src: Any) -> Variable:
 
     What is put twice at one place is added up.
     """
-    (x, axis), places = _along(x, axis), np.asarray(unwrap(index))
+    (x, axis), places = _along(x, axis), _as_array(index)
     if places.dtype.kind not in 'iu' or places.ndim != x.ndim:
         raise TypeError(f'index is an array of whole numbers with {x.ndim} axes, as x')
     src = broadcast_to(Cast(x.dtype)(src), places.shape)
     grid: list = list(np.ix_(*map(np.arange, places.shape)))
-    grid[axis], mask = places.copy(), np.zeros(x.shape, bool)
+    grid[axis], xp = places.copy(), array_module(x.data)
+    mask = xp.zeros(x.shape, bool)
     try: mask[tuple(grid)] = True
     except IndexError as error: raise ValueError(f'index does not fit x: {error}') from None
     return where(mask, PutItem(tuple(grid), x.shape)(src), x)
 
 def one_hot(t: Any, num_classes: int | None = None) -> np.ndarray:
     "A row for each label, with 1 at its class and 0 elsewhere, as an array of int."
-    t = np.asarray(unwrap(t))
+    t = _as_array(t)
     if t.dtype.kind not in 'iu': raise TypeError(f'labels are whole numbers, not {t.dtype}')
-    n = (int(t.max(initial=-1)) + 1 if num_classes is None
-         else check_int('num_classes', num_classes))
+    n = (check_int('num_classes', num_classes) if num_classes is not None
+         else int(t.max()) + 1 if t.size else 0)
     if t.size and not 0 <= t.min() <= t.max() < n:
         raise ValueError(f'the labels lie between 0 and {n - 1}, not {t.min()} to {t.max()}')
-    return (t[..., None] == np.arange(n)).astype(int)
+    return (t[..., None] == array_module(t).arange(n)).astype(int)
 
 # %% ../../nbs/65_more_functions.ipynb #joins
 def vstack(xs: Any) -> Variable:
@@ -268,7 +282,8 @@ def triu(x: Any, k: int = 0) -> Variable:
 def _below(x, k, less=0):
     "Where the last two axes are not above the diagonal `k`, or one less."
     if x.ndim < 2: raise ValueError(f'triangles are cut out of tables, not {x.shape}')
-    return np.tri(*x.shape[-2:], k=check_int('k', k, -math.inf) - less, dtype=bool)
+    k = check_int('k', k, -math.inf) - less
+    return array_module(x.data).tri(*x.shape[-2:], k=k, dtype=bool)
 
 def relu6(x: Any) -> Variable:
     "`x` between 0 and 6."
@@ -433,7 +448,7 @@ def nll_loss(x: Any, t: Any, reduction: str = 'mean', *, weight: Any = None,
 
     The options are those of `softmax_cross_entropy(log_probabilities, t)`.
     """
-    x, t = classes_last(axis, x, np.asarray(unwrap(t)))
+    x, t = classes_last(axis, x, _as_array(t))
     weight = class_weights(weight, x)
     check_reduction(reduction, 'mean', 'sum', 'none')
     right, counts = right_classes(t.data, x, ignore_index)

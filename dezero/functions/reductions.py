@@ -192,7 +192,8 @@ class Clip(Function):
     def forward(self, x):
         if all([limit is None for limit in self.limits]): return x.copy()
         if x.dtype.kind != 'f': return np.clip(x, *self.limits)
-        return np.clip(x, *[cast_number(limit, (x.dtype,)) for limit in self.limits])
+        limits = [cast_number(limit, (x.dtype,)) for limit in self.limits]
+        return np.clip(x, *[a[()] if hasattr(a, 'dtype') else a for a in limits])
     def gx(self, gy, x):
         return apply(Where(self.forward(unwrap(x)) == unwrap(x)), gy, 0.0)
     rules = gx,
@@ -310,12 +311,17 @@ def std(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Vari
 add_methods(std=std)
 
 # %% ../../nbs/08_reductions.ipynb #norm
+def _largest(x, axis, empty):
+    "The largest elements along an axis, which stays; `empty` where there are none."
+    if x.size: return x.max(axis=axis, keepdims=True)
+    return array_module(x).full(kept_shape(x, axis), empty, x.dtype)
+
 class Norm(Reduction):
     "The length of a vector: the root of the sum of the squares over an axis."
     needs_outputs = True
     def forward(self, x):
         x = floats(x)
-        largest = np.abs(x).max(axis=self.axis, keepdims=True, initial=0)
+        largest = _largest(np.abs(x), self.axis, 0)
         unit = np.ldexp(np.ones_like(largest), np.frexp(largest)[1] - 1)  # a power of 2
         y = np.sqrt(((x / unit) ** 2).sum(axis=self.axis, keepdims=True)) * unit
         return y if self.keepdims else y.squeeze(tuple(_axes_of(x, self.axis)))
@@ -350,7 +356,7 @@ class PNorm(Reduction):
         self.p = check_number('ord', p, lambda p: p != 0 and np.isfinite(p), 'not 0')
     def forward(self, x):
         a = np.abs(floats(x))
-        unit = a.max(axis=self.axis, keepdims=True, initial=0)
+        unit = _largest(a, self.axis, 0)
         unit = np.where((unit > 0) & np.isfinite(unit), unit, 1).astype(a.dtype)
         with np.errstate(divide='ignore'):
             y = ((a / unit) ** self.p).sum(axis=self.axis, keepdims=True) ** (1 / self.p)
@@ -368,7 +374,7 @@ class LogSumExp(Reduction):
     needs_outputs = True
     def forward(self, x):
         x = floats(x)
-        m = x.max(axis=self.axis, keepdims=True, initial=-np.inf)
+        m = _largest(x, self.axis, -np.inf)
         m = np.where(np.isfinite(m), m, 0).astype(x.dtype)
         with np.errstate(divide='ignore'):
             y = np.log(np.exp(x - m).sum(axis=self.axis, keepdims=True)) + m
@@ -384,7 +390,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False,
     "`log(sum(b * exp(x)))` over all elements or along `axis`, without overflow."
     if b is None: return LogSumExp(axis, keepdims)(x)
     x = as_variable(x)
-    if not isinstance(b, Variable): x = E.where(np.asarray(b) != 0, x, -np.inf)
+    if not isinstance(b, Variable): x = E.where(as_variable(b).data != 0, x, -np.inf)
     m = Max(axis, True).forward(unwrap(x))
     m = np.where(np.isfinite(m), m, 0).astype(m.dtype)
     y = E.log(sum(b * E.exp(x - m), axis, True)) + m

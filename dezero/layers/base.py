@@ -9,15 +9,25 @@ __all__ = ['Layer', 'Linear']
 import math
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from reprlib import recursive_repr
 from typing import Any
 
 import numpy as np
 
 from ..context import EXPLAINED, check_int, fault_lines, with_context
-from ..core import Parameter, Variable, array_module, as_variable, patch, unwrap
+from dezero.core import (
+    Parameter,
+    Variable,
+    array_module,
+    as_variable,
+    patch,
+    to_module,
+    unwrap,
+)
 from ..files import load_arrays, save_arrays
 from ..functions.activations import linear
+from ..lazy import add_later
 from ..methods import name_otherwise
 
 # %% ../../nbs/12_layers.ipynb #layer
@@ -220,16 +230,7 @@ def __call__(self: Layer, *inputs, **options) -> Variable:
         raise name_layer_in_error(error, self, inputs) from error.__cause__
 
 # %% ../../nbs/12_layers.ipynb #to-cpu
-@patch
-def to_cpu(self: Layer) -> None:
-    "Bring the Parameters into main memory, where they are as long as there is no GPU."
-
-@patch
-def to_gpu(self: Layer) -> None:
-    "Bring the Parameters onto the GPU, as DeZero learns in chapter 18. Book step 52."
-    raise RuntimeError('DeZero computes with NumPy, on the CPU: dezero.cuda, which '
-                       'brings arrays onto a GPU, comes with chapter 18. '
-                       'Leave out to_gpu() until then')
+add_later(Layer, 'dezero.cuda', 'to_cpu to_gpu')
 
 # %% ../../nbs/12_layers.ipynb #names-of-a-module
 name_otherwise(Layer, parameters='write params()', zero_grad='write cleargrads()',
@@ -246,7 +247,7 @@ def save_weights(self: Layer, path) -> None:
     if empty := [name for name, param in params.items() if param.data is None]:
         raise ValueError(f'{", ".join(empty)} have no array yet: '
                          'call the model on an input first')
-    save_arrays(path, {name: param.data for name, param in params.items()})
+    save_arrays(path, {name: to_module(p.data, np) for name, p in params.items()})
 
 # %% ../../nbs/12_layers.ipynb #by-name
 def params_by_name(layer):
@@ -302,7 +303,11 @@ def _shapes_match(shape, other):
 def copy_into(param, array):
     "Put an array that fits into a Parameter: into its array, or as a new one."
     if param.data is None:
-        dtype = _expected(param)[1] or array.dtype
-        param.data = array.astype(dtype, copy=False)
-    elif param.data.flags.writeable: param.data[...] = array  # in place, as in training
-    else: param.data = array
+        array = array.astype(_expected(param)[1] or array.dtype, copy=False)
+        param.data = to_module(array, home_module(param))
+    elif not getattr(param.data.flags, 'writeable', True): param.data = array
+    else: param.data[...] = to_module(array, array_module(param.data))  # in place
+
+def home_module(param):
+    "The module whose array a Parameter waits for: CuPy after `to_gpu()`."
+    return import_module('cupy') if getattr(param, 'on_gpu', False) else np
