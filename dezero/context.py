@@ -117,6 +117,18 @@ def check_int(name: str, value: Any, least: float = 0) -> int:
     if number >= least: return number
     raise ValueError(f'{name} is at least {least}, not {value}')
 
+# %% ../nbs/51_context.ipynb #check-flag
+def check_flag(name: str, value: Any) -> bool:
+    "True or False, as a `bool`."
+    if isinstance(value, (bool, np.bool_)): return bool(value)
+    raise TypeError(f'{name} is True or False, not {value!r}')
+
+def check_word(name: str, value: Any, *known: str) -> str:
+    "One of the known words."
+    if isinstance(value, str) and value in known: return value
+    words = ', '.join(map(repr, known[:-1])) + f' or {known[-1]!r}'
+    raise ValueError(f'{name} is {words}, not {value!r}')
+
 # %% ../nbs/51_context.ipynb #check-shape
 def check_shape(name: str, value: Any) -> tuple[int, ...]:
     "Whole numbers in a row, or a single one, as a tuple."

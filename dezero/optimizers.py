@@ -15,6 +15,7 @@ import numpy as np
 
 from dezero.context import (
     check_field,
+    check_flag,
     check_fraction,
     check_instance,
     check_not_negative,
@@ -37,7 +38,7 @@ class Optimizer:
 
     def __init__(self, lr: Any = 0.01, *, maximize: bool = False):
         self.rate = as_rate(lr)  # what `lr` was set to
-        self.maximize = maximize
+        self.maximize = check_flag('maximize', maximize)
         self.target, self.updates, self.hooks, self.kept = None, 0, [], {}
 
     @property
@@ -257,7 +258,7 @@ class RMSprop(Optimizer):
                  centered: bool = False, maximize: bool = False):
         super().__init__(lr, maximize=maximize)
         self.rho, self.eps = check_fraction('rho', rho), check_not_negative('eps', eps)
-        if centered: self.keeps = 'h', 'm'
+        if check_flag('centered', centered): self.keeps = 'h', 'm'
 
     def numbers(self) -> tuple:
         scale = math.sqrt(1 - self.rho)
@@ -319,7 +320,7 @@ class Adam(Optimizer):
         self.beta1 = check_fraction('beta1', beta1)
         self.beta2 = check_fraction('beta2', beta2)
         self.eps = check_not_negative('eps', eps)
-        if amsgrad: self.keeps = 'm', 'v', 'v_max'
+        if check_flag('amsgrad', amsgrad): self.keeps = 'm', 'v', 'v_max'
 
     def update_rule(self, p, g, m, v, *others):
         *largest, lr, beta1, beta2, eps = others

@@ -109,6 +109,11 @@ def calls():
     yield "RMSprop", O.RMSprop, (0.1, 0.9, 1e-8), {}
     yield "AdaDelta", O.AdaDelta, (0.9, 1e-6), {}
     yield "Adam", O.Adam, (0.001, 0.9, 0.999, 1e-8), {}
+    for name in "SGD MomentumSGD AdaGrad RMSprop AdaDelta Adam AdamW".split():
+        yield f"{name} up", getattr(O, name), (), {"maximize": True}
+    yield "dampening", O.MomentumSGD, (0.1,), {"dampening": 0.1}
+    yield "centered", O.RMSprop, (0.1,), {"centered": True}
+    yield "amsgrad", O.AdamW, (0.1,), {"amsgrad": True, "weight_decay": 0.1}
     yield "setup", O.SGD(0.1).setup, (MLP((1,)),), {}
     yield "WeightDecay", O.WeightDecay, (0.1,), {}
     yield "ClipGrad", O.ClipGrad, (1.0,), {}
@@ -156,11 +161,28 @@ def more_calls():
     yield "tril of", F.tril, (X,), {"k": 0}
     yield "triu of", F.triu, (X,), {"k": 0}
     yield "prelu", F.prelu, (X, 0.1), {}
+    yield "softplus of", F.softplus, (X,), {"beta": 2.0}
+    yield "gelu of", F.gelu, (X,), {"approximate": "tanh"}
+    yield "topk of", F.topk, (X, 2, 1), {"largest": False, "sorted": True}
+    yield "trace over", F.trace, (X,), {"axis1": 0, "axis2": 1}
+    yield "cumsum of", F.cumsum, (X,), {"exclusive": True, "reverse": True}
     yield "celu", F.celu, (X,), {"alpha": 1.0}
     yield "elu of", F.elu, (X,), {"alpha": 1.0}
     yield "leaky_relu of", F.leaky_relu, (X,), {"slope": 0.1}
     yield "glu", F.glu, (np.ones((2, 4)),), {"axis": 1}
     yield "normalize", F.normalize, (X,), {"p": 2.0, "axis": 1, "eps": 1e-12}
+    for name in "mean_squared_error mean_absolute_error huber".split():
+        yield f"{name} of", getattr(F, name), (X, X), {"reduction": "sum"}
+    labels = {"ignore_index": -1, "weight": np.ones(3), "reduction": "none", "axis": 1}
+    yield "nll_loss of", F.nll_loss, (np.log(p), T), labels
+    smooth = {**labels, "label_smoothing": 0.1}
+    yield "softmax_cross_entropy of", F.softmax_cross_entropy, (X, T), smooth
+    yield "softmax_cross_entropy weighed", F.softmax_cross_entropy, (X, T), labels
+    yes = {"weight": X, "reduction": "sum"}
+    yield "binary_cross_entropy of", F.binary_cross_entropy, (X, X > 0.5), yes
+    yield "sigmoid_cross_entropy of", F.sigmoid_cross_entropy, (X, X > 0.5), yes
+    yield "pos_weight", F.sigmoid_cross_entropy, (X, X > 0.5), {**yes, "pos_weight": np.ones(3)}
+    yield "register_hook", v.register_hook, (abs,), {}
     yield "nll_loss", F.nll_loss, (np.log(p), T), {"reduction": "mean"}
     yield "smooth_l1_loss of", F.smooth_l1_loss, (X, X), {"reduction": "sum", "beta": 1.0}
     yield "kl_div", F.kl_div, (np.log(p), p), {"reduction": "sum", "log_target": False}

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ..backprop import apply
-from ..context import check_number, check_positive
+from ..context import check_number, check_positive, check_word
 from ..core import Function, Variable, as_variable
 from dezero.functions.elementwise import (
     Bell,
@@ -182,8 +182,8 @@ def softplus(x, beta: float = 1.0) -> Variable:
 
     Value and derivative are right to 4 units in the last digit.
     """
-    if beta == 1: return Softplus()(x)
-    return Softplus()(as_variable(x) * check_positive('beta', beta)) / beta
+    beta = check_positive('beta', beta)
+    return Softplus()(x) if beta == 1 else Softplus()(as_variable(x) * beta) / beta
 
 # %% ../../nbs/10_activations.ipynb #silu
 class SiLU(Function):
@@ -234,9 +234,8 @@ def gelu(x, approximate: str = 'none') -> Variable:
     and below -37.5, where the probability is subnormal, it is 40 times that of a subnormal.
     `approximate='tanh'` gives the curve that GPT-2 was trained with, which is off by 0.0005.
     """
-    if approximate == 'none': return GELU()(x)
-    if approximate == 'tanh': return _gelu_by_tanh(as_variable(x))
-    raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
+    if check_word('approximate', approximate, 'none', 'tanh') == 'none': return GELU()(x)
+    return _gelu_by_tanh(as_variable(x))
 
 # %% ../../nbs/10_activations.ipynb #gelu-by-tanh
 def _gelu_by_tanh(x):

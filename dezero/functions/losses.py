@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, Cast, apply, grad_dtype
-from ..context import check_int, check_number, check_positive
+from ..context import check_int, check_number, check_positive, check_word
 from ..core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
@@ -59,7 +59,8 @@ def _difference(x0, x1):
 class Loss(Function):
     "What losses share: those of all elements are added up, in one of four ways."
     def __init__(self, reduction='batchmean'):
-        self.reduction = check_reduction(reduction, 'batchmean', 'mean', 'sum', 'none')
+        self.reduction = check_word(
+            'reduction', reduction, 'batchmean', 'mean', 'sum', 'none')
     def parts(self, losses):
         "What their sum is divided by."
         if self.reduction == 'batchmean': return _batch_size(losses)
@@ -69,13 +70,6 @@ class Loss(Function):
         if self.reduction == 'none': return losses
         total = losses.sum(dtype=np.promote_types(losses.dtype, np.float32))
         return (total / total.dtype.type(self.parts(losses))).astype(losses.dtype)
-
-# %% ../../nbs/11_losses.ipynb #check-reduction
-def check_reduction(reduction: Any, *known: str) -> str:
-    "One of the known words, or a `ValueError`."
-    if isinstance(reduction, str) and reduction in known: return reduction
-    words = ', '.join(map(repr, known[:-1])) + f' or {known[-1]!r}'
-    raise ValueError(f'reduction is {words}, not {reduction!r}')
 
 # %% ../../nbs/11_losses.ipynb #meansquarederror
 class MeanSquaredError(Loss):
@@ -146,6 +140,7 @@ def right_classes(t: Any, x: Any, ignore_index: int) -> tuple:
     """Where the scores `x` belong to the classes that the labels `t` name, as an array
     of bool, and which labels count: an array of bool, or `True` if all do."""
     rows, classes = x.shape[:-1], x.shape[-1]
+    ignore_index = check_int('ignore_index', ignore_index, -math.inf)
     if t.shape == (*rows, 1): t = t[..., 0]
     if t.dtype.kind not in 'iu' or t.shape != rows: raise ValueError(_which_labels(t, x))
     numbers = array_module(t).arange(classes)
@@ -249,8 +244,8 @@ def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
     if not x.ndim:
         raise ValueError('scores need an axis for the classes, and x is a number')
     if t.__class__ is not Constant and t.dtype.kind != 'f': t = Constant(t.data)
-    if axis == -1: return x, t
-    if check_int('axis', axis, -x.ndim) >= x.ndim:
+    if check_int('axis', axis, -x.ndim) == -1: return x, t
+    if axis >= x.ndim:
         raise ValueError(f'scores of shape {x.shape} have no axis {axis}')
     order = list(range(x.ndim))
     order.append(order.pop(axis))
@@ -275,11 +270,11 @@ def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float
     """
     x, t = classes_last(axis, x, t)
     weight = class_weights(weight, x)
-    check_reduction(reduction, 'mean', 'sum', 'none')
-    if t.shape != x.shape and not label_smoothing:
-        return SoftmaxCrossEntropy(ignore_index, weight, reduction)(x, t)
+    check_word('reduction', reduction, 'mean', 'sum', 'none')
     check_number('label_smoothing', label_smoothing, lambda n: 0 <= n <= 1,
                  'a share, from 0 to 1')
+    if t.shape != x.shape and not label_smoothing:
+        return SoftmaxCrossEntropy(ignore_index, weight, reduction)(x, t)
     target, x = _target_probabilities(t, x, ignore_index, label_smoothing, weight, reduction)
     return -(target * log_softmax(x, -1)).sum(-1 if reduction == 'none' else None)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dezero.backprop import Cast, apply, grad_dtype
-from dezero.context import check_instance, check_int, check_shape
+from dezero.context import check_flag, check_instance, check_int, check_shape, check_word
 from dezero.core import Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import Sigmoid, elu, sigmoid, softplus
 from dezero.functions.elementwise import (
@@ -37,7 +37,6 @@ from dezero.functions.elementwise import (
 )
 from dezero.functions.losses import (
     Reduced,
-    check_reduction,
     class_weights,
     classes_last,
     label_weights,
@@ -119,8 +118,9 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True,
     order = argsort(x, axis)
     if check_int('k', k) > order.shape[axis]:
         raise ValueError(f'k is {k}, but axis {axis} has {order.shape[axis]} elements')
-    order = (np.flip(order, axis) if largest else order).take(range(k), axis)
-    if not sorted: order.sort(axis)
+    if check_flag('largest', largest): order = np.flip(order, axis)
+    order = order.take(range(k), axis)
+    if not check_flag('sorted', sorted): order.sort(axis)
     return take_along_axis(x, order, axis), order
 
 def _running_max(x):
@@ -450,7 +450,7 @@ def nll_loss(x: Any, t: Any, reduction: str = 'mean', *, weight: Any = None,
     """
     x, t = classes_last(axis, x, _as_array(t))
     weight = class_weights(weight, x)
-    check_reduction(reduction, 'mean', 'sum', 'none')
+    check_word('reduction', reduction, 'mean', 'sum', 'none')
     right, counts = right_classes(t.data, x, ignore_index)
     factor, _ = label_weights(right, counts, grad_dtype(x), weight, reduction)
     losses = get_item(x, right).reshape((*x.shape[:-1], 1)) * -1.0

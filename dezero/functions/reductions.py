@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, Cast, SumTo, apply
-from ..context import check_number, check_shape
+from ..context import check_flag, check_number, check_shape
 from ..core import Function, Variable, array_module, as_variable, cast_number, patch, unwrap
 from . import elementwise as E
 from .elementwise import Exp, Maximum, Minimum, Where, floats
@@ -248,7 +248,9 @@ add_methods(prod=prod)
 class Cumsum(Reduction):
     "Running sums along an axis."
     def __init__(self, axis=None, exclusive=False, reverse=False):
-        self.axis, self.exclusive, self.reverse = check_axis(axis), exclusive, reverse
+        self.axis = check_axis(axis)
+        self.exclusive = check_flag('exclusive', exclusive)
+        self.reverse = check_flag('reverse', reverse)
     def forward(self, x):
         if self.axis is None: x = x.reshape(-1)
         x = np.moveaxis(x, self.axis or 0, 0)[::-1 if self.reverse else 1]
