@@ -18,8 +18,9 @@ import numpy as np
 from ..backprop import BroadcastTo, apply
 from ..context import check_int
 from ..core import Function, Variable, array_module, as_variable, unwrap
+from . import fast_conv
 from .activations import linear
-from .elementwise import floats
+from .elementwise import floats, zero_where
 from .products import matmul
 from .shapes import pad as pad_with
 
@@ -73,7 +74,7 @@ def pad_image(x, windows, value=0):
     (p, q), (h, w) = windows.pad, x.shape[2:]
     if not (p or q): return x
     shape = *x.shape[:2], h + 2 * p, w + 2 * q
-    y = array_module(x).full(shape, value, x.dtype)
+    y = array_module(x).full_like(x, value, shape=shape)
     y[:, :, p:p + h, q:q + w] = x
     return y
 
@@ -199,35 +200,31 @@ def pooling_simple(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0) -> V
     return col.reshape(n, c, math.prod(windows.kernel), oh, ow).max(axis=2)
 
 # %% ../../nbs/20_conv.ipynb #three-products
-def conv_output(x, W, windows, groups):
-    "y from x and W."
+def conv_output(x, W, windows, groups=1, b=None):
+    "y from x and W, plus b."
     (n, _, *size), (o, *kernel) = x.shape, W.shape
     count, k = windows.count(size), math.prod(kernel)
     col = to_columns(x, windows).reshape(n, groups, k, math.prod(count))
-    return (W.reshape(groups, o // groups, k) @ col).reshape(n, o, *count)
+    y = (W.reshape(groups, o // groups, k) @ col).reshape(n, o, *count)
+    return y if b is None else y + b[:, None, None]
 
-def conv_input(gy, W, windows, groups, size):
-    "The gradient of x from those of y and from W."
+def conv_input(gy, W, windows, size, groups=1):
+    "The gradient of x from W and from the gradient of y."
     (n, o, *count), (_, c, *kernel) = gy.shape, W.shape
     gy = gy.reshape(n, groups, o // groups, math.prod(count))
     turned = W.reshape(groups, o // groups, c * math.prod(kernel)).swapaxes(1, 2)
     col = (turned @ gy).reshape(n, c * groups, *kernel, *count)
     return from_columns(col, windows, size)
 
-def conv_weight(x, gy, windows, groups):
-    "The gradient of W from x and the gradient of y."
+def conv_weight(x, gy, windows, groups=1):
+    "The gradient of W from x and from the gradient of y."
     (n, o, *count), c = gy.shape, x.shape[1] // groups
     k, p = c * math.prod(windows.kernel), math.prod(count)
     col = to_columns(x, windows).reshape(n, groups, k, p)
     gW = gy.reshape(n, groups, o // groups, p) @ col.swapaxes(2, 3)
     return gW.sum(0).reshape(o, c, *windows.kernel)
 
-# %% ../../nbs/20_conv.ipynb #conv2d-class
-def _same_dtype(*arrays):
-    "Arrays in the dtype of their product, a float."
-    dtype = np.result_type(*[a.dtype for a in arrays[:-1]], floats(arrays[-1]).dtype)
-    return [a.astype(dtype, copy=False) for a in arrays]
-
+# %% ../../nbs/20_conv.ipynb #conv-class
 class _Conv(Function):
     "What the three functions below have in common: how the windows lie."
     def __init__(self, stride=1, pad=0, dilation=1, groups=1):
@@ -239,27 +236,39 @@ class _Conv(Function):
                     groups=self.groups)
     def gb(self, gy, x, W, b): return gy.sum((0, 2, 3))
 
+# %% ../../nbs/20_conv.ipynb #product
+def _product(conv, a, b, *rest, groups=1, bias=None):
+    "One of the three products, in the dtype of its operands: for NumPy's arrays fast."
+    operands = [floats(x) for x in (a, b, bias) if x is not None]
+    dtype = np.result_type(*[x.dtype for x in operands])
+    half = dtype == np.float16
+    a, b, *bias = [x.astype('f' if half else dtype, copy=False) for x in operands]
+    if array_module(a) is np and groups == 1:
+        y = getattr(fast_conv, conv.__name__)(a, b, *rest, *bias)
+    else: y = conv(a, b, *rest, groups, *bias)
+    return y.astype(dtype) if half else y
+
 # %% ../../nbs/20_conv.ipynb #conv2d-2
 class Conv2d(_Conv):
     "Convolution of images (N, C, H, W) with kernels (O, C / groups, KH, KW)."
     def forward(self, x, W, b=None):
-        x, W = _same_dtype(x, W)
         _check_kernel(x, W, self.groups)
-        y = conv_output(x, W, self.windows(W.shape[2:]), self.groups)
-        return y if b is None else _add_bias(y, b)
+        _check_bias(b, len(W))
+        windows = self.windows(W.shape[2:])
+        windows.count(x.shape[2:])
+        return _product(conv_output, x, W, windows, groups=self.groups, bias=b)
     def gx(self, gy, x, W, b=None):
         return apply(Deconv2d(outsize=x.shape[2:], **self.options()), gy, W)
     def gW(self, gy, x, W, b=None):
         return apply(Conv2DGradW(W.shape[2:], **self.options()), x, gy)
     rules = gx, gW, _Conv.gb
 
-# %% ../../nbs/20_conv.ipynb #add-bias
-def _add_bias(y, b):
-    "A number for each channel, added in place where the dtype allows it."
-    if b.shape != y.shape[1:2]:
-        raise ValueError(f'the bias b must have the shape {y.shape[1:2]}, one number for '
-                         f'each channel, not {b.shape}')
-    return np.add(y, b[:, None, None], out=y if y.dtype == b.dtype else None)
+# %% ../../nbs/20_conv.ipynb #check-bias
+def _check_bias(b, channels):
+    "A bias has one number for each channel."
+    if b is None or b.shape == (channels,): return
+    raise ValueError(f'the bias b must have the shape ({channels},), a number for each '
+                     f'channel, not {b.shape}')
 
 # %% ../../nbs/20_conv.ipynb #deconv2d-class
 class Deconv2d(_Conv):
@@ -268,12 +277,12 @@ class Deconv2d(_Conv):
         super().__init__(stride, pad, dilation, groups)
         self.outsize = outsize
     def forward(self, x, W, b=None):
-        x, W = _same_dtype(x, W)
         _check_kernel(x, W, self.groups, axis=0)
+        _check_bias(b, W.shape[1] * self.groups)
         windows = self.windows(W.shape[2:])
         size = _deconv_size(windows, x.shape[2:], self.outsize)
-        y = conv_input(x, W, windows, self.groups, size)
-        return y if b is None else _add_bias(y, b)
+        y = _product(conv_input, x, W, windows, size, groups=self.groups)
+        return y if b is None else y + b[:, None, None]
     def gx(self, gy, x, W, b=None): return apply(Conv2d(**self.options()), gy, W)
     def gW(self, gy, x, W, b=None):
         return apply(Conv2DGradW(W.shape[2:], **self.options()), gy, x)
@@ -283,8 +292,11 @@ def _deconv_size(windows, count, outsize):
     "The size of the image on which so many windows lie."
     if outsize is None: size = windows.cover(count)
     else: size = _check_pair('outsize', outsize, 1)
-    if min(size) > 0 and windows.count(size) == tuple(count): return size
-    raise ValueError(f'{tuple(count)} windows do not lie on an image of {size}')
+    if min(size) < 1:
+        raise ValueError(f'the border {windows.pad} leaves nothing of the image')
+    if windows.count(size) == tuple(count): return size
+    raise ValueError(f'on an image of {size} lie {windows.count(size)} windows, '
+                     f'not {tuple(count)}')
 
 # %% ../../nbs/20_conv.ipynb #conv2dgradw
 class Conv2DGradW(_Conv):
@@ -293,8 +305,8 @@ class Conv2DGradW(_Conv):
         super().__init__(stride, pad, dilation, groups)
         self.kernel_size = kernel_size
     def forward(self, x, gy):
-        x, gy = _same_dtype(x, gy)
-        return conv_weight(x, gy, self.windows(self.kernel_size), self.groups)
+        windows = self.windows(self.kernel_size)
+        return _product(conv_weight, x, gy, windows, groups=self.groups)
     def gx(self, gW, x, gy):
         return apply(Deconv2d(outsize=x.shape[2:], **self.options()), gy, gW)
     def ggy(self, gW, x, gy): return apply(Conv2d(**self.options()), x, gW)
@@ -328,9 +340,12 @@ class Pooling2DGrad(Function):
         self.windows, self.size, self.indexes = windows, size, indexes
     def forward(self, gy):
         xp, (p, q), (h, w) = array_module(gy), self.windows.pad, self.size
-        gx = xp.zeros((*gy.shape[:2], h + 2 * p, w + 2 * q), gy.dtype)
+        shape = *gy.shape[:2], h + 2 * p, w + 2 * q
+        gx = xp.zeros_like(self.indexes, gy.dtype, shape=shape)
+        own = xp.empty_like(self.indexes, gy.dtype)
+        own[...] = gy  # in memory as the images are
         for k, (_, _, seen) in enumerate(self.windows.taps(gy.shape[2:])):
-            gx[seen] += xp.where(self.indexes == k, gy, 0)
+            gx[seen] += zero_where(self.indexes != k, own)
         return gx[:, :, p:p + h, q:q + w]
     def ggy(self, ggx, gy):
         return apply(Pooling2DWithIndexes(self.windows, self.indexes), ggx)
@@ -340,28 +355,45 @@ class Pooling2DWithIndexes(Function):
     "Takes from each window the element whose number is known."
     def __init__(self, windows, indexes): self.windows, self.indexes = windows, indexes
     def forward(self, x):
-        count, padded = self.indexes.shape[2:], pad_image(x, self.windows)
-        y = array_module(x).zeros(self.indexes.shape, x.dtype)
-        for k, (_, _, seen) in enumerate(self.windows.taps(count)):
-            np.copyto(y, padded[seen], where=self.indexes == k)
+        xp, padded = array_module(x), pad_image(x, self.windows)
+        y = xp.zeros_like(self.indexes, x.dtype)
+        for k, (_, _, seen) in enumerate(self.windows.taps(y.shape[2:])):
+            xp.copyto(y, padded[seen], where=self.indexes == k)
         return y
     def gx(self, gy, x):
         return apply(Pooling2DGrad(self.windows, x.shape[2:], self.indexes), gy)
     rules = gx
 
+# %% ../../nbs/20_conv.ipynb #pooling-class
 class Pooling(Function):
     "The largest element of each window; the first one gets the gradient."
+    needs_outputs = True
     def __init__(self, kernel_size, stride=1, pad=0):
         self.windows = _overlapping(Windows(kernel_size, stride, pad))
     def forward(self, x):
         _check_images('x', x)
-        return to_columns(floats(x), self.windows, -np.inf).max((2, 3))
-    def gx(self, gy, x):
-        col = to_columns(floats(unwrap(x)), self.windows, -np.inf)
-        n, c, kh, kw, *count = col.shape
-        indexes = col.reshape(n, c, kh * kw, *count).argmax(2)
+        first, *others = self.seen(x)
+        y = first.copy('K')
+        for part in others: array_module(x).maximum(y, part, out=y)
+        return y
+    def seen(self, x):
+        "For each element of the window, what all windows see through it."
+        count = self.windows.count(x.shape[2:])
+        x = pad_image(floats(x), self.windows, -np.inf)
+        return [x[seen] for _, _, seen in self.windows.taps(count)]
+    def gx(self, gy, x, y):
+        indexes = self.indexes(unwrap(x), unwrap(y))
         return apply(Pooling2DGrad(self.windows, x.shape[2:], indexes), gy)
     rules = gx
+    def indexes(self, x, y):
+        "The number of the first element in each window that is as large as y, or nan."
+        xp, parts = array_module(x), self.seen(x)
+        found = xp.zeros_like(y, np.min_scalar_type(len(parts)))
+        missed = xp.ones_like(y, bool)
+        for part in parts[:-1]:  # whom nobody before is, that is the last
+            missed &= (part != y) & (part == part)
+            found += missed
+        return found
 
 # %% ../../nbs/20_conv.ipynb #overlapping
 def _overlapping(windows):
@@ -386,7 +418,7 @@ class AveragePooling(Function):
     def forward(self, x):
         _check_images('x', x)
         count, x = self.windows.count(x.shape[2:]), pad_image(floats(x), self.windows)
-        y = array_module(x).zeros((*x.shape[:2], *count), x.dtype)
+        y = array_module(x).zeros_like(x, shape=(*x.shape[:2], *count))
         for _, _, seen in self.windows.taps(count): y += x[seen]
         y /= math.prod(self.windows.kernel)
         return y
