@@ -18,6 +18,7 @@ import dezero
 import dezero.functions as F
 from dezero import Function, backprop, operators
 from dezero.backprop import Cast, SumTo
+from dezero.functions.conv import Windows
 from dezero.functions.linalg import Cofactors
 from dezero.functions.losses import Reduced
 from dezero.functions.shapes import PutItem, SwapAxes
@@ -76,10 +77,7 @@ HELPERS = set(
     # what shares a rule
     " Flat Matrices Loss"
     # sizes and plain arrays of chapter 20
-    " get_conv_outsize get_deconv_outsize im2col_array col2im_array"
-    " im2col col2im Im2col Col2im conv2d_simple pooling_simple Conv2d Deconv2d Conv2DGradW"
-    " conv2d deconv2d Pooling2DGrad Pooling2DWithIndexes Pooling pooling AveragePooling"
-    " average_pooling global_average_pooling adaptive_average_pooling upsample conv1d".split()
+    " get_conv_outsize get_deconv_outsize im2col_array col2im_array".split()
 )
 
 
@@ -839,6 +837,372 @@ MATRICES = {entry.names for entry in LINALG}  # whole numbers may give a singula
 
 EXPONENTS = st.tuples(st.sampled_from([-2, -1, -0.5, 0, 0.5, 1, 2, 3, 3.7]))
 
+# --- chapter 20 ---------------------------------------------------------------------------------
+
+
+@st.composite
+def convolved(draw, simple=False, dims=2, back=False):
+    """Shapes of images, kernels and a bias, and how the windows lie; `back` for `deconv2d`."""
+    few, two = st.integers(1, 2), [st.integers(1, 3)] * dims
+    groups = 1 if simple else draw(few)
+    n, c, o = draw(st.integers(0, 2)), draw(few), draw(few)
+    kernel, stride = [draw(st.tuples(*two)) for _ in range(2)]
+    pad = draw(st.tuples(*[st.integers(0, 3)] * dims))
+    dilation = (1,) * dims if simple else draw(st.tuples(*[few] * dims))
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
+    extra = [draw(st.integers(0, 2)) for _ in kernel]
+    if back:
+        cover = list(zip(reach, stride, pad))
+        count = [max(1, -(-(2 * p + 1 - r) // s) + 1) + e for (r, s, p), e in zip(cover, extra)]
+        rest = [draw(st.integers(0, s - 1)) for s in stride]
+        size = tuple(s * (m - 1) + r - 2 * p + e for (r, s, p), m, e in zip(cover, count, rest))
+        shapes = (n, o * groups, *count), (o * groups, c, *kernel), (c * groups,)
+        return shapes, (stride, pad, size, dilation, groups)
+    size = [max(1, r - 2 * p + e) for r, p, e in zip(reach, pad, extra)]
+    shapes = (n, c * groups, *size), (o * groups, c, *kernel), (o * groups,)
+    return shapes, (stride, pad) if simple else (stride, pad, dilation, groups)
+
+
+def sequences():
+    """The same for `conv1d`, which takes numbers; a fourth axis would be a mistake."""
+
+    def alone(case):
+        shapes, (stride, pad, dilation, groups) = case
+        return shapes, (stride[0], pad[0], dilation[0], groups)
+
+    return convolved(dims=1).map(alone)
+
+
+def weights(back=False):
+    """Shapes of images and of a gradient, for the gradient of the kernels."""
+
+    def case(drawn):
+        ((n, c, *size), (o, *_, kh, kw), _), (stride, pad, dilation, groups) = drawn
+        count = [
+            (m + 2 * p - d * (k - 1) - 1) // s + 1
+            for m, k, s, p, d in zip(size, (kh, kw), stride, pad, dilation)
+        ]
+        return ((n, c, *size), (n, o, *count)), ((kh, kw), stride, pad, dilation, groups)
+
+    return convolved().map(case)
+
+
+@st.composite
+def windowed(draw, *options):
+    """A shape of images, and windows on them, with a border that is at most half of them."""
+    n, c = draw(st.integers(0, 2)), draw(st.integers(1, 2))
+    kernel, stride = [draw(st.tuples(*[st.integers(1, 3)] * 2)) for _ in range(2)]
+    pad = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    size = [max(1, k - 2 * p) + draw(st.integers(0, 3)) for k, p in zip(kernel, pad)]
+    return ((n, c, *size),), (kernel, stride, pad, *map(draw, options))
+
+
+@st.composite
+def indexed_windows(draw, back):
+    """A shape of images, or of what was taken from their windows, and from where."""
+    (shape,), options = draw(windowed())
+    windows = Windows(*options)
+    taken = *shape[:2], *windows.count(shape[2:])
+    indexes = draw(hnp.arrays(np.int64, taken, elements=st.integers(0, 8)))
+    indexes %= math.prod(windows.kernel)
+    return (taken if back else shape,), (windows, shape[2:], indexes)
+
+
+def windows_of(x, kernel, stride, pad, dilation=(1, 1), value=0):
+    """Windows one by one, by NumPy's indexing: (N, C, OH, OW, KH, KW)."""
+    (kh, kw), (sh, sw), (p, q), (dh, dw) = kernel, stride, pad, dilation
+    x = np.pad(x.astype(float), ((0, 0), (0, 0), (p, p), (q, q)), constant_values=value)
+    oh = (x.shape[2] - dh * (kh - 1) - 1) // sh + 1
+    ow = (x.shape[3] - dw * (kw - 1) - 1) // sw + 1
+    rows = np.arange(oh)[:, None] * sh + np.arange(kh) * dh
+    columns = np.arange(ow)[:, None] * sw + np.arange(kw) * dw
+    return x[:, :, rows[:, None, :, None], columns[None, :, None, :]]
+
+
+def conv_by_numpy(x, W, b, stride, pad, dilation=(1, 1), groups=1):
+    seen = windows_of(x, W.shape[2:], stride, pad, dilation)
+    parts = zip(np.split(seen, groups, 1), np.split(W.astype(float), groups))
+    y = np.concatenate([np.einsum("ncpqkl,ockl->nopq", *part) for part in parts], 1)
+    return y + b[:, None, None]
+
+
+def conv1d_by_numpy(x, W, b, stride, pad, dilation, groups):
+    x, W = x[:, :, None], W[:, :, None]
+    return conv_by_numpy(x, W, b, (1, stride), (0, pad), (1, dilation), groups)[:, :, 0]
+
+
+def conv_by_torch(torch, x, W, b, stride, pad, dilation=1, groups=1):
+    conv = torch.conv2d if x.ndim == 4 else torch.conv1d
+    return conv(x, W, b, stride, pad, dilation, groups)
+
+
+def scattered(col, size, stride, pad, dilation=(1, 1)):
+    """The way back of `windows_of`: each pixel gets the sum of what lies in windows for it."""
+    n, c, *_, kh, kw = col.shape
+    number = np.arange(math.prod(size)).reshape(1, 1, *size)
+    where = windows_of(number, (kh, kw), stride, pad, dilation, -1).astype(int).ravel()
+    x, col = np.zeros((n, c, math.prod(size) + 1)), col.reshape(n, c, len(where))
+    for k in range(len(where)):
+        x[:, :, where[k]] += col[:, :, k]
+    return x[:, :, :-1].reshape(n, c, *size)
+
+
+def deconv_by_numpy(x, W, b, stride, pad, size, dilation, groups):
+    parts = zip(np.split(x.astype(float), groups, 1), np.split(W, groups))
+    col = np.concatenate([np.einsum("nopq,ockl->ncpqkl", *part) for part in parts], 1)
+    return scattered(col, size, stride, pad, dilation) + b[:, None, None]
+
+
+def deconv_by_torch(torch, x, W, b, stride, pad, size, dilation, groups):
+    least = Windows(W.shape[2:], stride, pad, dilation).cover(x.shape[2:])
+    rest = [a - b for a, b in zip(size, least)]
+    if any(r >= max(s, d) for r, s, d in zip(rest, stride, dilation)):
+        raise AssertionError("torch refuses such a rest")
+    return torch.conv_transpose2d(x, W, b, stride, pad, rest, groups, dilation)
+
+
+def weight_by_numpy(x, gy, kernel, stride, pad, dilation, groups):
+    seen = windows_of(x, kernel, stride, pad, dilation)[:, :, : gy.shape[2], : gy.shape[3]]
+    parts = zip(np.split(seen, groups, 1), np.split(gy.astype(float), groups, 1))
+    return np.concatenate([np.einsum("ncpqkl,nopq->ockl", *part) for part in parts])
+
+
+def weight_by_torch(torch, x, gy, kernel, stride, pad, dilation, groups):
+    (p, q), parts = pad, []
+    for a, g in zip(torch.nn.functional.pad(x, (q, q, p, p)).chunk(groups, 1), gy.chunk(groups, 1)):
+        (dh, dw), (sh, sw), (oh, ow) = dilation, stride, g.shape[2:]
+        rows = torch.tensor(np.arange(kernel[0])[:, None] * dh + np.arange(oh) * sh)
+        columns = torch.tensor(np.arange(kernel[1])[:, None] * dw + np.arange(ow) * sw)
+        seen = a[:, :, rows[:, None, :, None], columns[None, :, None, :]]
+        parts.append(torch.einsum("ncklpq,nopq->ockl", seen, g))
+    return torch.cat(parts)
+
+
+def rows_by_numpy(x, kernel, stride, pad, to_matrix):
+    seen = windows_of(x, kernel, stride, pad)
+    if not to_matrix:
+        return seen.transpose(0, 1, 4, 5, 2, 3)
+    n, c, oh, ow, kh, kw = seen.shape
+    return seen.transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, c * kh * kw)
+
+
+def rows_by_torch(torch, x, kernel, stride, pad, to_matrix):
+    n, c, count = *x.shape[:2], Windows(kernel, stride, pad).count(x.shape[2:])
+    seen = torch.nn.functional.unfold(x, kernel, 1, pad, stride)
+    if not to_matrix:
+        return seen.reshape(n, c, *kernel, *count)
+    return seen.transpose(1, 2).reshape(n * math.prod(count), c * math.prod(kernel))
+
+
+@st.composite
+def rows(draw):
+    """The shape of windows, and of the images that they are added to."""
+    ((n, c, *size),), (kernel, stride, pad, to_matrix) = draw(windowed(st.booleans()))
+    count = Windows(kernel, stride, pad).count(size)
+    long = n, c, *kernel, *count
+    shape = (n * math.prod(count), c * math.prod(kernel)) if to_matrix else long
+    return (shape,), ((n, c, *size), kernel, stride, pad, to_matrix)
+
+
+def images_by_numpy(col, shape, kernel, stride, pad, to_matrix):
+    (n, c, *size), count = shape, Windows(kernel, stride, pad).count(shape[2:])
+    if to_matrix:
+        col = col.reshape(n, *count, c, *kernel).transpose(0, 3, 1, 2, 4, 5)
+    else:
+        col = col.transpose(0, 1, 4, 5, 2, 3)
+    return scattered(np.ascontiguousarray(col), size, stride, pad)
+
+
+def images_by_torch(torch, col, shape, kernel, stride, pad, to_matrix):
+    n, c, *size = shape
+    m, k = math.prod(Windows(kernel, stride, pad).count(size)), c * math.prod(kernel)
+    col = col.reshape(n, m, k).transpose(1, 2) if to_matrix else col.reshape(n, k, m)
+    return torch.nn.functional.fold(col, size, kernel, 1, pad, stride)
+
+
+def places_in(windows, size, indexes):
+    """Where in the images with their border, laid out flat, what was taken stood."""
+    (p, q), (h, w) = windows.pad, size
+    number = np.arange((h + 2 * p) * (w + 2 * q)).reshape(1, 1, h + 2 * p, w + 2 * q)
+    seen = windows_of(number, windows.kernel, windows.stride, (0, 0)).astype(int)
+    seen = np.broadcast_to(
+        seen.reshape(*seen.shape[:4], -1), (*indexes.shape, seen[0, 0, 0, 0].size)
+    )
+    return np.take_along_axis(seen, indexes[..., None], -1)[..., 0].reshape(
+        *indexes.shape[:2], math.prod(indexes.shape[2:])
+    )
+
+
+def taken_by_torch(torch, x, windows, size, indexes):
+    p, q = windows.pad
+    where = torch.tensor(places_in(windows, size, indexes))
+    flat = torch.nn.functional.pad(x, (q, q, p, p)).flatten(2)
+    return flat.gather(2, where).reshape(indexes.shape)
+
+
+def taken_by_numpy(x, windows, size, indexes):
+    p, q = windows.pad
+    flat = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)))
+    flat = flat.reshape(*x.shape[:2], flat.shape[2] * flat.shape[3])
+    where = places_in(windows, size, indexes)
+    return np.take_along_axis(flat, where, 2).reshape(indexes.shape).astype(float)
+
+
+def put_back_by_torch(torch, gy, windows, size, indexes):
+    (p, q), (h, w), (n, c, *_) = windows.pad, size, gy.shape
+    where = torch.tensor(places_in(windows, size, indexes))
+    flat = torch.zeros((n, c, (h + 2 * p) * (w + 2 * q)), dtype=gy.dtype)
+    flat = flat.scatter_add(2, where, gy.reshape(where.shape))
+    return flat.reshape(n, c, h + 2 * p, w + 2 * q)[:, :, p : p + h, q : q + w]
+
+
+def put_back_by_numpy(gy, windows, size, indexes):
+    (p, q), (h, w), (n, c, *_) = windows.pad, size, gy.shape
+    flat = np.zeros((n, c, (h + 2 * p) * (w + 2 * q)))
+    where, gy = places_in(windows, size, indexes), gy.reshape(n, c, math.prod(gy.shape[2:]))
+    for i, j, k in np.ndindex(where.shape):
+        flat[i, j, where[i, j, k]] += gy[i, j, k]
+    return flat.reshape(n, c, h + 2 * p, w + 2 * q)[:, :, p : p + h, q : q + w]
+
+
+def adaptive_by_numpy(x, outsize):
+    def cut(n, m):
+        return [slice(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+
+    rows, columns = map(cut, x.shape[2:], outsize)
+    return np.stack([np.stack([x[:, :, r, s].mean((2, 3)) for s in columns], 2) for r in rows], 2)
+
+
+def larger_by_numpy(x, scale, mode):
+    for axis, s in zip((2, 3), scale):
+        n = x.shape[axis]
+        if mode == "nearest":
+            x = x.repeat(s, axis)
+            continue
+        at = np.clip((np.arange(n * s) + 0.5) / s - 0.5, 0, n - 1)
+        low = np.floor(at).astype(int)
+        share = (at - low).reshape([-1 if i == axis else 1 for i in range(4)])
+        high = np.minimum(low + 1, n - 1)
+        x = x.take(low, axis) * (1 - share) + x.take(high, axis) * share
+    return x
+
+
+def images(*options):
+    """A shape of images, and options."""
+    shape = st.tuples(st.integers(0, 2), *[st.integers(1, 3)] * 3)
+    return st.tuples(st.tuples(shape), st.tuples(*options))
+
+
+PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
+CONV = [
+    *[
+        Entry(
+            names,
+            getattr(F, names.split()[0]),
+            (POSITIVE, POSITIVE, POSITIVE),  # sums without cancellation are right to the end
+            conv_by_numpy,
+            conv_by_torch,
+            cases=convolved(simple=len(names.split()) == 1),
+        )
+        for names in ("conv2d Conv2d", "conv2d_simple")
+    ],
+    Entry(
+        "conv1d",
+        F.conv1d,
+        (POSITIVE, POSITIVE, POSITIVE),
+        conv1d_by_numpy,
+        conv_by_torch,
+        cases=sequences(),
+    ),
+    Entry(
+        "deconv2d Deconv2d",
+        F.deconv2d,
+        (POSITIVE, POSITIVE, POSITIVE),
+        deconv_by_numpy,
+        deconv_by_torch,
+        cases=convolved(back=True),
+    ),
+    Entry(
+        "Conv2DGradW",
+        lambda x, gy, *options: F.Conv2DGradW(*options)(x, gy),
+        (POSITIVE, POSITIVE),
+        weight_by_numpy,
+        weight_by_torch,
+        cases=weights(),
+    ),
+    Entry(
+        "im2col Im2col",
+        F.im2col,
+        (ANY,),
+        rows_by_numpy,
+        rows_by_torch,
+        cases=windowed(st.booleans()),
+    ),
+    Entry("col2im Col2im", F.col2im, (POSITIVE,), images_by_numpy, images_by_torch, cases=rows()),
+    *[
+        Entry(
+            names,
+            getattr(F, names.split()[0]),
+            (apart,),
+            lambda x, *windows: windows_of(x, *windows, value=-np.inf).max((4, 5)),
+            lambda torch, x, *windows: torch.max_pool2d(x, *windows),
+            cases=windowed(),
+        )
+        for names in ("pooling Pooling", "pooling_simple")
+    ],
+    Entry(
+        "Pooling2DGrad",
+        lambda gy, windows, size, indexes: F.Pooling2DGrad(windows, size, indexes)(gy),
+        (ANY,),
+        put_back_by_numpy,
+        put_back_by_torch,
+        cases=indexed_windows(True),
+    ),
+    Entry(
+        "Pooling2DWithIndexes",
+        lambda x, windows, size, indexes: F.Pooling2DWithIndexes(windows, indexes)(x),
+        (ANY,),
+        taken_by_numpy,
+        taken_by_torch,
+        cases=indexed_windows(False),
+    ),
+    Entry(
+        "average_pooling AveragePooling",
+        F.average_pooling,
+        (POSITIVE,),
+        lambda x, *windows: windows_of(x, *windows).mean((4, 5)),
+        lambda torch, x, *windows: torch.nn.functional.avg_pool2d(x, *windows),
+        cases=windowed(),
+    ),
+    Entry(
+        "global_average_pooling",
+        F.global_average_pooling,
+        (POSITIVE,),
+        lambda x: x.mean((2, 3)),
+        lambda torch, x: x.mean((2, 3)),
+        cases=images(),
+    ),
+    Entry(
+        "adaptive_average_pooling",
+        F.adaptive_average_pooling,
+        (POSITIVE,),
+        adaptive_by_numpy,
+        lambda torch, x, outsize: torch.nn.functional.adaptive_avg_pool2d(x, outsize),
+        cases=images(PAIR),
+    ),
+    Entry(
+        "upsample",
+        F.upsample,
+        (POSITIVE,),
+        larger_by_numpy,
+        lambda torch, x, scale, mode: torch.nn.functional.interpolate(
+            x, scale_factor=tuple(map(float, scale)), mode=mode
+        ),
+        cases=images(PAIR, st.sampled_from(["nearest", "bilinear"])),
+    ),
+]
+
+
 ENTRIES = [
     # operators
     Entry("add Add", F.add, (ANY, ANY), np.add, "add"),
@@ -1199,4 +1563,5 @@ ENTRIES = [
     # chapters 65 and 66
     *MORE,
     *LINALG,
+    *CONV,
 ]

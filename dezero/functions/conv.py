@@ -190,7 +190,7 @@ def _check_kernel(x, W, groups=1, axis=1):
 # %% ../../nbs/20_conv.ipynb #pooling-simple
 def pooling_simple(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0) -> Variable:
     "`pooling` out of `im2col` and `max`; equal elements share. Book step 57."
-    x = as_variable(x)
+    x = as_variable(x) * 1.0  # a float knows -inf
     _check_images('x', x)
     windows = _overlapping(Windows(kernel_size, stride, pad))
     oh, ow = windows.count(x.shape[2:])
@@ -473,10 +473,10 @@ def upsample(x: Any, scale: Any = 2, mode: str = 'nearest') -> Variable:
     x = as_variable(x)
     _check_images('x', x)
     scale = _check_pair('scale', scale, 1)
-    if not isinstance(mode, str) or mode not in ('nearest', 'bilinear'):
-        raise ValueError(f"mode is 'nearest' or 'bilinear', not {mode!r}")
     if mode == 'bilinear':
         return _resample(x, *map(_mixing_matrix, x.shape[2:], scale))
+    if mode != 'nearest':
+        raise ValueError(f"mode is 'nearest' or 'bilinear', not {mode!r}")
     n, c, h, w = x.shape
     y = BroadcastTo((n, c, h, scale[0], w, scale[1]))(x.reshape(n, c, h, 1, w, 1))
     return y.reshape(n, c, h * scale[0], w * scale[1])
