@@ -15,7 +15,7 @@ import numpy as np
 from .context import check_field, check_instance, check_int
 from .core import array_module, patch
 from .datasets import stack_examples
-from .lazy import add_later
+from .lazy import add_later, pass_on
 
 # %% ../nbs/16_dataloaders.ipynb #dataloader
 class DataLoader:
@@ -258,3 +258,6 @@ class SeqDataLoader(DataLoader):
         "The numbers of the examples in batch `i`: number `i` of each lane."
         starts = np.arange(self.batch_size) * (self.data_size // self.batch_size)
         return (starts + i) % self.data_size
+
+# %% ../nbs/16_dataloaders.ipynb #names-passed-on
+pass_on(__name__, {'': 'math', 'dezero.published': 'np'})  # for old programs (chapter 71)

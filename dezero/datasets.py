@@ -20,6 +20,7 @@ from .core import array_module, patch
 from .download import cached_path, get_file, url_file_name
 from .files import load_arrays, save_arrays
 from .formats import read_idx, read_pickled_arrays, read_tar, read_text
+from .lazy import pass_on
 from .transforms import Compose, Flatten, Normalize, check_transform
 
 # %% ../nbs/15_datasets.ipynb #get-spiral
@@ -466,3 +467,7 @@ def load_cache_npz(filename: str, train: bool = False) -> tuple[Any, Any]:
     if not os.path.exists(path): return None, None
     arrays = load_arrays(path)
     return arrays['data'], arrays['label']
+
+# %% ../nbs/15_datasets.ipynb #names-passed-on
+pass_on(__name__, {'': 'os', 'dezero.download': 'cache_dir get_file', 'dezero.published': 'np',
+                   'dezero.transforms': 'Compose Flatten Normalize ToFloat'})

@@ -20,7 +20,8 @@ def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str],
     """`__getattr__` and `__dir__` of a package that loads these names when they are asked for.
 
     `{'shop': 'toys', 'shop.toys': 'ball'}` stands for `from shop import toys` and `from shop.toys
-    import ball`. If the package has an `__all__` already, the names are added to it.
+    import ball`, and `{'': 'math'}` for `import math`. If the package has an `__all__` already,
+    the names are added to it.
     """
     homes = {name: home for home, names in imports.items() for name in names.split()}
     module = vars(sys.modules[package])
@@ -31,12 +32,19 @@ def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str],
             advice = ADVICE.get(f'{package}.{name}')
             raise AttributeError(f'module {package!r} has no attribute {name!r}'
                                  + (f': {advice}' if advice else ''))
+        if not homes[name]: return import_module(name)
         if homes[name] == package: return import_module(f'{package}.{name}')
         found = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, found)  # from now on Python finds it there
         return found
 
     return load, lambda: sorted({*vars(sys.modules[package]), *homes})
+
+# %% ../nbs/64_lazy.ipynb #pass-on
+def pass_on(module: str, imports: dict[str, str]) -> None:
+    "Let a star of a module bring names of others, too, as old programs expect (chapter 71)."
+    load, names = import_later(module, imports)
+    vars(sys.modules[module]).update(__getattr__=load, __dir__=names)
 
 # %% ../nbs/64_lazy.ipynb #add-later
 def add_later(cls: type, module: str, names: str) -> None:

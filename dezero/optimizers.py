@@ -23,6 +23,7 @@ from dezero.context import (
     describe,
 )
 from .core import Parameter, Variable, array_module, as_variable, patch, to_module
+from .lazy import pass_on
 from .methods import name_otherwise
 
 # %% ../nbs/14_optimizers.ipynb #optimizer
@@ -568,3 +569,6 @@ class _OwnDict:
 
 for _cls, _names in {MomentumSGD: 'vs', AdaGrad: 'hs', AdaDelta: 'msg msdx', Adam: 'ms vs'}.items():
     for _name in _names.split(): setattr(_cls, _name, _OwnDict(_name))
+
+# %% ../nbs/14_optimizers.ipynb #names-passed-on
+pass_on(__name__, {'': 'math', 'dezero.published': 'np Parameter'})  # for old programs (chapter 71)

@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from .context import check_int, import_extra
 from .core import patch
+from .lazy import pass_on
 
 # %% ../nbs/56_transforms.ipynb #transform
 class Transform:
@@ -361,3 +362,6 @@ def batch(self: RandomCrop, images: Any) -> Any:
     left, top = self._corners(images, len(images)).T
     windows = sliding_window_view(np.pad(images, frame), self.size[::-1], axis=(-2, -1))
     return windows[np.arange(len(images)), ..., top, left, :, :]
+
+# %% ../nbs/56_transforms.ipynb #names-passed-on
+pass_on(__name__, {'dezero.published': 'np pair'})  # for old programs (chapter 71)

@@ -1,5 +1,7 @@
 """Tools around the framework, under the names that the published DeZero gives them."""
 
+import os
+
 import numpy as np
 
 from dezero.core import Variable, as_variable
@@ -15,7 +17,8 @@ from dezero.visualize import _dot_var as _dot_var
 from dezero.visualize import get_dot_graph, plot_dot_graph
 
 __all__ = [
-    "Variable", "array_allclose", "array_equal", "as_variable", "cache_dir",
-    "get_conv_outsize", "get_deconv_outsize", "get_dot_graph", "get_file", "gradient_check", "logsumexp", "max_backward_shape", "np", "numerical_grad", "pair",
-    "plot_dot_graph", "reshape_sum_backward", "show_config", "show_progress", "sum_to",
+    "Variable", "array_allclose", "array_equal", "as_variable", "cache_dir", "get_conv_outsize",
+    "get_deconv_outsize", "get_dot_graph", "get_file", "gradient_check", "logsumexp",
+    "max_backward_shape", "np", "numerical_grad", "os", "pair", "plot_dot_graph",
+    "reshape_sum_backward", "show_config", "show_progress", "sum_to",
 ]  # fmt: skip

@@ -141,7 +141,11 @@ for module, names in {
     "functions": "np Variable Function as_variable as_array exp",
     "layers": "np F Parameter Layer Linear",
     "models": "np F L Layer Model MLP",
-    "utils": "np Variable as_variable sum_to pair",
+    "utils": "np os Variable as_variable sum_to pair",
+    "optimizers": "math np Parameter SGD Adam",
+    "datasets": "np os get_file cache_dir Compose Flatten ToFloat Normalize Dataset MNIST",
+    "dataloaders": "math np DataLoader",
+    "transforms": "np pair Compose Normalize",
 }.items():
     space = {}
     exec(f"from dezero.{module} import *", space)
