@@ -23,11 +23,11 @@ def get_array_module(x: Any) -> Any:
 
 # %% ../nbs/18_cuda.ipynb #as-numpy
 def as_numpy(x: Any) -> np.ndarray:
-    "A Variable, an array of either world, a number or a list as a NumPy array. Book step 52."
+    "A Variable, an array of either world, a number or a list as NumPy array. Book step 52."
     return np.asarray(to_module(unwrap(x), np))
 
 def as_cupy(x: Any) -> Any:
-    "The same as a CuPy array; without a GPU a `RuntimeError` that says why. Book step 52."
+    "The same as CuPy array; without a GPU a `RuntimeError` that says why. Book step 52."
     try: return to_module(unwrap(x), import_module('cupy'))
     except Exception:
         check_gpu()
@@ -77,16 +77,22 @@ def to_cpu(self: Variable) -> Variable:
 
 # %% ../nbs/18_cuda.ipynb #move-parts
 def _moved(x: Any, carry: Any, seen: set) -> Any:
-    "`x` with its arrays carried: those of Variables and layers, in lists, tuples and dicts."
-    if isinstance(x, array_module(x).ndarray): return carry(x) if x.dtype.kind in 'biuf' else x
+    "`x` with its arrays carried, also those of Variables and of what holds parts."
+    if isinstance(x, array_module(x).ndarray):
+        return carry(x) if x.dtype.kind in 'biuf' else x
     if type(x) is tuple: return tuple([_moved(part, carry, seen) for part in x])
     if id(x) in seen: return x
     seen.add(id(x))
     if isinstance(x, Variable): _move_variable(x, carry)
-    parts: Any = vars(x) if isinstance(x, Layer) else x if isinstance(x, (list, dict)) else {}
+    parts = _parts_of(x)
     for key in range(len(parts)) if isinstance(parts, list) else list(parts):
         parts[key] = _moved(parts[key], carry, seen)
     return x
+
+def _parts_of(x: Any) -> Any:
+    "The parts of a layer, a list or a dict, where they can be replaced."
+    if isinstance(x, Layer): return vars(x)
+    return x if isinstance(x, (list, dict)) else {}
 
 # %% ../nbs/18_cuda.ipynb #layer-to-gpu
 @patch

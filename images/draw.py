@@ -1416,21 +1416,21 @@ def bus(fig):
     """Two memories and the bus between them"""
     for x, title, cores, parts in (
             (20, "main memory", "a few fast cores", ("data and files", "your program")),
-            (350, "memory of the GPU", "thousands of small cores",
+            (350, "memory of the GPU", "thousands of cores",
              ("weights `W`, `b`", "their gradients", "what Adam keeps"))):
         fig.text(x + 95, 24, title, bold=True)
         fig.rect(x, 44, 190, 186, "paper", "line")
         for i, part in enumerate(parts):
             fig.rect(x + 15, 62 + 54 * i, 160, 40, "var", radius=6, stroke_width=1.5)
             fig.text(x + 95, 82 + 54 * i, part, "var-ink", 15)
-        fig.rect(x + 15, 248, 160, 36, "fun", radius=6, stroke_width=1.5)
-        fig.text(x + 95, 266, cores, "fun-ink", 13)
+        fig.rect(x, 248, 190, 36, "fun", radius=6, stroke_width=1.5)
+        fig.text(x + 95, 266, cores, "fun-ink", 15)
         fig.path(f"M{x + 95} 230v18", "line", 6)
-    fig.path("M210 126h140M210 148h140", "line", 2.5)
-    fig.text(280, 62, "the bus", "soft", 15)
-    fig.arrow((212, 108), (348, 108), "line")
-    fig.text(280, 90, "a batch", size=15)
-    fig.arrow((348, 166), (212, 166), "grad")
+    fig.path("M210 120h140M210 168h140", "line", 2.5)
+    fig.text(280, 60, "the bus", "soft", 15)
+    fig.text(280, 104, "a batch", size=15)
+    fig.arrow((212, 134), (348, 134), "line")
+    fig.arrow((348, 154), (212, 154), "grad")
     fig.text(280, 184, "the loss", "grad", 15)
 
 
