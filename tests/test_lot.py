@@ -471,7 +471,7 @@ def test_make_lists_its_targets():
 
 # --- wheel and sdist ----------------------------------------------------------------------------
 
-STORY = """if True:
+BOOK = """if True:
     import sys
     import numpy as np
     from dezero import Function, Variable
@@ -548,7 +548,7 @@ def test_the_wheel_works_in_an_empty_environment_with_numpy_alone(alone, tmp_pat
         )
         return done.stdout
 
-    y, gx, where = told_by(STORY).split(maxsplit=2)
+    y, gx, where = told_by(BOOK).split(maxsplit=2)
     assert float(y) == 1.648721270700128
     assert float(gx) == pytest.approx(3.297442541400256, rel=1e-15)
     assert Path(where.strip()).is_relative_to(alone.parent.parent)
