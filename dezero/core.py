@@ -198,9 +198,9 @@ def as_operands(f: Any, operands: Any) -> Any:
     def box(x):
         if isinstance(x, Variable): return x
         if isinstance(x, np.ndarray): return Constant(x)
-        number = Constant(cast_number(x, _dtypes_of(operands)))
-        number.data = to_module(number.data, _module_of(operands))
-        return number
+        x = Constant(cast_number(x, _dtypes_of(operands)))
+        if 'cupy' in sys.modules: x.data = to_module(x.data, _module_of(operands))
+        return x
     try: return tuple(map(box, operands))
     except TypeError as error:
         raise TypeError(f'an operand of {type(f).__name__}: {error}') from None

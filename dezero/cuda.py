@@ -23,11 +23,11 @@ def get_array_module(x: Any) -> Any:
 
 # %% ../nbs/18_cuda.ipynb #as-numpy
 def as_numpy(x: Any) -> np.ndarray:
-    "A Variable, an array of either world, a number or a list as NumPy array. Book step 52."
+    "A Variable, an array, a number or a list as a NumPy array. Book step 52."
     return np.asarray(to_module(unwrap(x), np))
 
 def as_cupy(x: Any) -> Any:
-    "The same as CuPy array; without a GPU a `RuntimeError` that says why. Book step 52."
+    "The same as a CuPy array; without a GPU a `RuntimeError` says why. Book step 52."
     try: return to_module(unwrap(x), import_module('cupy'))
     except Exception:
         check_gpu()
