@@ -1408,6 +1408,72 @@ def max_back(fig):
     fig.text(270, b.y - 18, "to the winners", "grad", 15)
 
 
+@figure(540, 310, """An image of 5 by 5 pixels with a border of one pixel. A window of 3 by 3 lies in its
+    corner; the next lies two pixels further. The result has 3 by 3 pixels, one for each window.""")
+def conv_windows(fig):
+    """Windows on an image, and the pixels of the result"""
+    size, x, y = 32, 36, 38
+    fig.grid(x, y, [[""] * 7] * 7, size, edge="line")
+    fig.rect(x, y, 3 * size, 3 * size, "var", radius=3, fill_opacity=".75")
+    fig.add("rect", x=x + 2 * size, y=y, width=3 * size, height=3 * size, rx=3,
+            cls="dz-path dz-fun-ink", stroke_width=2.5)
+    fig.add("rect", x=x + size, y=y + size, width=5 * size, height=5 * size, rx=3,
+            cls="dz-path dz-ink", stroke_width=2)
+    fig.text(x + 1.5 * size, 20, "first window", "var-ink", 15)
+    fig.text(x + 4.5 * size, 20, "the next", "fun-ink", 15)
+    fig.text(x + 3.5 * size, 284, "5 pixels, and 1 on each side", "soft", 15)
+    result = 372, y + 2 * size
+    fig.grid(*result, [[""] * 3] * 3, size)
+    fig.rect(*result, size, size, "var", radius=3)
+    fig.rect(result[0] + size, result[1], size, size, "fun", radius=3)
+    fig.text(result[0] + 1.5 * size, result[1] - 20, "one pixel for each window", size=15)
+    fig.text(result[0] + 1.5 * size, 284, "$(5 + 2 - 3) / 2 + 1 = 3$", size=17)
+    fig.arrow((x + 7 * size + 12, y + 3.5 * size), (result[0] - 12, y + 3.5 * size))
+
+
+@figure(540, 300, """An image of 3 by 3 pixels, numbered from 0 to 8, and its four windows of 2 by 2 as
+    the rows of a matrix: 0 1 3 4, 1 2 4 5, 3 4 6 7, 4 5 7 8. The pixel 4 in the middle stands in
+    every row; the gradients of these places are added and go back to it.""")
+def im2col(fig):
+    """Windows become the rows of a matrix, and their gradients go back to the pixels"""
+    size, x, y = 36, 40, 96
+    rows = [(0, 1, 3, 4), (1, 2, 4, 5), (3, 4, 6, 7), (4, 5, 7, 8)]
+    fig.grid(x, y, [[0, 1, 2], [3, 4, 5], [6, 7, 8]], size)
+    left, top = 300, 78
+    fig.grid(left, top, rows, size)
+    for r, row in enumerate(rows):
+        c = row.index(4)
+        fig.rect(left + c * size, top + r * size, size, size, "var", radius=3)
+        fig.text(left + (c + 0.5) * size, top + (r + 0.5) * size, "4", "var-ink", 15)
+    fig.rect(x + size, y + size, size, size, "var", radius=3)
+    fig.text(x + 1.5 * size, y + 1.5 * size, "4", "var-ink", 15)
+    fig.text(x + 1.5 * size, y - 20, "image", "soft", 15)
+    fig.text(left + 2 * size, top - 20, "a row for each window", "soft", 15)
+    fig.arrow((x + 3 * size + 10, y + size), (left - 10, y + size))
+    fig.text((x + 3 * size + left) / 2, y + size - 16, "`im2col`", "fun-ink", 15)
+    fig.arrow((left - 10, y + 2 * size), (x + 3 * size + 10, y + 2 * size), "grad")
+    fig.text((x + 3 * size + left) / 2, y + 2 * size + 18, "`col2im`", "grad", 15)
+    fig.text(270, 260, "back: a pixel gets the sum of what stands in its places", "grad", 17)
+
+
+@figure(540, 300, """A triangle of x, W and y. From x and W conv2d finds y. From W and y deconv2d finds
+    x. From x and y Conv2DGradW finds W.""")
+def conv_three(fig):
+    """Three functions, each the derivative of the other two"""
+    x, w, y = fig.var(80, 70, "x"), fig.var(460, 70, "W"), fig.var(270, 240, "y")
+    down = fig.fun(270, 150, "`conv2d`", 96)
+    fig.link(x, down)
+    fig.link(w, down)
+    fig.link(down, y)
+    fig.text(270, 28, "from two of them, the gradient of the third", "grad", 17)
+    fig.arrow(y.left, x.bottom, "grad", bend=-36)
+    fig.text(74, 190, "`deconv2d`", "grad", 15)
+    fig.text(74, 212, "from $g_y$ and $W$", "grad", 15)
+    fig.arrow(y.right, w.bottom, "grad", bend=36)
+    fig.text(462, 190, "`Conv2DGradW`", "grad", 15)
+    fig.text(462, 212, "from $x$ and $g_y$", "grad", 15)
+
+
 @figure(560, 292, """Two boxes, joined by a narrow bus. The left one, main memory, holds files, the
     data and your program. The right one, the memory of the GPU, holds weights, gradients and what
     the optimizer keeps. A batch goes to the right in each step, and the loss, one number, comes
