@@ -20,7 +20,7 @@ from dezero.backprop import (
     watchers,
 )
 from dezero.config import no_grad, switches, using_config
-from dezero.context import describe
+from dezero.context import describe, describe_call
 from dezero.core import Function, Parameter, Variable, to_module
 
 # %% ../nbs/61_anomaly.ipynb #is-finite
@@ -54,9 +54,9 @@ def _describe_nonfinite(array: np.ndarray) -> str:
     if np.ndim(array) == 0: return kinds
     return f'{kinds} in {bad.size:,} of {np.size(array):,} places'
 
-def _describe_call(f: Any) -> str:
-    "A function with its operands, as in all messages."
-    return f'{type(f).__name__}({", ".join(map(describe, f.inputs))})'
+def _call_of(f: Any) -> str:
+    "A function with its operands."
+    return describe_call(type(f).__name__, f.inputs)
 
 # %% ../nbs/61_anomaly.ipynb #example-operands
 def _example_operands(f: Any, y: np.ndarray) -> str:
@@ -74,7 +74,7 @@ def diagnose(output: Variable) -> str:
     f = find_nonfinite(output)
     if f is None: return _diagnose_leaves(output)
     y = next(y for y in _results(f) if not is_finite(y))
-    return f'{_describe_call(f)} gave {_describe_nonfinite(y)}{_example_operands(f, y)}'
+    return f'{_call_of(f)} gave {_describe_nonfinite(y)}{_example_operands(f, y)}'
 
 def _diagnose_leaves(output: Variable) -> str:
     "The same where all functions are innocent: who was given it, in what?"
@@ -82,7 +82,7 @@ def _diagnose_leaves(output: Variable) -> str:
             if not is_finite(x.data)]
     if not held: return f'the value is {_describe_nonfinite(output.data)}'
     f, x = held[0]
-    text = f'{_describe_call(f)} was given {_describe_nonfinite(x.data)}'
+    text = f'{_call_of(f)} was given {_describe_nonfinite(x.data)}'
     if not isinstance(x, Parameter): return text
     return (f'{text} in {x.name}, by an update before: '
             'train inside `with detect_anomaly():`')
@@ -127,7 +127,7 @@ def check_derivative(f: Any, grads: dict) -> None:
     for x, gx in found.items():
         if not is_finite(gx):
             raise FloatingPointError(
-                f'the derivative of {_describe_call(f)} gave {_describe_nonfinite(gx)} '
+                f'the derivative of {_call_of(f)} gave {_describe_nonfinite(gx)} '
                 f'as the gradient of {describe(x)}')
 
 # %% ../nbs/61_anomaly.ipynb #check-before-walk

@@ -28,6 +28,11 @@ def _place(array: Any) -> str:
     "What is no array of NumPy's lies on the GPU, and a message says so."
     return '' if isinstance(array, (np.ndarray, np.generic)) else ' on the GPU'
 
+# %% ../nbs/51_context.ipynb #describe-call
+def describe_call(place: str, operands: Iterable) -> str:
+    "A function with its operands, as in all messages: `MatMul('x' (2, 3) float64, 'W' …)`."
+    return f'{place}({", ".join(map(describe, operands))})'
+
 # %% ../nbs/51_context.ipynb #with-context
 #: the errors that get a line about where they happened
 EXPLAINED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
@@ -35,7 +40,7 @@ EXPLAINED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 def with_context(error: Exception, place: str, operands: Iterable,
                  options: dict | None = None) -> Exception:
     "The same error; its message ends with the function, its operands and its options."
-    text = f'{error}\n  in {place}({", ".join(map(describe, operands))})'
+    text = f'{error}\n  in {describe_call(place, operands)}'
     if isinstance(error, TypeError): text += _describe_options(options or {})
     cause = ''
     if not isinstance(error, ValueError) and 'None' in map(describe, operands):

@@ -408,7 +408,7 @@ def full(request, tmp_path):
     if request.param == "tmpfs":
         mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(tmp_path)]
         if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-            pytest.skip("only root may make a small disk")
+            return tmp_path, "limit"
         request.addfinalizer(lambda: subprocess.run(["umount", str(tmp_path)], check=True))
     return tmp_path, request.param
 
