@@ -7,6 +7,7 @@ __all__ = ['get_dot_graph', 'plot_dot_graph']
 
 # %% ../nbs/04_visualize.ipynb #code-import-os
 import os
+import warnings
 from html import escape
 
 from dezero.backprop import functions_behind, outputs_of
@@ -144,13 +145,23 @@ def get_dot_graph(output: Variable, verbose: bool = True) -> str:
     return _dot_text(output, check_variable(output), verbose)
 
 # %% ../nbs/04_visualize.ipynb #write-picture
-def _write_picture(dot, to_file):
+def _write_picture(dot, to_file, by_ourselves):
     "Draw DOT text into a file, in the format that the ending of its name says."
     ending = os.path.splitext(to_file)[1][1:]
     if not ending:
         raise ValueError(f'{to_file!r} needs an ending that says the format: .svg')
-    image = render_dot(dot, ending.lower())
+    try: image = render_dot(dot, ending.lower())
+    except RuntimeError:
+        if ending.lower() != 'svg': raise
+        image = by_ourselves().svg.encode()
     with atomic_write(to_file) as file: file.write(image)
+
+# %% ../nbs/04_visualize.ipynb #write-or-warn
+def _write_or_warn(dot, to_file, by_ourselves):
+    "Write a picture; a warning if no program can draw it or there is no such folder."
+    try: _write_picture(dot, to_file, by_ourselves)
+    except (RuntimeError, FileNotFoundError) as error:
+        warnings.warn(f'no picture was written: {error}', stacklevel=3)
 
 # %% ../nbs/04_visualize.ipynb #plot-dot-graph
 _LIMIT = 50  #: up to how many functions a picture in a notebook shows all
@@ -161,16 +172,18 @@ def plot_dot_graph(output: Variable, verbose: bool = True,
     """A picture of the graph behind `output`, which shows itself in a notebook. Book step 26.
 
     With `to_file` it is also written to a file, in the format that the ending says:
-    `graph.svg`, `graph.png`, or `graph.pdf` if Graphviz is there. Names are shown, and with
+    `graph.svg`, `graph.png`, or `graph.pdf` if Graphviz is there; a warning says if nothing
+    here can draw it, or if there is no such folder. Names are shown, and with
     `verbose` shapes and dtypes, too. A file shows all functions; a notebook, if there are
     more than 50, the last 15.
     """
     functions = check_variable(output)
     count = len(functions)
+    words = f'Graph of {short_name(output) or "a Variable"} with {count} functions'
     if to_file is not None:
         check_path('to_file', to_file, 'graph.svg')
-        _write_picture(get_dot_graph(output, verbose), to_file)
-    words = f'Graph of {short_name(output) or "a Variable"} with {count} functions'
+        _write_or_warn(get_dot_graph(output, verbose), to_file,
+                       lambda: _draw_by_ourselves(output, functions, words))
     shown = functions[:_SHOWN] if count > _LIMIT else functions
     dot = _dot_text(output, shown, verbose, rest=count - len(shown))
     try: return Picture(render_dot(dot).decode(), words)

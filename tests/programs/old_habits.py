@@ -1,6 +1,7 @@
 """Habits of programs for the published package, as its readers have them."""
 
 import math
+import warnings
 
 import numpy as np
 
@@ -9,6 +10,7 @@ import dezero.functions as F
 import dezero.layers as L
 from dezero import DataLoader, Layer, Model, Parameter, Variable, optimizers, utils
 from dezero.core import Add, Mul, add, mul, setup_variable
+from dezero.datasets import get_spiral
 from dezero.models import MLP, Sequential
 
 assert dezero.__version__.count(".") == 2
@@ -58,6 +60,34 @@ y = Variable(np.array([1.0]), "x") ** 2
 assert 'label="x' in utils._dot_var(y.creator.inputs[0], True) and "Pow" in utils._dot_func(
     y.creator
 )
+
+
+# A picture that cannot be written ends no program.
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    utils.plot_dot_graph(y, verbose=False, to_file="nowhere/graph.png")
+assert len(told) == 1
+
+
+# A loss of one's own gives a gradient to its first input alone.
+class Distance(F.Function):
+    def forward(self, x, t):
+        return np.array(((x - t) ** 2).sum())
+
+    def backward(self, gy):
+        x, t = self.inputs
+        return gy * 2 * (x - t)
+
+
+x = Variable(np.ones(3))
+Distance()(x, np.zeros(3)).backward()
+assert x.grad.data.tolist() == [2, 2, 2]
+
+# The spiral leaves NumPy's generator as the published one does.
+get_spiral()
+drawn = np.random.rand()
+get_spiral()
+assert drawn == np.random.rand()
 
 
 # What a layer notes down.
