@@ -1556,6 +1556,72 @@ def logo(fig):
     fig.add("path", d="M20.5 26l-9-11h18z", cls="dz-head dz-grad")
 
 
+# ---------------------------------------------------------------- chapter 22: networks that remember
+
+@figure(580, 254, """On the left a box RNN with the input x below, the output h above, and an arrow
+    from the box back to itself. On the right the same unrolled: three boxes RNN in a row, with the
+    inputs x1, x2, x3 below and the outputs h1, h2, h3 above; each box hands its h to the next.""")
+def unrolled(fig):
+    """A loop, and the same loop unrolled"""
+    mid = 118
+
+    def step(x, index):
+        cell = fig.fun(x, mid, "RNN", 68, 44)
+        fig.link(fig.var(x, 196, f"x{index}"), cell)
+        fig.link(cell, fig.var(x, 40, f"h{index}"))
+        return cell
+
+    loop = step(92, "_t")
+    x, y = loop.right
+    fig.path(f"M{num(x)} {y}h20q10 0 10 -10v-26q0 -10 -10 -10h-26q-10 0 -10 10", "accent", 2.2)
+    fig.arrow((x - 16, y - 38), (x - 16, y - 22), "accent", gap=1, width=2.2)
+    fig.text(196, mid, "=", "soft", 24)
+    cells = [step(x, f"_{i}") for i, x in ((1, 272), (2, 390), (3, 508))]
+    for i, (a, b) in enumerate(zip(cells, cells[1:]), 1):
+        fig.link(a, b, "accent", width=2.2)
+        fig.text((a.x + b.x) / 2, mid - 17, f"$h_{i}$", "accent", 17)
+    fig.text(390, 235, "the same W, U and b in every box", "soft", 14)
+
+
+@figure(580, 312, """The memory c runs along the top from left to right: it is multiplied by the forget
+    gate f, and i times u is added to it. Below stand f, i, u and o, each computed from x and h. On
+    the right the new memory goes through tanh, is multiplied by o, and becomes the new state h.""")
+def lstm_cell(fig):
+    """An LSTM: along the top the memory passes without a matrix"""
+    top, gates, bottom = 52, 198, 274
+
+    def sign(x, y, label):
+        fig.add("circle", cx=x, cy=y, r=16, cls="dz-edge dz-on-paper dz-ink", stroke_width=1.5)
+        fig.text(x, y - 1, label, size=22)
+
+    fig.path(f"M70 {top}H494", "accent", 2.6)
+    fig.arrow((490, top), (514, top), "accent", gap=0, width=2.6)
+    fig.var(44, top, "c_{t-1}", 30)
+    fig.var(542, top, "c_t", 26)
+    fig.path(f"M74 {bottom}H440", "line")
+    fig.var(44, bottom, "h_{t-1}", 30)
+    fig.var(44, bottom - 60, "x_t", 30)
+    fig.path(f"M74 {bottom - 60}H90Q100 {bottom - 60} 100 {bottom - 50}V{bottom}", "line")
+    for x, label, ink in ((136, "f", "σ"), (222, "i", "σ"), (308, "u", "tanh"), (440, "o", "σ")):
+        fig.arrow((x, bottom), (x, gates + 18), "line", gap=1)
+        fig.fun(x, gates, ink, 56, 36)
+        fig.text(x + (-16 if x < 300 else 18), gates - 32, f"${label}$", "fun-ink", 20)
+    fig.arrow((136, gates - 18), (136, top + 16), "line", gap=2)
+    sign(136, top, "×")
+    fig.path(f"M222 {gates - 18}V122Q222 112 232 112H249", "line")
+    fig.path(f"M308 {gates - 18}V122Q308 112 298 112H281", "line")
+    fig.arrow((265, 96), (265, top + 16), "line", gap=2)
+    sign(265, 112, "×")
+    sign(265, top, "+")
+    fig.arrow((400, top), (400, 83), "line", gap=1)
+    fig.fun(400, 100, "tanh", 56, 32)
+    fig.path("M400 116V126Q400 136 410 136H424", "line")
+    fig.path(f"M440 {gates - 18}V152", "line")
+    sign(440, 136, "×")
+    fig.arrow((456, 136), (514, 136), "line", gap=1)
+    fig.var(542, 136, "h_t", 26)
+
+
 # ---------------------------------------------------------------- the command
 
 def drawn():

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 import dezero
 import dezero.functions as F
-from dezero import Function, backprop, operators
+from dezero import Function, backprop, operators, rnn
 from dezero.backprop import Cast, SumTo
 from dezero.functions.conv import Windows
 from dezero.functions.linalg import Cofactors
@@ -24,6 +24,7 @@ from dezero.functions.losses import Reduced
 from dezero.functions.shapes import PutItem, SwapAxes
 from dezero.methods import floor_divide, mod
 from dezero.operators import LogOrZero, power
+from dezero.rnn import AddRows, lstm
 from dezero.transformations import checkpoint
 
 OLD = {"dezero.core_simple", "dezero.published"}  # names that old programs want
@@ -39,7 +40,7 @@ def classes():
 def modules():
     """The modules in which functions of Variables in lower case must be listed, too."""
     names = [info.name for info in pkgutil.iter_modules(F.__path__)]
-    return [backprop, operators, *[importlib.import_module(f"dezero.functions.{n}") for n in names]]
+    return [backprop, operators, rnn, *[importlib.import_module(f"dezero.functions.{n}") for n in names]]
 
 
 def exported(module):
@@ -74,6 +75,8 @@ HELPERS = set(
     # elementwise, reductions, losses
     " floats zero_where Bell Radius NormalCDF OneMinusSquare Reduction argmax argmin"
     " accuracy argsort one_hot"
+    # layers with a state
+    " fresh_state"
     # what shares a rule
     " Flat Matrices Loss"
     # sizes and plain arrays of chapter 20
@@ -321,6 +324,26 @@ def labelled(dims, *marks, side=0):
 
 
 # --- the entries --------------------------------------------------------------------------------
+
+
+def rows_of_a_table(case):
+    """A shape, and numbers of its rows, some of them twice."""
+    (shape,), _ = case
+    return (shape,), (np.random.default_rng(7).integers(0, shape[0], (2, 3)),)
+
+
+def gradients_of_rows(case):
+    """The same for the gradients of rows: the numbers, and the shape of the table."""
+    (shape,), (ids,) = rows_of_a_table(case)
+    return ((*ids.shape, *shape[1:]),), (ids, shape)
+
+
+@st.composite
+def recurrent(draw):
+    """Shapes of what an LSTM reads: inputs, h and c, four W, four b, four U."""
+    T, N, I, H = [draw(st.integers(0, 3)) for _ in range(4)]
+    gates = [[shape] * 4 for shape in ((I, H), (H,), (H, H))]
+    return ((T, N, I), (N, H), (N, H), *gates[0], *gates[1], *gates[2]), ()
 
 
 @dataclass(frozen=True)
@@ -1203,6 +1226,45 @@ CONV = [
 ]
 
 
+def lstm_by_hand(exp, tanh, stack, xs, h, c, *weights):
+    W, b, U, hs = weights[:4], weights[4:8], weights[8:], []
+    for x in xs:
+        f, i, o, u = [x @ w + v + h @ m for w, v, m in zip(W, b, U)]
+        c = c / (1 + exp(-f)) + tanh(u) / (1 + exp(-i))
+        h = tanh(c) / (1 + exp(-o))
+        hs.append(h)
+    return stack([*hs, c])
+
+
+ROWS_OF_TABLES = SHAPES.filter(lambda shape: shape[:1] > (0,)).map(lambda shape: ((shape,), ()))
+
+SEQUENCES = [
+    Entry(
+        "LSTMSteps",
+        lstm,
+        (between(-1, 1),) * 15,
+        lambda *xs: lstm_by_hand(np.exp, np.tanh, np.stack, *xs),
+        lambda t, *xs: lstm_by_hand(t.exp, t.tanh, t.stack, *xs),
+        cases=recurrent(),
+    ),
+    Entry(
+        "embed_id Rows",
+        lambda W, ids: F.embed_id(ids, W),
+        (ANY,),
+        lambda W, ids: W[ids],
+        lambda t, W, ids: W[t.tensor(ids)],
+        cases=ROWS_OF_TABLES.map(rows_of_a_table),
+    ),
+    Entry(
+        "AddRows",
+        lambda gy, ids, shape: AddRows(ids, shape)(gy),
+        (ANY,),
+        put_by_numpy,
+        put_by_torch,
+        cases=ROWS_OF_TABLES.map(gradients_of_rows),
+    ),
+]
+
 ENTRIES = [
     # operators
     Entry("add Add", F.add, (ANY, ANY), np.add, "add"),
@@ -1560,6 +1622,8 @@ ENTRIES = [
         cases=SHAPES.map(lambda shape: ((shape,), ())),
     ),
     Entry("Recomputed", lambda x: checkpoint(F.sin, x), (ANY,), np.sin, "sin"),
+    # chapter 22
+    *SEQUENCES,
     # chapters 65 and 66
     *MORE,
     *LINALG,

@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from dezero.functions.more import triu as triu
     from dezero.functions.more import vstack as vstack
     from dezero.published import GetItemGrad as GetItemGrad
+    from dezero.rnn import embed_id as embed_id
 else:
     __getattr__, __dir__ = import_later(__name__, {
         "dezero.explain": "explain",
@@ -128,4 +129,5 @@ else:
             " repeat roll round scatter selu smooth_l1_loss softsign sort"
             " take_along_axis tile topk trace tril triu vstack",
         "dezero.published": "GetItemGrad",
+        "dezero.rnn": "embed_id",
     })  # fmt: skip

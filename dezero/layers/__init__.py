@@ -1,8 +1,21 @@
 """Layers, functions that keep parameters: `import dezero.layers as L`, then `L.Linear(10)`."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 import dezero.functions as F
 from dezero import published as published
 from dezero.core import Parameter as Parameter
 from dezero.layers.base import *
+from dezero.lazy import import_later
+
+if TYPE_CHECKING:
+    from dezero.rnn import GRU as GRU
+    from dezero.rnn import LSTM as LSTM
+    from dezero.rnn import RNN as RNN
+    from dezero.rnn import EmbedID as EmbedID
+else:
+    __getattr__, __dir__ = import_later(__name__, {
+        "dezero.rnn": "EmbedID GRU LSTM RNN",
+    })  # fmt: skip
