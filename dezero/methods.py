@@ -97,8 +97,8 @@ def _replaced(g, new):
     if new is None: return g
     new = as_variable(new)
     if new.shape != g.shape:
-        raise ValueError(f'a hook was given a gradient of shape {g.shape}, and returned one of '
-                         f'shape {new.shape}')
+        raise ValueError(f'a hook was given a gradient of shape {g.shape}, '
+                         f'and returned one of shape {new.shape}')
     return new if new.dtype == g.dtype else Cast(g.dtype)(new)
 
 # %% ../nbs/67_methods.ipynb #register-hook
@@ -109,13 +109,15 @@ class HookHandle:
         "Take the hook away; once more does nothing."
         self.hooks.functions.pop(self, None)
 
+# %% ../nbs/67_methods.ipynb #register-hook-2
 @patch
 def register_hook(self: Variable, hook: Callable[[Variable], Any]) -> HookHandle:
-    """Let `hook` see each gradient of this Variable; what it returns, if anything, replaces it.
+    """Let `hook` see each gradient of this Variable, and replace it by what it returns.
 
     It must not change the array of the gradient in place, which others may share.
     """
-    if not callable(hook): raise TypeError(f'a hook is a function of the gradient, not {hook!r}')
+    if not callable(hook):
+        raise TypeError(f'a hook is a function of the gradient, not {hook!r}')
     if id(self) not in hooked:
         vars(self)['_hooks'] = GradientHooks()
         hooked.add(id(self))

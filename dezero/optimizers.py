@@ -210,9 +210,9 @@ class SGD(Optimizer):
 
 # %% ../nbs/14_optimizers.ipynb #momentumsgd
 class MomentumSGD(Optimizer):
-    """Gradient descent with a velocity: `v = momentum * v - lr * g`, `W += v`. Book step 46.
+    """Gradient descent with a velocity: `v = momentum * v - lr * g`, `W += v`.
 
-    `dampening` takes this share away from every push but the first.
+    Book step 46. `dampening` takes this share away from every push but the first.
     """
     keeps = 'v',
 
@@ -250,8 +250,8 @@ class AdaGrad(Optimizer):
 class RMSprop(Optimizer):
     """`h = rho * h + (1 - rho) * g ** 2` and `W -= lr * g / (sqrt(h) + eps)`.
 
-    What is kept is `h / (1 - rho)`. `centered` takes the square of the mean gradient away
-    from `h`, which makes a variance of it.
+    What is kept is `h / (1 - rho)`. `centered` takes the square of the mean gradient
+    away from `h`, which makes a variance of it.
     """
     keeps = 'h',
 
@@ -309,8 +309,8 @@ class Adam(Optimizer):
     correction of the bias. Setting `lr` sets `alpha`. `eps` is added before `v` is
     corrected, as in the published DeZero; torch adds it afterwards, which makes larger
     steps for gradients as small as `eps`. What is kept is `m / (1 - beta1)` and
-    `v / (1 - beta2)`. With `amsgrad` the largest `v` so far divides, which never forgets a
-    large gradient (Reddi, Kale and Kumar, 2018).
+    `v / (1 - beta2)`. With `amsgrad` the largest `v` so far divides, which never forgets
+    a large gradient (Reddi, Kale and Kumar, 2018).
     """
     keeps = 'm', 'v'
     alpha = Optimizer.lr

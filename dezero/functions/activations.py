@@ -178,7 +178,7 @@ class Softplus(Function):
 
 # %% ../../nbs/10_activations.ipynb #softplus-2
 def softplus(x, beta: float = 1.0) -> Variable:
-    """`log(1 + exp(x))`, a smooth `relu`; `softplus(beta * x) / beta` bends more sharply.
+    """`log(1 + exp(x))`, a smooth `relu`; `log(1 + exp(beta * x)) / beta` bends more.
 
     Value and derivative are right to 4 units in the last digit.
     """
@@ -234,8 +234,8 @@ def gelu(x, approximate: str = 'none') -> Variable:
     and below -37.5, where the probability is subnormal, it is 40 times that of a subnormal.
     `approximate='tanh'` gives the curve that GPT-2 was trained with, which is off by 0.0005.
     """
-    if check_word('approximate', approximate, 'none', 'tanh') == 'none': return GELU()(x)
-    return _gelu_by_tanh(as_variable(x))
+    check_word('approximate', approximate, 'none', 'tanh')
+    return GELU()(x) if approximate == 'none' else _gelu_by_tanh(as_variable(x))
 
 # %% ../../nbs/10_activations.ipynb #gelu-by-tanh
 def _gelu_by_tanh(x):
