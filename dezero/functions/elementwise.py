@@ -333,6 +333,7 @@ def maximum(x0: Any, x1: Any) -> Variable:
     """The larger of two, element by element; equal ones get half the gradient each.
 
     A nan in either passes, and there both get the gradient, as in torch.
+    (Python's own `max(x, y)` compares two numbers; of arrays NumPy says that it is ambiguous.)
     """
     return Maximum()(x0, x1)
 
