@@ -522,3 +522,56 @@ def test_a_model_tells_of_itself_there(cupy):
     assert table.params == 5 * 4 + 4 + 4 * 2 + 2
     assert "(5, 4) float32" in repr(model)
     assert "shape (3, 2)" in model(x)._repr_html_()
+
+
+def test_a_subclass_that_overrides_a_method_calls_the_one_above_it():
+    program = """
+import sys
+from dezero.layers import Layer, Linear
+class Counting(Layer):
+    def __init__(self):
+        self.l, self.moves = Linear(2), 0
+    def to_cpu(self):
+        self.moves += 1
+        return super().to_cpu()
+layer = Counting()
+print('dezero.cuda' in sys.modules, layer.to_cpu() is layer, layer.moves)
+"""
+    assert words_of(program) == ["False", "True", "1"]
+
+
+# --- how strict the stand-in is ------------------------------------------------------------------
+
+
+def test_the_stand_in_refuses_what_cupy_refuses(cupy):
+    x = cupy.arange(3.0)
+    slips = [
+        lambda: x + np.ones(3),
+        lambda: np.ones(3) * x,
+        lambda: np.exp(x, np.empty(3)),
+        lambda: np.array(2.0) * x,  # no axes, and still an array
+        lambda: x.__iadd__(np.ones(3)),
+        lambda: np.concatenate([x, np.zeros(1)]),
+        lambda: np.where(x > 1, x, np.zeros(3)),
+        lambda: np.asarray(x),
+        lambda: np.zeros(3).__setitem__(slice(None), x),
+        lambda: x.__setitem__(slice(None), np.ones(3)),
+        lambda: x.max(initial=0),
+        lambda: np.sum(x, where=x > 1),
+        lambda: np.insert(x, 0, 1.0),
+        lambda: np.maximum.accumulate(x),
+        lambda: np.piecewise(x, [x > 1], [np.sin, np.cos]),
+        lambda: np.polyval([1.0, 2.0], x),
+        lambda: x.flags.writeable,
+        lambda: np.where([True, False, True], x, 0.0),
+        lambda: range(x[0]),
+    ]
+    for slip in slips:
+        with pytest.raises((TypeError, ValueError, AttributeError, NotImplementedError)):
+            slip()
+    for fine in (x * 2, 2.0 / x[1:], np.float64(2) * x, x.sum(), x[0], x[np.array([0, 1])], -x):
+        assert isinstance(fine, ndarray)
+    y = x
+    y += 1
+    same(x, [1, 2, 3])
+    assert float(x.sum()) == 6 and x.tolist() == [1, 2, 3] and x[x > 2].shape == (1,)
