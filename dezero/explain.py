@@ -21,6 +21,7 @@ from dezero.config import using_config
 from dezero.core import Constant, Function, Variable, patch, unwrap
 from dezero.functions.reductions import kept_shape
 from dezero.trace import (
+    check_in_main_memory,
     format_index,
     format_number,
     input_gradients,
@@ -283,6 +284,7 @@ def explain(expression: Variable | Callable, *operands: Any, **options: Any) -> 
     elif operands or options: raise TypeError('a Variable is explained alone: explain(y)')
     if y.creator is None:
         raise ValueError('there is no graph to explain: ' + (y._detached or 'nothing was computed'))
+    check_in_main_memory(y, 'an explanation')
     if (count := len(functions_behind(y))) > 100:
         raise ValueError(f'{count} functions are too many to read about: '
                          'explain a part of the expression')

@@ -30,6 +30,7 @@ from dezero.core import Constant, Function, Variable
 from dezero.files import atomic_write
 from dezero.operators import add_methods
 from dezero.trace import (
+    check_in_main_memory,
     format_elements,
     format_number,
     format_value,
@@ -507,6 +508,7 @@ def replay(output: Variable, to_file: str | os.PathLike | None = None) -> Replay
     count = len(check_variable(output))
     if to_file is not None: check_path('to_file', to_file, 'replay.html')
     if output.data is None: raise ValueError(f'a replay needs numbers: {describe(output)}')
+    check_in_main_memory(output, 'a replay')
     if count > 150: raise ValueError(f'{count} functions are too many to step through: replay an '
                                      'earlier Variable, or draw the graph with plot_dot_graph')
     story = Story(output)

@@ -21,7 +21,7 @@ from dezero.backprop import (
     outputs_of,
     unbroadcast,
 )
-from dezero.core import Function, Variable, as_variable, patch, unwrap
+from dezero.core import Function, Variable, array_module, as_variable, patch, unwrap
 
 # %% ../nbs/52_trace.ipynb #term
 class Term(np.lib.mixins.NDArrayOperatorsMixin):
@@ -315,3 +315,9 @@ def format_value(value: Any) -> str:
     "A number, or the shape of an array and its first elements."
     if np.ndim(value) == 0: return format_number(value)
     return f'{np.shape(value)} {format_elements(value, 4)}'.strip()
+
+def check_in_main_memory(y: Variable, what: str) -> None:
+    "A `TypeError` for a graph on a GPU: rules are told with arrays of NumPy's."
+    if array_module(y.data) is np: return
+    raise TypeError(f'{what} needs arrays in main memory, and this graph lies on the GPU: '
+                    'compute it again there, after to_cpu()')

@@ -524,6 +524,26 @@ def test_a_model_tells_of_itself_there(cupy):
     assert "shape (3, 2)" in model(x)._repr_html_()
 
 
+def test_pictures_of_a_graph_there(cupy):
+    x = Variable(cupy.arange(3.0), "x")
+    y = F.sum(F.exp(x) * x)
+    assert "Exp" in dezero.utils.get_dot_graph(y)
+    for show in (F.explain, Variable.replay):
+        with pytest.raises(TypeError, match=r"needs arrays in main memory.*to_cpu\(\)"):
+            show(y)
+
+
+def test_a_training_goes_on_with_weights_that_were_never_made(tmp_path, cupy):
+    path = tmp_path / "run.npz"
+    first, loaders = trainer(True, Checkpoint(path), dtype=np.float32)
+    first.fit(*loaders, epochs=2)
+    model = Sequential(L.Linear(10), F.relu, L.Linear(3)).to_gpu()
+    second = Trainer(model, optimizers.Adam(0.01), F.softmax_cross_entropy, verbose=False)
+    second.fit(*trainer(True)[1], epochs=3, resume=path)
+    assert everything_on(cupy, model, second.optimizer) and second.epoch == 3
+    assert second.history["loss"][:2] == first.history["loss"]
+
+
 def test_a_subclass_that_overrides_a_method_calls_the_one_above_it():
     program = """
 import sys
