@@ -564,3 +564,31 @@ def test_averages():
 def test_messages_say_what_to_write(wrong, message):
     with pytest.raises((TypeError, ValueError), match=message):
         wrong(box(2, 3))
+
+
+@pytest.mark.parametrize("name", ["mean", "var", "std"])
+@pytest.mark.parametrize("dtype, rtol", [("f2", 3e-3), ("f4", 1e-6), ("f8", 1e-13)])
+def test_what_a_mask_leaves_of_a_mean_as_numpy(name, dtype, rtol):
+    rng = np.random.default_rng(0)
+    x, mask = rng.normal(size=(3, 4)), rng.random((3, 4)) > 0.3
+    f, v = getattr(F, name), Variable(x.astype(dtype))
+    for axis in (None, 0, -1, (0, 1)):
+        for keep in (False, True):
+            y = f(v, axis, keepdims=keep, where=mask)
+            want = getattr(np, name)(v.data, axis, keepdims=keep, where=mask)
+            assert (y.shape, y.dtype) == (want.shape, want.dtype)
+            np.testing.assert_allclose(y.data, want, rtol=rtol)
+            assert grad(y, v, np.ones(y.shape, dtype)).dtype == v.dtype
+        assert gradient_check(lambda a, axis=axis: f(a, axis, where=mask), x, order=2)
+
+
+def test_masked_means_of_large_float16_and_of_whole_numbers():
+    x = Variable(np.array([0, 255] * 10, np.float16))
+    assert F.var(x, where=np.ones(20, bool)).data == np.float16(16256)
+    for row in (np.array([True, True, False]), np.array([100, 100, 100], np.int8)):
+        for f, g in ((F.mean, np.mean), (F.var, np.var)):
+            np.testing.assert_allclose(f(row, where=[True] * 3).data, g(row, where=[True] * 3))
+    same = Variable(np.ones(3, np.float32))
+    y = F.std(same, where=[True, True, False])
+    assert y.data == 0 and y.dtype == np.float32 and not grad(y, same).data.any()
+    assert F.var(same, dtype=float).dtype == F.std(same, dtype=float).dtype == np.float64

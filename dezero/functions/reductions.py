@@ -106,11 +106,22 @@ class Mean(Reduction):
 def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None,
          where: Any = None) -> Variable:
     "The mean of all elements, or along `axis`; `dtype` and `where` as for `sum`."
-    if where is None: return Mean(axis, keepdims)(_selected(x, None, 0, dtype))
-    count = _mask(where, x).sum(axis=check_axis(axis), keepdims=keepdims)
-    return sum(x, axis, keepdims, dtype=dtype, where=where) / count
+    x = _selected(x, None, 0, dtype)
+    return Mean(axis, keepdims)(x) if where is None else _mean_where(x, axis, keepdims, where)
 
 add_methods(mean=mean)
+
+# %% ../../nbs/08_reductions.ipynb #mean-where
+def _mean_where(x, axis, keepdims, where, less=0):
+    "The mean of what a mask takes, divided by `less` fewer; float16 is added up in float32."
+    x, mask = as_variable(x), _mask(where, x)
+    count = mask.sum(axis=check_axis(axis), keepdims=keepdims) - less
+    total = sum(_widened(x), axis, keepdims, where=mask)
+    return _as_before(x, total / count.astype(total.dtype))
+
+def _widened(x): return Cast(np.float32)(x) if x.dtype == np.float16 else x
+
+def _as_before(x, y): return Cast(x.dtype)(y) if x.dtype == np.float16 else y
 
 # %% ../../nbs/08_reductions.ipynb #average
 def average(x: Any, axis: Any = None, keepdims: bool = False,
@@ -286,9 +297,17 @@ class Var(Reduction):
     rules = gx,
 
 # %% ../../nbs/08_reductions.ipynb #var-2
-def var(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Variable:
-    "The variance of all elements, or along `axis`; it divides by `n - ddof`."
-    return Var(axis, keepdims, ddof)(x)
+def var(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0, *,
+        dtype: Any = None, where: Any = None) -> Variable:
+    """The variance of all elements, or along `axis`; it divides by `n - ddof`.
+
+    `dtype` and `where` as for `sum`.
+    """
+    x = _selected(x, None, 0, dtype)
+    if where is None: return Var(axis, keepdims, ddof)(x)
+    x, d = as_variable(x), _widened(as_variable(x))
+    d = d - _mean_where(d, axis, True, where)
+    return _as_before(x, _mean_where(d * d, axis, keepdims, where, ddof))
 
 add_methods(var=var)
 
@@ -306,9 +325,13 @@ class Std(Var):
     rules = gx,
 
 # %% ../../nbs/08_reductions.ipynb #std-function
-def std(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Variable:
+def std(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0, *,
+        dtype: Any = None, where: Any = None) -> Variable:
     "The standard deviation, the root of `var`; where it is 0 the gradient is 0."
-    return Std(axis, keepdims, ddof)(x)
+    if where is None: return Std(axis, keepdims, ddof)(_selected(x, None, 0, dtype))
+    v = var(x, axis, keepdims, ddof, dtype=dtype, where=where)
+    flat = is_zero(v)
+    return E.where(flat, 0.0, E.sqrt(E.where(flat, 1.0, v)))
 
 add_methods(std=std)
 
