@@ -176,7 +176,7 @@ for module, names in {
     "datasets": "np os get_file cache_dir Compose Flatten ToFloat Normalize Dataset MNIST",
     "dataloaders": "math np DataLoader",
     "transforms": "np pair Compose Normalize",
-    "cuda": "gpu_enable as_numpy as_cupy get_array_module",
+    "cuda": "as_numpy as_cupy get_array_module",
 }.items():
     space = {}
     exec(f"from dezero.{module} import *", space)
