@@ -206,6 +206,13 @@ def more_calls():
     yield "average_pooling", F.average_pooling, (IMAGES, 2), {"stride": 2, "pad": 0}
     yield "conv2d", F.conv2d, (IMAGES, IMAGES[:, :, :3, :3]), {"b": X[:, 0], "stride": 1, "pad": 0}
     yield "deconv2d", F.deconv2d, (IMAGES[:, :2], IMAGES[:, :, :3, :3]), {"stride": 1, "pad": 0}
+    for name in "RNN LSTM GRU".split():
+        kind = getattr(L, name)
+        yield f"{name}()", kind, (3,), {"in_size": 3}
+        yield name, lambda x, kind=kind: kind(3)(x), (X,), {}
+    yield "EmbedID()", L.EmbedID, (5, 3), {}
+    yield "EmbedID", lambda x: L.EmbedID(5, 3)(x), (T,), {}
+    yield "embed_id", F.embed_id, (np.array([0, 1]), X), {}
     yield "upsample", F.upsample, (IMAGES,), {"scale": 2, "mode": "nearest"}
 
 
