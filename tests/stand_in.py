@@ -94,6 +94,11 @@ class Ufunc:
             raise NotImplementedError(f"{self.__name__}.at")
         self.function.at(x._here, carried(index), near(values, "at"))
 
+    def reduceat(self, x, index, axis=0):
+        if self.function is not np.add:
+            raise NotImplementedError(f"{self.__name__}.reduceat")
+        return ndarray(np.add.reduceat(x._here, near(index, "reduceat"), axis))
+
     def accumulate(self, *args, **kwargs):
         raise NotImplementedError(f"{self.__name__}.accumulate")
 

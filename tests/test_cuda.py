@@ -1,5 +1,6 @@
 """Chapter 18: arrays elsewhere. The card is the stand-in of `stand_in.py`."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -267,6 +268,43 @@ def test_ignored_labels_and_targets_that_are_none(cupy):
         F.softmax_cross_entropy(Variable(ndarray(x)), ndarray(np.array([1, 7])))
     with pytest.raises(ValueError, match="probabilities lie between 0 and 1"):
         F.binary_cross_entropy(Variable(ndarray(x)), ndarray(x))
+
+
+# --- layers --------------------------------------------------------------------------------------
+
+ROWS = np.random.default_rng(0).uniform(size=(4, 3)).astype(np.float32)
+LAYERS = {
+    "Linear": (lambda: L.Linear(6), ROWS),
+    "RNN": (lambda: L.RNN(6), ROWS),
+    "LSTM": (lambda: L.LSTM(6), ROWS),
+    "GRU": (lambda: L.GRU(6), ROWS),
+    "EmbedID": (lambda: L.EmbedID(5, 3), np.array([[1, 2], [0, 1]])),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_computes_there_what_it_computes_here(name, cupy):
+    """Three calls, as a layer may have a state, and its parameters' gradients."""
+    make, x = LAYERS[name]
+    here = make()
+    for _ in range(2):
+        with dezero.no_grad():
+            here(x)
+    there = copy.deepcopy(here).to_gpu()  # with its state
+    y, z = here(x), there(cuda.as_cupy(x))
+    F.sum(y * y).backward()
+    F.sum(z * z).backward()
+    same(z.data, y.data, 1e-6)
+    for p, q in zip(here.params(), there.params()):
+        same(q.grad.data, p.grad.data, 1e-5)
+    same(copy.deepcopy(there)(cuda.as_cupy(x)).data, there.to_cpu()(x).data, 1e-6)
+
+
+def test_rows_are_found_by_numbers_of_either_world(cupy):
+    W = Variable(cupy.arange(6.0).reshape(3, 2))
+    for ids in ([0, 2, 2], np.array([0, 2, 2]), cupy.asarray([0, 2, 2])):
+        same(F.embed_id(ids, W).data, [[0, 1], [4, 5], [4, 5]])
+        same(grad(F.sum(F.embed_id(ids, W)), W).data, [[1, 1], [0, 0], [2, 2]])
 
 
 # --- training ------------------------------------------------------------------------------------
