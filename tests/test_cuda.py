@@ -189,7 +189,7 @@ def test_weights_are_made_where_the_input_is(cupy):
 
 def test_an_array_of_cupy_is_a_variable(cupy):
     x = Variable(cupy.arange(6.0).reshape(2, 3))
-    y = F.sum(x * 2.0 + 1 / (x + 1) - 3 * x ** 2)
+    y = F.sum(x * 2.0 + 1 / (x + 1) - 3 * x**2)
     y.backward(create_graph=True)
     here = np.arange(6.0).reshape(2, 3)
     same(x.grad.data, 2 - 1 / (here + 1) ** 2 - 6 * here)
@@ -395,7 +395,7 @@ def test_clip_grad_of_huge_and_of_infinite_gradients(cupy):
     param = Parameter(cupy.ones(3, np.float32))
     param.grad = Variable(cupy.full(3, 1e30, np.float32))
     optimizers.ClipGrad(1.0)([param])
-    same(param.grad.data, [3 ** -0.5] * 3, 1e-5)
+    same(param.grad.data, [3**-0.5] * 3, 1e-5)
     param.grad = Variable(cupy.full(3, np.inf, np.float32))
     with pytest.raises(FloatingPointError, match="not finite"):
         optimizers.ClipGrad(1.0)([param])
