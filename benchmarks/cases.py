@@ -280,6 +280,54 @@ def network_case(name, title, sizes, batch, activation, optimizer, rate, goals, 
     return Case(name, title, prepare, floors, goals=goals, rounds=rounds, tolerance=tolerance)
 
 
+def conv_case(name, title, task, goals, rounds=21):
+    """A step of training of a convolutional network, always on the same batch."""
+
+    def prepare(library):
+        return partial(library.convolutional(task), *library.batch(*task.examples))
+
+    by_hand = when_needed(lambda: partial(networks.conv_by_hand(task), *task.examples))
+    return Case(
+        name, title, prepare, {"NumPy": by_hand}, goals=goals, rounds=rounds, tolerance=1e-5
+    )
+
+
+VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
+
+
+@cache
+def vgg16_weights(widths=VGG16, side=224, sizes=(4096, 4096, 1000)):
+    """W and b of each layer, random; `None` stands for a pooling."""
+    random, layers, before = np.random.default_rng(0), [], 3
+    for width in widths:
+        if not width:
+            layers.append((None, None))
+            side //= 2
+            continue
+        W = random.random((width, before, 3, 3), np.float32) - np.float32(0.5)
+        W *= np.float32((12 * 2 / (9 * before)) ** 0.5)
+        layers.append((W, np.zeros(width, np.float32)))
+        before = width
+    before *= side * side
+    for size in sizes:
+        W = random.random((before, size), np.float32) - np.float32(0.5)
+        W *= np.float32((12 * 2 / before) ** 0.5)
+        layers.append((W, np.zeros(size, np.float32)))
+        before = size
+    return layers
+
+
+def vgg16_case(goals, side=224, weights=vgg16_weights, rounds=7):
+    """One image through VGG16, forward. Winograd's sums differ a little from the plain ones."""
+    x = np.random.default_rng(1).random((1, 3, side, side), np.float32)
+
+    def prepare(library):
+        return partial(library.vgg16(weights()), x)
+
+    title = "VGG16, one image forward"
+    return Case("vgg16", title, prepare, goals=goals, rounds=rounds, tolerance=1e-4)
+
+
 def hessian_case(goal):
     """The Hessian matrix of a loss times a vector, in the way of step 36."""
     task = networks.Task((100, 100, 10), 100, "tanh", "SGD", 0.01)
@@ -562,6 +610,7 @@ CASES = [
 WIDE = [f"wide-{width}" for width in WIDTHS]
 
 MLP = (784, 1000, 1000, 10), 100, "relu"
+CNN = networks.ConvTask(28, (32, 64), (128, 10), 32, 0.01)
 NETWORK_CASES = [
     network_case(
         "spiral",
@@ -577,6 +626,8 @@ NETWORK_CASES = [
     ),
     hessian_case(0.9),
     digits_case(0.97),
+    conv_case("cnn", "CNN, a step of SGD", CNN, {"NumPy": 1.05, "torch": 1.15}),
+    vgg16_case({"torch": 0.9}),
     *loader_cases(),
 ]
 
@@ -614,12 +665,26 @@ class TrainingMemory:
         x, t = library.batch(*task.examples) if library else task.examples
 
         def run():
-            step, _ = library.network(task) if library else networks.by_hand(task)
+            step = self.made(library, task)
             for _ in range(steps):
                 result = step(x, t)
             return result
 
         return run
+
+    def made(self, library, task):
+        step, _ = library.network(task) if library else networks.by_hand(task)
+        return step
+
+
+@dataclass
+class ConvMemory(TrainingMemory):
+    """The same for a convolutional network."""
+
+    task: networks.ConvTask
+
+    def made(self, library, task):
+        return library.convolutional(task) if library else networks.conv_by_hand(task)
 
 
 MEMORY_CASES = [
@@ -629,6 +694,7 @@ MEMORY_CASES = [
 TRAINING_MEMORY = [
     TrainingMemory("memory-sgd", "MLP, SGD", networks.Task(*MLP, "SGD", 0.01), {}),
     TrainingMemory("memory-adam", "MLP, Adam", networks.Task(*MLP, "Adam", 0.001), {"NumPy": 1.3}),
+    ConvMemory("memory-cnn", "CNN, SGD", CNN, {}),
 ]
 
 

@@ -85,6 +85,14 @@ class Library:
         """
         raise Missing("no optimizers")
 
+    def convolutional(self, task):
+        """The same for a `networks.ConvTask`, `step` alone."""
+        raise Missing("no convolution")
+
+    def vgg16(self, weights):
+        """`run(x)` gives the scores of images, from the weights of VGG16."""
+        raise Missing("no convolution")
+
     def batches(self, x, t, size, seed):
         """What gives whole batches of arrays in random order, epoch after epoch."""
         return Batches(x, t, size, seed)
@@ -96,6 +104,12 @@ class Library:
     def loader(self, x, t, size, vectors=False):
         """What loads batches of arrays; with `vectors` of images as vectors from 0 to 1."""
         raise Missing("no loader")
+
+
+def by_place(task, W):
+    """The first matrix behind the images by channel and place, whatever its order in memory."""
+    sides = task.channels[1], task.pooled, task.pooled
+    return W.reshape(*sides, -1)
 
 
 class DeZero(Library):
@@ -233,6 +247,52 @@ class DeZero(Library):
                 return model(x).data
 
         return step, scores
+
+    def convolutional(self, task):
+        F, optimizers = import_module("dezero.functions"), import_module("dezero.optimizers")
+
+        class Network(import_module("dezero.models").Model):
+            def __init__(self):
+                super().__init__()
+                for name, weight in zip(("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4"), weights):
+                    setattr(self, name, Parameter(weight))
+
+            def forward(self, x):
+                h = F.relu(F.conv2d(x, self.W1, self.b1))
+                h = F.relu(F.conv2d(h, self.W2, self.b2))
+                h = F.flatten(F.pooling(h, 2, 2))
+                return F.linear(F.relu(F.linear(h, self.W3, self.b3)), self.W4, self.b4)
+
+        Parameter, weights = self.library.Parameter, list(task.weights())
+        model = Network()
+        optimizer = optimizers.SGD(task.rate).setup(model)
+        shown = weights[:4] + [by_place(task, weights[4])] + weights[5:]
+
+        def step(x, t):
+            loss = F.softmax_cross_entropy(model(x), t)
+            model.cleargrads()
+            loss.backward()
+            optimizer.update()
+            return [loss.data, *shown]
+
+        return step
+
+    def vgg16(self, weights):
+        F = import_module("dezero.functions")
+
+        def run(x):
+            with self.library.no_grad():
+                for W, b in weights:
+                    if W is None:
+                        x = F.pooling(x, 2, 2)
+                    elif W.ndim == 4:
+                        x = F.relu(F.conv2d(x, W, b, pad=1))
+                    else:
+                        x = F.linear(F.flatten(x), W, b)
+                        x = x if W is weights[-1][0] else F.relu(x)
+                return [x.data]
+
+        return run
 
     def batches(self, x, t, size, seed):
         loaders, datasets = import_module("dezero.dataloaders"), import_module("dezero.datasets")
@@ -388,6 +448,52 @@ class Torch(Library):
                 return model(torch.as_tensor(x)).numpy()
 
         return step, scores
+
+    def convolutional(self, task):
+        torch, nn = self.library, self.library.nn
+        (c, o), (hidden, out) = task.channels, task.sizes
+        model = nn.Sequential(
+            *[nn.Conv2d(1, c, 3), nn.ReLU(), nn.Conv2d(c, o, 3), nn.ReLU(), nn.MaxPool2d(2)],
+            *[nn.Flatten(), nn.Linear(o * task.pooled**2, hidden), nn.ReLU()],
+            nn.Linear(hidden, out),
+        )
+        for parameter, weight in zip(model.parameters(), task.weights()):
+            parameter.data = torch.tensor(weight.T.copy() if weight.ndim == 2 else weight)
+        shown = [p.detach().numpy() for p in model.parameters()]
+        shown = [p.T if p.ndim == 2 else p for p in shown]
+        shown[4] = by_place(task, shown[4])
+        optimizer = torch.optim.SGD(model.parameters(), lr=task.rate)
+
+        def step(x, t):
+            loss = nn.functional.cross_entropy(model(x), t)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return [loss.detach().numpy(), *shown]
+
+        return step
+
+    def vgg16(self, weights):
+        torch, f = self.library, self.library.nn.functional
+        share = torch.from_numpy
+        layers = [
+            (None if W is None else share(W), None if W is None else share(b)) for W, b in weights
+        ]
+
+        def run(x):
+            with torch.no_grad():
+                x = share(x)
+                for i, (W, b) in enumerate(layers):
+                    if W is None:
+                        x = f.max_pool2d(x, 2)
+                    elif W.ndim == 4:
+                        x = f.relu(f.conv2d(x, W, b, padding=1))
+                    else:
+                        x = f.linear(x.flatten(1), W.T, b)
+                        x = x if i == len(layers) - 1 else f.relu(x)
+                return [x.numpy()]
+
+        return run
 
     def batches(self, x, t, size, seed):
         return Batches(*self.batch(x, t), size, seed, self.library.from_numpy)

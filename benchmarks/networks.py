@@ -11,6 +11,7 @@ from itertools import count, pairwise
 from math import prod
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 CHUNK = 32 * 1024  # elements that Adam updates at a time, so that they stay in the cache
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
@@ -217,3 +218,147 @@ def train(step, scores, batches, x, t, goal, most=50):
         if right >= goal:
             return [epoch, right]
     raise AssertionError(f"only {right:.1%} after {most} epochs")
+
+
+# --- a convolutional network by hand ------------------------------------------------------------
+
+
+@dataclass
+class ConvTask:
+    """Two convolutions of 3 x 3, one pooling, two matrices; images and weights are random."""
+
+    side: int  # of the images, which are squares
+    channels: tuple[int, int]
+    sizes: tuple[int, int]  # of the hidden layer and of the result
+    batch: int
+    rate: float
+    seed: int = 0
+
+    @property
+    def pooled(self):
+        """The side of the images behind the pooling."""
+        return (self.side - 4) // 2
+
+    @cached_property
+    def examples(self):
+        random = np.random.default_rng(self.seed)
+        x = random.random((self.batch, 1, self.side, self.side), np.float32)
+        return x, random.integers(0, self.sizes[1], self.batch)
+
+    def weights(self):
+        """W (O, C, 3, 3) and b of both convolutions, W (I, O) and b of both matrices."""
+        random = np.random.default_rng(self.seed)
+        before = 1
+        for after in self.channels:
+            scale = (before * 9) ** 0.5
+            yield (random.standard_normal((after, before, 3, 3)) / scale).astype(np.float32)
+            yield np.zeros(after, np.float32)
+            before = after
+        yield from Task((before * self.pooled**2, *self.sizes), 0, "", "", 0, self.seed).weights()
+
+
+class Convolution:
+    """A layer on images (N, H, W, C); windows of one image at a time are rows of a matrix."""
+
+    def __init__(self, batch, side, W, b, gW, gb):
+        self.W, self.b, self.gW, self.gb = W, b, gW, gb
+        o, _, _, c = W.shape
+        self.out = side - 2
+        self.y = np.empty((batch, self.out, self.out, o), np.float32)
+        self.rows = np.empty((self.out, self.out, 3, 3, c), np.float32)
+        self.gx = np.empty((batch, side, side, c), np.float32)
+        self.part = np.empty((self.out, self.out, c), np.float32)
+        self.spare = np.empty((o, 9 * c), np.float32)
+
+    def windows(self, x):
+        """What each window of an image sees, copied."""
+        size, (row, pixel, channel) = self.rows.shape, x.strides
+        np.copyto(self.rows, as_strided(x, size, (row, pixel, row, pixel, channel)))
+        return self.rows.reshape(self.out**2, size[2] * size[3] * size[4])
+
+    def forward(self, x):
+        self.x, W = x, self.W.reshape(len(self.W), -1).T
+        for image, y in zip(x, self.y):
+            y = y.reshape(-1, W.shape[1])
+            np.matmul(self.windows(image), W, out=y)
+            y += self.b
+            np.maximum(y, 0, out=y)
+        return self.y
+
+    def backward(self, gy, down=True):
+        """The gradients of W and b, and of the images; `gy` is that behind the relu."""
+        gy *= self.y > 0
+        gy.sum((0, 1, 2), out=self.gb)
+        gW = self.gW.reshape(self.spare.shape)
+        gW[...] = 0
+        for image, g in zip(self.x, gy):
+            gW += np.matmul(g.reshape(-1, g.shape[2]).T, self.windows(image), out=self.spare)
+        return self.images(gy) if down else None
+
+    def images(self, gy):
+        kernels = self.W.transpose(1, 2, 0, 3).copy()
+        self.gx[...] = 0
+        for g, gx in zip(gy, self.gx):
+            g = g.reshape(-1, g.shape[2])
+            for i in range(3):
+                for j in range(3):
+                    np.matmul(g, kernels[i, j], out=self.part.reshape(len(g), -1))
+                    gx[i : i + self.out, j : j + self.out] += self.part
+        return self.gx
+
+
+def conv_by_hand(task):
+    """`step(x, t)` as above, for a `ConvTask`; images lie in memory as (N, H, W, C)."""
+    weights = list(task.weights())
+    n, p, (c, o) = task.batch, task.pooled, task.channels
+    shapes = [(c, 3, 3, 1), (c,), (o, 3, 3, c), (o,), (p, p, o, task.sizes[0])]
+    shapes += [w.shape for w in weights[5:]]
+    flat, parameters = one_array(shapes)
+    slopes, gradients = one_array(shapes)
+    for parameter, weight in zip(parameters, weights):
+        if weight.ndim == 4:
+            weight = weight.transpose(0, 2, 3, 1)
+        if parameter.ndim == 4 and weight.ndim == 2:
+            weight = weight.reshape(o, p, p, -1).transpose(1, 2, 0, 3)
+        parameter[...] = weight
+    first = Convolution(n, task.side, *parameters[:2], *gradients[:2])
+    second = Convolution(n, task.side - 2, *parameters[2:4], *gradients[2:4])
+    (W3, b3, W4, b4), (gW3, gb3, gW4, gb4) = parameters[4:], gradients[4:]
+    W3, gW3 = W3.reshape(-1, W3.shape[3]), gW3.reshape(-1, W3.shape[3])
+    pooled = np.empty((n, p, p, o), np.float32)
+    gpooled, gy2 = np.empty_like(pooled), np.empty_like(second.y)
+    hidden, scores = [np.empty((n, size), np.float32) for size in task.sizes]
+    ghidden, rows = np.empty_like(hidden), np.arange(n)
+    update = sgd(task.rate, flat)
+    shown = [w.transpose(0, 3, 1, 2) if w.ndim == 4 else w for w in parameters]
+    shown[4] = parameters[4].transpose(2, 0, 1, 3)
+
+    def step(x, t):
+        y = second.forward(first.forward(x.transpose(0, 2, 3, 1)))
+        corners = [y[:, i::2, j::2][:, :p, :p] for i in (0, 1) for j in (0, 1)]
+        np.maximum(corners[0], corners[1], out=pooled)
+        for corner in corners[2:]:
+            np.maximum(pooled, corner, out=pooled)
+        flat_pooled = pooled.reshape(n, -1)
+        np.matmul(flat_pooled, W3, out=hidden)
+        np.maximum(np.add(hidden, b3, out=hidden), 0, out=hidden)
+        np.add(np.matmul(hidden, W4, out=scores), b4, out=scores)
+        loss, gy = cross_entropy(scores, t, rows)
+        np.matmul(hidden.T, gy, out=gW4)
+        gy.sum(0, out=gb4)
+        np.matmul(gy, W4.T, out=ghidden)
+        relu_back(ghidden, hidden)
+        np.matmul(flat_pooled.T, ghidden, out=gW3)
+        ghidden.sum(0, out=gb3)
+        np.matmul(ghidden, W3.T, out=gpooled.reshape(n, -1))
+        gy2[...] = 0
+        missed = np.ones(pooled.shape, bool)
+        for k, corner in enumerate(corners):
+            won = missed & (corner == pooled)
+            np.multiply(gpooled, won, out=gy2[:, k // 2 :: 2, k % 2 :: 2][:, :p, :p])
+            missed &= ~won
+        first.backward(second.backward(gy2), down=False)
+        update(slopes)
+        return [loss, *shown]
+
+    return step

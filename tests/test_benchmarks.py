@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,17 @@ def small_cases():
         cases.network_case("adam", "", (4, 8, 5, 3), 6, "relu", "Adam", 0.01, {}),
         cases.digits_case(0.8),
         *cases.loader_cases(250),
+        cases.conv_case("cnn", "", SMALL_CNN, {}),
     ]
+
+
+SMALL_CNN = networks.ConvTask(9, (2, 3), (5, 4), 6, 0.5)
+
+
+def small_vgg16():
+    """Three layers of it, on a small image."""
+    weights = partial(cases.vgg16_weights, (4, 0, 6, 0), 8, (5, 3))
+    return cases.vgg16_case({}, 8, weights)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +85,12 @@ def test_all_sides_of_a_network_case_compute_the_same_numbers(case, present):
     assert set(runs) | set(reasons) == {library.name for library in present} | set(case.floors)
     for _ in range(3):
         agree(case, {name: run() for name, run in runs.items()})
+
+
+def test_all_sides_put_an_image_through_vgg16(present):
+    runs, reasons = sides(small_vgg16(), present)
+    assert runs["DeZero"]()[0].shape == (1, 3)
+    assert set(runs) | set(reasons) == {library.name for library in present}
 
 
 def test_a_step_changes_the_parameters_by_more_than_sides_may_differ(present):
@@ -165,8 +182,8 @@ def test_the_cases_are_those_that_were_promised():
     wanted += " chain-float32 own-variables own-data function-sin function-tanh tanh-backward"
     wanted = wanted.split() + [f"tanh-{order}" for order in range(1, 7)] + WIDE
     assert set(wanted) | {"memory-tanh", "memory-add"} == set(names)
-    more = "spiral mlp-sgd mlp-adam mlp-hessian digits loader-arrays loader-images "
-    more += "memory-sgd memory-adam"
+    more = "spiral mlp-sgd mlp-adam mlp-hessian digits cnn vgg16 loader-arrays loader-images "
+    more += "memory-sgd memory-adam memory-cnn"
     assert [case.name for case in NETWORK_CASES + TRAINING_MEMORY] == more.split()
     assert [case.operations for case in CASES if case.name == "chain-long"] == [100_000]
 
@@ -245,6 +262,9 @@ def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing()
         small.hessian_vector(None, (), ())
     with pytest.raises(Missing, match="no optimizers"):
         small.network(None)
+    for ask in (small.convolutional, small.vgg16):
+        with pytest.raises(Missing, match="no convolution"):
+            ask(None)
     with pytest.raises(Missing, match="no loader"):
         small.loader(None, None, 1)
 
@@ -343,11 +363,12 @@ def test_the_peak_is_that_of_the_run():
 
 @pytest.mark.parametrize("case", TRAINING_MEMORY, ids=lambda case: case.name)
 def test_all_sides_of_a_training_memory_case_compute_the_same_numbers(case, present):
-    small = replace(case, task=replace(case.task, sizes=(5, 4, 3)))
+    dense = isinstance(case.task, networks.Task)
+    small = replace(case, task=replace(case.task, sizes=(5, 4, 3)) if dense else SMALL_CNN)
     able = [library for library in present if type(library).network is not Library.network]
     results = {library.name: small.run(library, 6)() for library in able}
     results[case.floor] = small.run(batch=6)()
-    assert len(results) > 1 and len(results["DeZero"]) == 5
+    assert len(results) > 1 and len(results["DeZero"]) == (5 if dense else 9)
     agree(Case(case.name, "", None, tolerance=1e-4), results)
 
 

@@ -73,7 +73,7 @@ def taps(self: Windows, count):
         yield i, j, (..., rows, slice(j * dj, j * dj + sj * (m - 1) + 1, sj))
 
 # %% ../../nbs/20_conv.ipynb #pad-image
-def pad_image(x, windows, value=0):
+def pad_image(x, windows, value: float = 0):
     "A stack of images with a border."
     (p, q), (h, w) = windows.pad, x.shape[2:]
     if not (p or q): return x
@@ -83,7 +83,7 @@ def pad_image(x, windows, value=0):
     return y
 
 # %% ../../nbs/20_conv.ipynb #columns
-def to_columns(x, windows, value=0):
+def to_columns(x, windows, value: float = 0):
     "What the windows see: (N, C, KH, KW, OH, OW)."
     count = windows.count(x.shape[2:])
     shape = *x.shape[:2], *windows.kernel, *count
@@ -138,7 +138,7 @@ def col2im_array(col: Any, img_shape: Any, kernel_size: Any, stride: Any, pad: A
 # %% ../../nbs/20_conv.ipynb #im2col-class
 class Im2col(Function):
     "The windows of images, as `im2col_array` gives them. Book step 57."
-    def __init__(self, kernel_size, stride=1, pad=0, to_matrix=True):
+    def __init__(self, kernel_size: Any, stride: Any = 1, pad: Any = 0, to_matrix=True):
         self.options = kernel_size, stride, pad, to_matrix
     def forward(self, x): return im2col_array(x, *self.options)
     def gx(self, gy, x): return apply(Col2im(x.shape, *self.options), gy)
@@ -147,7 +147,8 @@ class Im2col(Function):
 # %% ../../nbs/20_conv.ipynb #col2im-class
 class Col2im(Function):
     "The sum of windows, as `col2im_array` gives it. Book step 57."
-    def __init__(self, input_shape, kernel_size, stride=1, pad=0, to_matrix=True):
+    def __init__(self, input_shape, kernel_size: Any, stride: Any = 1, pad: Any = 0,
+                 to_matrix=True):
         self.input_shape = tuple(input_shape)
         self.options = kernel_size, stride, pad, to_matrix
     def forward(self, col): return col2im_array(col, self.input_shape, *self.options)
@@ -509,10 +510,10 @@ def upsample(x: Any, scale: Any = 2, mode: str = 'nearest') -> Variable:
     x = as_variable(x)
     _check_images('x', x)
     scale = _check_pair('scale', scale, 1)
-    if not isinstance(mode, str) or mode not in ('nearest', 'bilinear'):
-        raise ValueError(f"mode is 'nearest' or 'bilinear', not {mode!r}")
     if mode == 'bilinear':
         return _resample(x, *map(_mixing_matrix, x.shape[2:], scale))
+    if mode != 'nearest':
+        raise ValueError(f"mode is 'nearest' or 'bilinear', not {mode!r}")
     n, c, h, w = x.shape
     y = BroadcastTo((n, c, h, scale[0], w, scale[1]))(x.reshape(n, c, h, 1, w, 1))
     return y.reshape(n, c, h * scale[0], w * scale[1])
