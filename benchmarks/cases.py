@@ -10,7 +10,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from benchmarks import networks
+from benchmarks import networks, sequences
 from benchmarks.libraries import ALL, DeZero, Missing
 
 FLOORS = ["NumPy 0-d", "NumPy scalars"]
@@ -366,6 +366,23 @@ def digits():
     return Digits()[:], Digits(train=False)[:]
 
 
+def lstm_cases(task, rounds=11):
+    """A curve is read once, in windows: at once, or step by step as in the book."""
+
+    def case(name, title, ours, torchs, goal):
+        def prepare(library):
+            return library.lstm(task, cells=torchs if library.name == "torch" else ours)
+
+        floors = {"NumPy": when_needed(lambda: sequences.by_hand(task))}
+        return Case(name, title, prepare, floors, goals=goal, rounds=rounds, tolerance=1e-4)
+
+    return [
+        case("lstm", "LSTM, whole windows", False, False, {"torch": 1.6}),
+        case("lstm-cells", "LSTM, windows beside cells", False, True, {"torch": 0.75}),
+        case("lstm-steps", "LSTM, step by step", True, True, {"torch": 1.0}),
+    ]
+
+
 # --- loading ------------------------------------------------------------------------------------
 
 
@@ -628,6 +645,7 @@ NETWORK_CASES = [
     digits_case(0.97),
     conv_case("cnn", "CNN, a step of SGD", CNN, {"NumPy": 1.05, "torch": 1.15}),
     vgg16_case({"torch": 0.9}),
+    *lstm_cases(sequences.Task()),
     *loader_cases(),
 ]
 

@@ -93,6 +93,11 @@ class Library:
         """`run(x)` gives the scores of images, from the weights of VGG16."""
         raise Missing("no convolution")
 
+    def lstm(self, task, cells=False):
+        """`run()` trains the network of a `sequences.Task` on its curve, once: whole windows at a
+        time, or with `cells` step by step. It gives the losses and a weight."""
+        raise Missing("no LSTM")
+
     def batches(self, x, t, size, seed):
         """What gives whole batches of arrays in random order, epoch after epoch."""
         return Batches(x, t, size, seed)
@@ -294,6 +299,36 @@ class DeZero(Library):
 
         return run
 
+    def lstm(self, task, cells=False):
+        functions, layers = import_module("dezero.functions"), import_module("dezero.layers")
+        rnn, model = layers.LSTM(task.hidden, in_size=1), self.library.Model()
+        model.rnn, model.out = rnn, layers.Linear(1, in_size=task.hidden)
+        weights = task.weights()
+        for name, parameter in model.named_params():
+            parameter.data = weights[name.removeprefix("rnn/")]
+        optimizer = import_module("dezero.optimizers").SGD(task.rate).setup(model)
+        windows = list(task.windows())
+
+        def loss_of(x, t):
+            if cells:
+                pairs = zip(x, t)
+                return sum(functions.mean_squared_error(model.out(rnn(x)), t) for x, t in pairs)
+            return functions.sum((model.out(rnn.sequence(x)) - t) ** 2) / task.batch
+
+        def run():
+            rnn.reset_state()
+            losses = []
+            for x, t in windows:
+                loss = loss_of(x, t)
+                model.cleargrads()
+                loss.backward()
+                loss.unchain_backward()
+                optimizer.update()
+                losses.append(loss.data)
+            return [losses, rnn.h2f.W.data]
+
+        return run
+
     def batches(self, x, t, size, seed):
         loaders, datasets = import_module("dezero.dataloaders"), import_module("dezero.datasets")
         return loaders.DataLoader(datasets.ArrayDataset(x, t), size, seed=seed, drop_last=True)
@@ -492,6 +527,45 @@ class Torch(Library):
                         x = f.linear(x.flatten(1), W.T, b)
                         x = x if i == len(layers) - 1 else f.relu(x)
                 return [x.numpy()]
+
+        return run
+
+    def lstm(self, task, cells=False):
+        torch, nn, weights = self.library, self.library.nn, task.weights()
+        rnn = nn.LSTMCell(1, task.hidden) if cells else nn.LSTM(1, task.hidden)
+        out, parts = nn.Linear(task.hidden, 1), list(rnn.parameters())
+        for parameter, name in zip(parts, ("x2{}/W", "h2{}/W", "x2{}/b")):
+            gates = [weights[name.format(gate)].T for gate in "ifuo"]  # torch's order
+            parameter.data = torch.from_numpy(np.concatenate(gates))
+        parts[3].data.zero_()
+        parts[3].requires_grad_(False)  # a second bias, which DeZero has not
+        out.weight.data = torch.from_numpy(weights["out/W"].T.copy())
+        out.bias.data = torch.from_numpy(weights["out/b"])
+        trained = [*parts[:3], *out.parameters()]
+        optimizer = torch.optim.SGD(trained, lr=task.rate)
+        windows = [self.batch(x, t) for x, t in task.windows()]
+
+        def loss_of(x, t, state):
+            if not cells:
+                y, state = rnn(x, state)
+                return ((out(y) - t) ** 2).sum() / task.batch, state
+            loss = 0
+            for each, target in zip(x, t):
+                state = rnn(each, state)
+                loss = loss + nn.functional.mse_loss(out(state[0]), target)
+            return loss, state
+
+        def run():
+            state, losses = None, []
+            for x, t in windows:
+                loss, state = loss_of(x, t, state)
+                optimizer.zero_grad()
+                loss.backward()
+                state = tuple(part.detach() for part in state)
+                optimizer.step()
+                losses.append(loss.detach().numpy())
+            forget = parts[1].detach().numpy()[task.hidden : 2 * task.hidden]
+            return [losses, forget.T]
 
         return run
 

@@ -57,13 +57,13 @@ def check_steps(layer, x, ndim):
     x, h, name = unwrap(as_variable(x)), unwrap(layer.h), type(layer).__name__
     if x.ndim != ndim:
         right = '(N, I)' if ndim == 2 else '(T, N, I)'
-        raise ValueError(f'{name} takes {right} here, not {x.shape}: layer(x) is one step '
-                         'of N sequences, layer.sequence(xs) all T steps')
+        raise ValueError(f'{name} takes {right} here, not {x.shape}: layer(x) is one '
+                         'step of N sequences, layer.sequence(xs) all T steps')
     if ndim == 3 and not len(x): raise ValueError('a sequence has at least one step')
     first = next((p for p in vars(layer).values() if isinstance(p, Linear)), None)
     if first and first.W.data is not None and first.W.shape[0] != x.shape[-1]:
         raise ValueError(f'x has {x.shape[-1]} features, and this {name} takes '
-                         f'{first.W.shape[0]}: the sizes are {name}(hidden_size, in_size)')
+                         f'{first.W.shape[0]}: its sizes are (hidden_size, in_size)')
     if h is None: return
     if h.shape[:-1] != x.shape[-2:-1]:
         raise ValueError(f'the state belongs to {len(h)} sequences, and x has '
@@ -76,8 +76,8 @@ def check_steps(layer, x, ndim):
 class RNN(Recurrent):
     """`h = tanh(x @ W + h @ U + b)`: a recurrent layer. Book step 59.
 
-    `layer(x)` takes one step, `layer.sequence(xs)` all of them; both go on from the state
-    `layer.h`. The parameters are `x2h/W`, `x2h/b` and `h2h/W`.
+    `layer(x)` takes one step, `layer.sequence(xs)` all of them; both go on from
+    the state `layer.h`. The parameters are `x2h/W`, `x2h/b` and `h2h/W`.
     """
     def __init__(self, hidden_size: int, in_size: int | None = None):
         check_int('hidden_size', hidden_size)
@@ -102,8 +102,8 @@ def _add_product(z, h, layer):
 # %% ../nbs/22_rnn.ipynb #fresh-state
 @contextmanager
 def fresh_state(model: Layer) -> Iterator[None]:
-    """Within the block all recurrent layers of `model` begin anew; afterwards they go on
-    where they were: for a test in the middle of training."""
+    """Within the block all recurrent layers of `model` begin anew; afterwards they go
+    on where they were: for a test in the middle of training."""
     layers = [part for _, part in named_parts(model) if hasattr(part, 'reset_state')]
     before = [dict(vars(layer)) for layer in layers]
     try:
@@ -132,19 +132,20 @@ def lstm_simple(xs, h, c, *weights):
 
 # %% ../nbs/22_rnn.ipynb #lstm-layer
 class LSTM(Recurrent):
-    """A recurrent layer with a memory `c` behind its state `h`, and gates. Book step 60.
+    """A recurrent layer with gates, and a memory `c` behind its state. Book step 60.
 
-    `layer(x)` takes one step, `layer.sequence(xs)` all of them; both go on from `layer.h`
-    and `layer.c`. The parameters are `x2f x2i x2o x2u`, W and b, and `h2f h2i h2o h2u`, W.
+    `layer(x)` takes one step, `layer.sequence(xs)` all of them; both go on from
+    `layer.h` and `layer.c`. The parameters are `x2f x2i x2o x2u`, each a W and a b, and
+    `h2f h2i h2o h2u`, each a W.
     """
     c: Any = None  # the memory, (N, H)
 
     def __init__(self, hidden_size: int, in_size: int | None = None):
         size = check_int('hidden_size', hidden_size)
-        self.x2f, self.x2i = Linear(size, in_size=in_size), Linear(size, in_size=in_size)
-        self.x2o, self.x2u = Linear(size, in_size=in_size), Linear(size, in_size=in_size)
-        self.h2f, self.h2i = [Linear(size, nobias=True, in_size=size) for _ in 'fi']
-        self.h2o, self.h2u = [Linear(size, nobias=True, in_size=size) for _ in 'ou']
+        readers = [Linear(size, in_size=in_size) for _ in 'fiou']
+        keepers = [Linear(size, nobias=True, in_size=size) for _ in 'fiou']
+        self.x2f, self.x2i, self.x2o, self.x2u = readers
+        self.h2f, self.h2i, self.h2o, self.h2u = keepers
         self.reset_state()
 
     def reset_state(self) -> None:
@@ -167,7 +168,7 @@ def forward(self: LSTM, x) -> Variable:
 
 # %% ../nbs/22_rnn.ipynb #lstm-parts
 def _run(layer, xs):
-    "The states of all steps with the last c behind them; the layer keeps the last ones."
+    "The states of all steps and the last c behind them; the layer keeps the last."
     readers = [layer.x2f, layer.x2i, layer.x2o, layer.x2u]
     for part in readers:
         if part.W.data is None: part(xs[:0])  # now it learns its number of rows
@@ -230,9 +231,9 @@ class LSTMSteps(Function):
 # %% ../nbs/22_rnn.ipynb #lstm-steps-parts
 def _products(xs, W, b, dtype):
     "`xs @ W + b` for each of the gates, (4, T, N, H), each one product."
-    T, N, I = xs.shape
+    T, N, features = xs.shape
     gates = array_module(xs).empty((4, T * N, W[0].shape[1]), dtype)
-    rows = xs.reshape(T * N, I).astype(dtype, copy=False)
+    rows = xs.reshape(T * N, features).astype(dtype, copy=False)
     for k in range(4):
         np.dot(rows, W[k].astype(dtype, copy=False), out=gates[k])
         gates[k] += b[k]
@@ -253,7 +254,8 @@ def _lstm_back(gy, inputs, gates, hs, cs, bent):
     T, N, H = bent.shape
     W, U = [w.data for w in inputs[3:7]], [u.data for u in inputs[11:]]
     gz, slopes = np.empty_like(gates), np.empty_like(gates, shape=(4, N, H))
-    gh, gc, turned = np.zeros_like(gy[T]), gy[T], np.stack([u.T for u in U]).astype(gz.dtype, copy=False)
+    turned = np.stack([u.T for u in U]).astype(gz.dtype, copy=False)
+    gh, gc = np.zeros_like(gy[T]), gy[T]
     for t in reversed(range(T)):
         (f, i, o, u), g = gates[:, t], gz[:, t]
         gh = gy[t] + gh
@@ -286,8 +288,9 @@ def lstm(xs, h, c, *weights):
 class GRU(Recurrent):
     """A recurrent layer with two gates: a state stays where the gate z is 1.
 
-    `layer(x)` takes one step, `layer.sequence(xs)` all of them; both go on from the state
-    `layer.h`. The parameters are `x2r x2z x2n`, W and b, `h2r/W`, `h2z/W`, `h2n/W`, `h2n/b`.
+    `layer(x)` takes one step, `layer.sequence(xs)` all of them; both go on from
+    the state `layer.h`. The parameters are `x2r x2z x2n` and `h2n`, each a W and a b,
+    and `h2r h2z`, each a W.
     """
     def __init__(self, hidden_size: int, in_size: int | None = None):
         size = check_int('hidden_size', hidden_size)
@@ -300,7 +303,8 @@ class GRU(Recurrent):
 
     def advance(self, r, z, n):
         h = _no_state(n.data[None], self.h2n.W) if self.h is None else self.h
-        r, z = sigmoid(_add_product(r, h, self.h2r)), sigmoid(_add_product(z, h, self.h2z))
+        r = sigmoid(_add_product(r, h, self.h2r))
+        z = sigmoid(_add_product(z, h, self.h2z))
         n = tanh(n + r * self.h2n(h))
         self.h = n + z * (h - n)
         return self.h
@@ -341,7 +345,7 @@ def _row_numbers(ids, W):
     if not hasattr(ids, 'dtype') or ids.dtype.kind not in 'iu':
         kind = getattr(ids, 'dtype', type(ids).__name__)
         raise TypeError(f'the numbers of rows are ints, not {kind}: write .astype(int)')
-    if not W.ndim: raise ValueError('embed_id takes rows of a table W, and W is a number')
+    if not W.ndim: raise ValueError('embed_id takes rows of a table: W is a number')
     if ids.size and not (0 <= ids.min() and ids.max() < len(W)):
         raise ValueError(f'W has the rows 0 to {len(W) - 1}, and x asks for '
                          f'{ids.min()} to {ids.max()}')
@@ -351,8 +355,8 @@ def _row_numbers(ids, W):
 class EmbedID(Layer):
     """A vector for each of `in_size` ids: `x` (...) gives (..., out_size).
 
-    W is (in_size, out_size), normal random numbers from NumPy's global generator. Files of
-    the published package hold it in float64: load them with `dtype=float`.
+    W is (in_size, out_size), normal random numbers from NumPy's global generator. Files
+    of the published package hold it in float64: load them with `dtype=float`.
     """
     def __init__(self, in_size: int, out_size: int, dtype: Any = np.float32):
         size = check_int('in_size', in_size), check_int('out_size', out_size)

@@ -1556,7 +1556,7 @@ def logo(fig):
     fig.add("path", d="M20.5 26l-9-11h18z", cls="dz-head dz-grad")
 
 
-# ---------------------------------------------------------------- chapter 22: networks that remember
+# ---------------------------------------------------------------- chapter 22: a memory
 
 @figure(580, 254, """On the left a box RNN with the input x below, the output h above, and an arrow
     from the box back to itself. On the right the same unrolled: three boxes RNN in a row, with the
@@ -1583,9 +1583,10 @@ def unrolled(fig):
     fig.text(390, 235, "the same W, U and b in every box", "soft", 14)
 
 
-@figure(580, 312, """The memory c runs along the top from left to right: it is multiplied by the forget
-    gate f, and i times u is added to it. Below stand f, i, u and o, each computed from x and h. On
-    the right the new memory goes through tanh, is multiplied by o, and becomes the new state h.""")
+@figure(580, 312, """The memory c runs along the top from left to right: it is multiplied by the
+    forget gate f, and i times u is added to it. Below stand f, i, u and o, each computed from x
+    and h. On the right the new memory goes through tanh, is multiplied by o, and becomes the new
+    state h.""")
 def lstm_cell(fig):
     """An LSTM: along the top the memory passes without a matrix"""
     top, gates, bottom = 52, 198, 274

@@ -341,9 +341,9 @@ def gradients_of_rows(case):
 @st.composite
 def recurrent(draw):
     """Shapes of what an LSTM reads: inputs, h and c, four W, four b, four U."""
-    T, N, I, H = [draw(st.integers(0, 3)) for _ in range(4)]
-    gates = [[shape] * 4 for shape in ((I, H), (H,), (H, H))]
-    return ((T, N, I), (N, H), (N, H), *gates[0], *gates[1], *gates[2]), ()
+    T, N, K, H = [draw(st.integers(0, 3)) for _ in range(4)]
+    gates = [[shape] * 4 for shape in ((K, H), (H,), (H, H))]
+    return ((T, N, K), (N, H), (N, H), *gates[0], *gates[1], *gates[2]), ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cases, libraries, measure, memory, networks, table
+from benchmarks import cases, libraries, measure, memory, networks, sequences, table
 from benchmarks.cases import (
     CASES,
     MEMORY_CASES,
@@ -36,6 +36,7 @@ def small_cases():
     return [
         cases.network_case("sgd", "", (4, 5, 3), 6, "sigmoid", "SGD", 1.0, {}),
         cases.network_case("adam", "", (4, 8, 5, 3), 6, "relu", "Adam", 0.01, {}),
+        *cases.lstm_cases(sequences.Task(hidden=4, batch=3, steps=7, window=3)),
         cases.digits_case(0.8),
         *cases.loader_cases(250),
         cases.conv_case("cnn", "", SMALL_CNN, {}),
@@ -265,6 +266,8 @@ def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing()
     for ask in (small.convolutional, small.vgg16):
         with pytest.raises(Missing, match="no convolution"):
             ask(None)
+    with pytest.raises(Missing, match="no LSTM"):
+        small.lstm(None)
     with pytest.raises(Missing, match="no loader"):
         small.loader(None, None, 1)
 

@@ -32,7 +32,7 @@ model = SimpleRNN(hidden_size, 1)
 optimizer = dezero.optimizers.Adam().setup(model)
 
 losses = []
-for epoch in range(max_epoch):
+for _ in range(max_epoch):
     model.reset_state()
     loss, count = 0, 0
     for x, t in train_set:

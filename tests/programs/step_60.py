@@ -33,7 +33,7 @@ model = BetterRNN(hidden_size, 1)
 optimizer = dezero.optimizers.Adam().setup(model)
 
 losses = []
-for epoch in range(max_epoch):
+for _ in range(max_epoch):
     model.reset_state()
     loss, count = 0, 0
     for x, t in dataloader:
