@@ -23,7 +23,6 @@ from dezero.core import (
     array_module,
     as_variable,
     patch,
-    to_module,
     unwrap,
 )
 from .functions.activations import linear, sigmoid
@@ -313,14 +312,12 @@ class GRU(Recurrent):
 class AddRows(PutItem):
     "Zeros with the rows of `gy` added at the rows `index`: sorted, and added by runs."
     def forward(self, gy):
-        xp, ids = array_module(gy), self.index.ravel()
-        gx = xp.zeros(self.shape, wide_dtype(gy))
-        if not gy.size: return gx.astype(gy.dtype, copy=False)
+        if array_module(gy) is not np or not gy.size: return super().forward(gy)
+        ids, gx = self.index.ravel(), np.zeros(self.shape, wide_dtype(gy))
         order = ids.argsort(kind='stable')
         rows = gy.reshape(len(ids), *self.shape[1:])[order].astype(gx.dtype, copy=False)
-        ids = ids[order]
-        starts = xp.flatnonzero(xp.diff(ids, prepend=-1))
-        gx[ids[starts]] = xp.add.reduceat(rows, starts)
+        starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
+        gx[ids[order][starts]] = np.add.reduceat(rows, starts)
         return gx.astype(gy.dtype, copy=False)
 
 class Rows(GetItem):
@@ -349,7 +346,7 @@ def _row_numbers(ids, W):
     if ids.size and not (0 <= ids.min() and ids.max() < len(W)):
         raise ValueError(f'W has the rows 0 to {len(W) - 1}, and x asks for '
                          f'{ids.min()} to {ids.max()}')
-    return to_module(ids.astype(np.intp), array_module(W.data))
+    return array_module(W.data).asarray(ids.astype(np.intp))
 
 # %% ../nbs/22_rnn.ipynb #embed-layer
 class EmbedID(Layer):
