@@ -23,6 +23,7 @@ from dezero.core import (
     array_module,
     as_variable,
     patch,
+    to_module,
     unwrap,
 )
 from .functions.activations import linear, sigmoid
@@ -346,7 +347,7 @@ def _row_numbers(ids, W):
     if ids.size and not (0 <= ids.min() and ids.max() < len(W)):
         raise ValueError(f'W has the rows 0 to {len(W) - 1}, and x asks for '
                          f'{ids.min()} to {ids.max()}')
-    return array_module(W.data).asarray(ids.astype(np.intp))
+    return to_module(ids.astype(np.intp), array_module(W.data))
 
 # %% ../nbs/22_rnn.ipynb #embed-layer
 class EmbedID(Layer):
