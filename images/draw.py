@@ -1408,8 +1408,9 @@ def max_back(fig):
     fig.text(270, b.y - 18, "to the winners", "grad", 15)
 
 
-@figure(540, 310, """An image of 5 by 5 pixels with a border of one pixel. A window of 3 by 3 lies in its
-    corner; the next lies two pixels further. The result has 3 by 3 pixels, one for each window.""")
+@figure(540, 310, """An image of 5 by 5 pixels with a border of one pixel. A window of 3 by 3 lies
+    in its corner; the next lies two pixels further. The result has 3 by 3 pixels, one for each
+    window.""")
 def conv_windows(fig):
     """Windows on an image, and the pixels of the result"""
     size, x, y = 32, 36, 38
@@ -1431,16 +1432,16 @@ def conv_windows(fig):
     fig.arrow((x + 7 * size + 12, y + 3.5 * size), (result[0] - 12, y + 3.5 * size))
 
 
-@figure(540, 300, """An image of 3 by 3 pixels, numbered from 0 to 8, and its four windows of 2 by 2 as
-    the rows of a matrix: 0 1 3 4, 1 2 4 5, 3 4 6 7, 4 5 7 8. The pixel 4 in the middle stands in
-    every row; the gradients of these places are added and go back to it.""")
+@figure(540, 300, """An image of 3 by 3 pixels, numbered from 0 to 8, and its four windows of 2 by
+    2 as the rows of a matrix: 0 1 3 4, 1 2 4 5, 3 4 6 7, 4 5 7 8. The pixel 4 in the middle stands
+    in every row; the gradients of these places are added and go back to it.""")
 def im2col(fig):
     """Windows become the rows of a matrix, and their gradients go back to the pixels"""
     size, x, y = 36, 40, 96
     rows = [(0, 1, 3, 4), (1, 2, 4, 5), (3, 4, 6, 7), (4, 5, 7, 8)]
-    fig.grid(x, y, [[0, 1, 2], [3, 4, 5], [6, 7, 8]], size)
+    fig.grid(x, y, [[0, 1, 2], [3, "", 5], [6, 7, 8]], size)
     left, top = 300, 78
-    fig.grid(left, top, rows, size)
+    fig.grid(left, top, [["" if n == 4 else n for n in row] for row in rows], size)
     for r, row in enumerate(rows):
         c = row.index(4)
         fig.rect(left + c * size, top + r * size, size, size, "var", radius=3)
@@ -1456,8 +1457,8 @@ def im2col(fig):
     fig.text(270, 260, "back: a pixel gets the sum of what stands in its places", "grad", 17)
 
 
-@figure(540, 300, """A triangle of x, W and y. From x and W conv2d finds y. From W and y deconv2d finds
-    x. From x and y Conv2DGradW finds W.""")
+@figure(540, 300, """A triangle of x, W and y. From x and W conv2d finds y. From W and y deconv2d
+    finds x. From x and y Conv2DGradW finds W.""")
 def conv_three(fig):
     """Three functions, each the derivative of the other two"""
     x, w, y = fig.var(80, 70, "x"), fig.var(460, 70, "W"), fig.var(270, 240, "y")
@@ -1468,10 +1469,10 @@ def conv_three(fig):
     fig.text(270, 28, "from two of them, the gradient of the third", "grad", 17)
     fig.arrow(y.left, x.bottom, "grad", bend=-36)
     fig.text(74, 190, "`deconv2d`", "grad", 15)
-    fig.text(74, 212, "from $g_y$ and $W$", "grad", 15)
+    fig.text(84, 214, "from $g_y$ and $W$", "grad", 18)
     fig.arrow(y.right, w.bottom, "grad", bend=36)
     fig.text(462, 190, "`Conv2DGradW`", "grad", 15)
-    fig.text(462, 212, "from $x$ and $g_y$", "grad", 15)
+    fig.text(456, 214, "from $x$ and $g_y$", "grad", 18)
 
 
 @figure(560, 292, """Two boxes, joined by a narrow bus. The left one, main memory, holds files, the

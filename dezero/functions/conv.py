@@ -510,10 +510,10 @@ def upsample(x: Any, scale: Any = 2, mode: str = 'nearest') -> Variable:
     x = as_variable(x)
     _check_images('x', x)
     scale = _check_pair('scale', scale, 1)
+    if not isinstance(mode, str) or mode not in ('nearest', 'bilinear'):
+        raise ValueError(f"mode is 'nearest' or 'bilinear', not {mode!r}")
     if mode == 'bilinear':
         return _resample(x, *map(_mixing_matrix, x.shape[2:], scale))
-    if mode != 'nearest':
-        raise ValueError(f"mode is 'nearest' or 'bilinear', not {mode!r}")
     n, c, h, w = x.shape
     y = BroadcastTo((n, c, h, scale[0], w, scale[1]))(x.reshape(n, c, h, 1, w, 1))
     return y.reshape(n, c, h * scale[0], w * scale[1])
