@@ -80,7 +80,9 @@ def _moved(x: Any, carry: Any, seen: set) -> Any:
     "`x` with its arrays carried, also those of Variables and of what holds parts."
     if isinstance(x, array_module(x).ndarray):
         return carry(x) if x.dtype.kind in 'biuf' else x
-    if type(x) is tuple: return tuple([_moved(part, carry, seen) for part in x])
+    if isinstance(x, tuple):
+        parts = [_moved(part, carry, seen) for part in x]
+        return type(x)(*parts) if hasattr(x, '_fields') else tuple(parts)
     if id(x) in seen: return x
     seen.add(id(x))
     if isinstance(x, Variable): _move_variable(x, carry)

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -469,6 +470,9 @@ def test_batches_of_any_form(cupy):
         batch = next(DataLoader(x, 2, gpu=True, collate=collate))
         assert type(batch) is form
     assert isinstance(batch[0][0], ndarray) and batch[0][1] == 3
+    pair = namedtuple("Pair", "x n")
+    batch = next(DataLoader(x, 2, gpu=True, collate=lambda xs: pair(np.array(xs), len(xs))))
+    assert type(batch) is pair and isinstance(batch.x, ndarray) and batch.n == 2
     pairs = [(np.ones(2), None), (np.ones(2), None)]
     batch = next(DataLoader(pairs, 2, gpu=True))
     assert isinstance(batch[0], ndarray) and batch[1] is None
