@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         optimizers,
         progress,
         published,
+        regularization,
         rnn,
         training,
         transformations,
@@ -53,7 +54,7 @@ else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero": "anomaly callbacks core_simple cuda dataloaders datasets download environment files"
                   " formats functions_conv gradcheck layers models optimizers progress published"
-                  " rnn training transformations transforms utils",
+                  " regularization rnn training transformations transforms utils",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
         "dezero.layers": "Layer",
@@ -73,7 +74,7 @@ __all__ = [
     "config", "core", "core_simple", "cuda", "dataloaders", "datasets", "download", "environment", "files",
     "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
     "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress",
-    "published", "rnn",
+    "published", "regularization", "rnn",
     "setup_variable", "test_mode", "training", "transformations",
     "transforms", "using_config", "utils", "visualize",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 # %% ../nbs/50_config.ipynb #switches
 #: the switches by name, each with one value per thread and task
 switches = {name: ContextVar(name, default=True)
-            for name in ('enable_backprop', 'train')}
+            for name in ('enable_backprop', 'train', 'update_statistics')}
 recording = switches['enable_backprop']  #: is the graph recorded?
 
 def _find_switch(name: str) -> ContextVar:
@@ -32,7 +32,8 @@ class _Switchboard(type):
 # %% ../nbs/50_config.ipynb #config-2
 class Config(metaclass=_Switchboard):
     """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers
-    behave as in training? Book steps 18 and 54."""
+    behave as in training? `Config.update_statistics`: does a layer that keeps statistics
+    of what it has seen add to them? Book steps 18 and 54."""
 
 # %% ../nbs/50_config.ipynb #using-config
 @contextmanager

@@ -7,6 +7,7 @@ __all__ = ['is_simple_core', 'GetItemGrad', 'setup_variable', 'sum_to', 'max_bac
            'pair']
 
 # %% ../nbs/71_published.ipynb #imports
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,14 @@ def logsumexp(x: np.ndarray, axis: Any = 1) -> np.ndarray:
 
 # %% ../nbs/71_published.ipynb #get-item-grad
 GetItemGrad = PutItem
+
+# %% ../nbs/71_published.ipynb #batch-norm-later
+_LATER = {'BatchNorm': 'BatchNormalization', 'batch_nrom': 'batch_norm'}
+
+def __getattr__(name: str) -> Any:
+    "What is in chapter 19 under another name."
+    if name in _LATER: return getattr(import_module('dezero.regularization'), _LATER[name])
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 # %% ../nbs/71_published.ipynb #pair
 def pair(x: Any) -> tuple:

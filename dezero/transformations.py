@@ -87,7 +87,8 @@ class Recomputed(Function):
         inputs, leaves = self.inputs[:self.count], self.inputs[self.count:]
         again = recording.get()  # under create_graph the new graph hangs on the inputs
         xs = inputs if again else [Variable(x.data) for x in inputs]
-        with using_config('enable_backprop', True): y = self.function(*xs)
+        with using_config('enable_backprop', True), using_config('update_statistics', False):
+            y = self.function(*xs)
         return _grad_unseen(y, (*xs, *leaves), gy, again)
 
 def _grad_unseen(y, xs, gy, create_graph):

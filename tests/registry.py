@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 import dezero
 import dezero.functions as F
-from dezero import Function, backprop, operators, rnn
+from dezero import Function, backprop, core, operators, regularization, rnn
 from dezero.backprop import Cast, SumTo
 from dezero.functions.conv import Windows
 from dezero.functions.linalg import Cofactors
@@ -1265,6 +1265,66 @@ SEQUENCES = [
     ),
 ]
 
+
+# --- chapter 19: normalization ------------------------------------------------------------------
+
+
+@st.composite
+def batches(draw):
+    """A batch with channels, of at least three numbers each, and a number for each channel."""
+    n, c = draw(st.integers(3, 5)), draw(st.integers(0, 3))
+    rest = draw(st.lists(st.integers(1, 2), max_size=2))
+    return ((n, c, *rest), (c,), (c,)), ()
+
+
+@st.composite
+def rows_of_numbers(draw):
+    """A table, or a stack of them, whose last axis has at least three numbers."""
+    stack = draw(st.lists(st.integers(0, 3), max_size=3))
+    return ((*stack, draw(st.integers(3, 5))),), ()
+
+
+def batch_norm_of_zeros(x, gamma, beta):
+    """Batch norm in training, whose running statistics nobody reads."""
+    xp, channels = core.array_module(core.unwrap(x)), x.shape[1:2]
+    dtype = np.result_type(x.dtype, np.float16)
+    kept = [xp.zeros(channels, dtype) for _ in range(2)]
+    return regularization.batch_norm(x, gamma, beta, *kept)
+
+
+def batch_norm_by_numpy(x, gamma, beta):
+    axes, shape = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
+    mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    return (x - mean) / np.sqrt(var + 2e-5) * gamma.reshape(shape) + beta.reshape(shape)
+
+
+def batch_norm_by_torch(torch, x, gamma, beta):
+    """Torch's own, which cannot do without channels."""
+    if not x.shape[1]:
+        return x * gamma + beta if x.ndim == 2 else x * 1
+    return torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=2e-5)
+
+
+NORMS = [
+    Entry(
+        "BatchNormalization",
+        batch_norm_of_zeros,
+        (apart, POSITIVE, ANY),
+        batch_norm_by_numpy,
+        batch_norm_by_torch,
+        cases=batches(),
+    ),
+    Entry(
+        "Standardize",
+        lambda x: regularization.Standardize(-1)(x),
+        (apart,),
+        lambda x: (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5),
+        lambda torch, x: torch.nn.functional.layer_norm(x, x.shape[-1:]),
+        cases=rows_of_numbers(),
+    ),
+]
+
+
 ENTRIES = [
     # operators
     Entry("add Add", F.add, (ANY, ANY), np.add, "add"),
@@ -1622,6 +1682,8 @@ ENTRIES = [
         cases=SHAPES.map(lambda shape: ((shape,), ())),
     ),
     Entry("Recomputed", lambda x: checkpoint(F.sin, x), (ANY,), np.sin, "sin"),
+    # chapter 19
+    *NORMS,
     # chapter 22
     *SEQUENCES,
     # chapters 65 and 66

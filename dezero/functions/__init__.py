@@ -109,7 +109,14 @@ if TYPE_CHECKING:
     from dezero.functions.more import tril as tril
     from dezero.functions.more import triu as triu
     from dezero.functions.more import vstack as vstack
+    from dezero.published import BatchNorm as BatchNorm
     from dezero.published import GetItemGrad as GetItemGrad
+    from dezero.published import batch_nrom as batch_nrom
+    from dezero.regularization import batch_norm as batch_norm
+    from dezero.regularization import dropout as dropout
+    from dezero.regularization import group_norm as group_norm
+    from dezero.regularization import layer_norm as layer_norm
+    from dezero.regularization import rms_norm as rms_norm
     from dezero.rnn import embed_id as embed_id
 else:
     __getattr__, __dir__ = import_later(__name__, {
@@ -128,6 +135,7 @@ else:
             " log_sigmoid logaddexp mish nll_loss normalize one_hot outer prelu relu6"
             " repeat roll round scatter selu smooth_l1_loss softsign sort"
             " take_along_axis tile topk trace tril triu vstack",
-        "dezero.published": "GetItemGrad",
+        "dezero.published": "BatchNorm GetItemGrad batch_nrom",
+        "dezero.regularization": "batch_norm dropout group_norm layer_norm rms_norm",
         "dezero.rnn": "embed_id",
     })  # fmt: skip

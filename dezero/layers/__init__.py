@@ -11,11 +11,17 @@ from dezero.layers.base import *
 from dezero.lazy import import_later
 
 if TYPE_CHECKING:
+    from dezero.regularization import BatchNorm as BatchNorm
+    from dezero.regularization import Dropout as Dropout
+    from dezero.regularization import GroupNorm as GroupNorm
+    from dezero.regularization import LayerNorm as LayerNorm
+    from dezero.regularization import RMSNorm as RMSNorm
     from dezero.rnn import GRU as GRU
     from dezero.rnn import LSTM as LSTM
     from dezero.rnn import RNN as RNN
     from dezero.rnn import EmbedID as EmbedID
 else:
     __getattr__, __dir__ = import_later(__name__, {
+        "dezero.regularization": "BatchNorm Dropout GroupNorm LayerNorm RMSNorm",
         "dezero.rnn": "EmbedID GRU LSTM RNN",
     })  # fmt: skip

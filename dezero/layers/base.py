@@ -117,12 +117,12 @@ def named_params(self: Layer) -> Iterator[tuple[str, Parameter]]:
         if isinstance(part, Parameter): yield name, part
 
 # %% ../../nbs/12_layers.ipynb #waiting
-def uninitialized_parameter(name, shape, dtype):
-    """A Parameter that waits for its array.
+def uninitialized_parameter(name, shape, dtype, kind=Parameter):
+    """A Parameter (or one of another `kind`) that waits for its array.
 
     It knows which arrays fit: `None` in the shape stands for any length.
     """
-    param = Parameter(None, name)
+    param = kind(None, name)
     vars(param)['expected'] = shape, np.dtype(dtype)
     return param
 
@@ -311,3 +311,7 @@ def copy_into(param, array):
 def home_module(param):
     "The module whose array a Parameter waits for: CuPy after `to_gpu()`."
     return import_module('cupy') if getattr(param, 'on_gpu', False) else np
+
+# %% ../../nbs/12_layers.ipynb #statistic
+class Statistic(Parameter):
+    "What a layer keeps and saves like a weight, and no gradient reaches."

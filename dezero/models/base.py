@@ -15,7 +15,7 @@ from ..config import no_grad, test_mode, using_config
 from ..context import check_instance
 from ..core import Parameter, Variable, patch, unwrap
 from ..functions.activations import sigmoid
-from ..layers.base import Layer, Linear, named_parts
+from ..layers.base import Layer, Linear, Statistic, named_parts
 from ..visualize import plot_dot_graph
 
 # %% ../../nbs/13_models.ipynb #model
@@ -153,9 +153,10 @@ def summary(model: Layer, *inputs) -> 'Summary':
     names, layers = zip(*[part for part in parts if isinstance(part[1], Layer)])
     with no_grad(), test_mode(), _recorded_outputs(layers) as made: model(*inputs)
     counted, held = set(), set(map(id, map(_memory_owner, _arrays_of(inputs))))
-    params = [_not_counted(_param_arrays(layer), counted) for layer in layers]
+    params = [_not_counted(_param_arrays(layer, learned=True), counted) for layer in layers]
     outputs = [[] for _ in layers]
-    memory = [_not_counted(map(_memory_owner, own), held) for own in params]
+    kept = [map(_memory_owner, _param_arrays(layer)) for layer in layers]
+    memory = [_not_counted(arrays, held) for arrays in kept]
     for i, y in made:
         outputs[i].append(y)
         memory[i] += _not_counted(map(_memory_owner, _arrays_of(y)), held)
@@ -186,10 +187,11 @@ def _arrays_of(y):
     data = unwrap(y)
     return [data] if hasattr(data, 'nbytes') else []
 
-def _param_arrays(layer):
-    "The arrays of the Parameters that a layer has itself."
+def _param_arrays(layer, learned=False):
+    "The arrays of the Parameters that a layer has itself; perhaps only what is learned."
     parts = [part for _, part in named_parts(layer, deep=False)]
     params = [part for part in parts if isinstance(part, Parameter)]
+    if learned: params = [param for param in params if not isinstance(param, Statistic)]
     return [param.data for param in params if param.data is not None]
 
 def _shapes(outputs):

@@ -1,0 +1,171 @@
+"""Dropout and the norms: in training and in test mode, as functions and as layers."""
+
+import numpy as np
+import pytest
+
+import dezero.functions as F
+import dezero.layers as L
+from dezero import Variable, grad, no_grad, test_mode
+from dezero.gradcheck import gradient_check
+from dezero.models import Sequential, summary
+
+torch = pytest.importorskip("torch")
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+# --- dropout ------------------------------------------------------------------------------------
+
+
+def test_the_mask_is_drawn_as_published():
+    x = np.ones((4, 5), np.float32)
+    np.random.seed(0)
+    kept = np.random.rand(4, 5) > 0.3
+    np.random.seed(0)
+    y = F.dropout(x, 0.3)
+    assert np.allclose(y.data, kept / 0.7) and y.dtype == np.float32
+
+
+def test_dropout_in_test_mode_draws_nothing():
+    before = np.random.get_state()[1].copy()
+    with test_mode():
+        assert np.array_equal(F.dropout(np.ones(5)).data, np.ones(5))
+    assert np.array_equal(np.random.get_state()[1], before)
+
+
+def test_dropout_of_nothing_and_of_all():
+    x = Variable(normal(4, 5))
+    assert np.array_equal(F.dropout(x, 0.0).data, x.data)
+    y = F.dropout(x, 1.0)
+    assert not y.data.any()
+    assert not grad(F.sum(y), x).data.any()
+
+
+def test_dropout_has_the_gradient_of_its_mask():
+    x = Variable(normal(50))
+    y = F.dropout(x, 0.4)
+    assert np.allclose(grad(F.sum(y), x).data * x.data, y.data)
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.5, 50, "half"])
+def test_ratios_that_are_none(ratio):
+    with pytest.raises((TypeError, ValueError), match="dropout_ratio"):
+        F.dropout(np.ones(3), ratio)
+
+
+# --- batch norm ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 2), (3, 3, 2, 4)])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_is_that_of_torch(shape, training):
+    x, gamma, beta = normal(*shape), normal(3, seed=1), normal(3, seed=2)
+    mean, var = normal(3, seed=3), normal(3, seed=4) ** 2 + 0.5
+    kept = [torch.tensor(a.copy()) for a in (mean, var)]
+    given_x = [torch.tensor(a).requires_grad_() for a in (x, gamma, beta)]
+    expected = torch.nn.functional.batch_norm(
+        given_x[0], *kept, *given_x[1:], training=training, momentum=0.1, eps=2e-5
+    )
+    xs = [Variable(a) for a in (x, gamma, beta)]
+    if training:
+        y = F.batch_norm(*xs, mean, var)
+    else:
+        with test_mode():
+            y = F.batch_norm(*xs, mean, var)
+    gy = normal(*shape, seed=5)
+    expected.backward(torch.tensor(gy))
+    assert np.allclose(y.data, expected.detach().numpy())
+    for ours, theirs in zip(grad(y, xs, gy), given_x, strict=True):
+        assert np.allclose(ours.data, theirs.grad.numpy())
+    assert np.allclose(mean, kept[0].numpy()) and np.allclose(var, kept[1].numpy())
+
+
+def test_second_derivatives_of_batch_norm_and_statistics_that_stay():
+    mean, var = np.zeros(3), np.ones(3)
+    operands = normal(5, 3), normal(3, seed=1), normal(3, seed=2)
+    assert gradient_check(lambda *xs: F.batch_norm(*xs, mean, var), *operands, order=2)
+    assert not mean.any()
+    with test_mode():
+        assert gradient_check(lambda *xs: F.batch_norm(*xs, mean, var), *operands, order=2)
+
+
+def test_the_published_spelling():
+    x, gamma, beta = normal(5, 3), normal(3, seed=1), normal(3, seed=2)
+    kept = np.zeros(3), np.ones(3)
+    y = F.batch_nrom(x, gamma, beta, *[a.copy() for a in kept])
+    assert np.array_equal(y.data, F.batch_norm(x, gamma, beta, *kept).data)
+    assert F.BatchNorm(*kept)(x, gamma, beta).shape == (5, 3)
+
+
+def test_one_number_in_a_channel_and_float16():
+    ones, zeros = np.ones(3), np.zeros(3)
+    assert not F.batch_norm(normal(1, 3), ones, zeros, zeros.copy(), ones.copy()).data.any()
+    x = (1000 + normal(50, 2)).astype(np.float16)
+    y = F.batch_norm(x, np.ones(2, np.float16), np.zeros(2, np.float16), np.zeros(2), np.ones(2))
+    assert y.dtype == np.float16 and np.isfinite(y.data).all()
+
+
+# --- the other norms ----------------------------------------------------------------------------
+
+
+def test_layer_group_and_rms_norm_are_those_of_torch():
+    x, gamma, beta = normal(2, 4, 3, 3), normal(3, seed=1), normal(3, seed=2)
+    t, g, b = [torch.tensor(a) for a in (x, gamma, beta)]
+    functional = torch.nn.functional
+    ours = F.layer_norm(x, gamma, beta)
+    assert np.allclose(ours.data, functional.layer_norm(t, (3,), g, b).numpy())
+    ours = F.rms_norm(x, gamma)
+    assert np.allclose(ours.data, functional.rms_norm(t, (3,), g, 1e-6).numpy())
+    gamma, beta = normal(4, seed=1), normal(4, seed=2)
+    ours = F.group_norm(x, 2, gamma, beta)
+    theirs = functional.group_norm(t, 2, torch.tensor(gamma), torch.tensor(beta))
+    assert np.allclose(ours.data, theirs.numpy())
+
+
+@pytest.mark.parametrize("function", [F.layer_norm, F.rms_norm, lambda x: F.group_norm(x, 2)])
+def test_second_derivatives_of_the_norms(function):
+    assert gradient_check(function, normal(3, 4, 2), order=2)
+
+
+# --- layers -------------------------------------------------------------------------------------
+
+LAYERS = {
+    "BatchNorm": L.BatchNorm,
+    "LayerNorm": L.LayerNorm,
+    "RMSNorm": L.RMSNorm,
+    "GroupNorm": lambda: L.GroupNorm(2),
+    "Dropout": L.Dropout,
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_saved_and_loaded(name, tmp_path):
+    x = normal(5, 4, 4, dtype=np.float32)
+    layer, again = [Sequential(LAYERS[name](), L.Linear(2)) for _ in range(2)]
+    with no_grad():
+        layer(x)
+    for i, param in enumerate(layer.params()):
+        param.data = param.data + np.float32(i / 8)
+    layer.save_weights(tmp_path / "w")
+    assert again.load_weights(tmp_path / "w") == {}
+    with test_mode():
+        assert np.array_equal(layer(x).data, again(x).data)
+
+
+def test_statistics_are_saved_and_not_learned():
+    model = Sequential(L.Linear(4), L.BatchNorm())
+    x = normal(6, 3, dtype=np.float32)
+    F.sum(model(x) ** 3).backward()
+    names = [name for name, _ in model.named_params()]
+    assert names[2:] == ["l1/avg_mean", "l1/avg_var", "l1/gamma", "l1/beta"]
+    grads = [param.grad is not None for _, param in model.named_params()]
+    assert grads == [True, True, False, False, True, True]
+    assert summary(model, x).rows[2].params == 8
+
+
+def test_summary_moves_no_statistics():
+    norm = L.BatchNorm()
+    summary(Sequential(norm), normal(6, 3))
+    assert not norm.avg_mean.data.any()
