@@ -274,12 +274,17 @@ def test_ignored_labels_and_targets_that_are_none(cupy):
 # --- layers --------------------------------------------------------------------------------------
 
 ROWS = np.random.default_rng(0).uniform(size=(4, 3)).astype(np.float32)
+IMAGES = np.random.default_rng(0).uniform(size=(2, 4, 5, 5)).astype(np.float32)
 LAYERS = {
     "Linear": (lambda: L.Linear(6), ROWS),
     "RNN": (lambda: L.RNN(6), ROWS),
     "LSTM": (lambda: L.LSTM(6), ROWS),
     "GRU": (lambda: L.GRU(6), ROWS),
     "EmbedID": (lambda: L.EmbedID(5, 3), np.array([[1, 2], [0, 1]])),
+    "BatchNorm": (L.BatchNorm, ROWS),
+    "BatchNorm of images": (L.BatchNorm, IMAGES),
+    "LayerNorm": (L.LayerNorm, ROWS),
+    "GroupNorm": (lambda: L.GroupNorm(2), IMAGES),
 }
 
 
@@ -297,8 +302,34 @@ def test_a_layer_computes_there_what_it_computes_here(name, cupy):
     F.sum(z * z).backward()
     same(z.data, y.data, 1e-6)
     for p, q in zip(here.params(), there.params()):
-        same(q.grad.data, p.grad.data, 1e-5)
+        assert (p.grad is None) == (q.grad is None)  # what batch_norm keeps gets none
+        if p.grad is not None:
+            same(q.grad.data, p.grad.data, 1e-5)
     same(copy.deepcopy(there)(cuda.as_cupy(x)).data, there.to_cpu()(x).data, 1e-6)
+
+
+def test_batch_norm_keeps_its_means_where_it_is(cupy):
+    here, there = L.BatchNorm(), L.BatchNorm().to_gpu()
+    for _ in range(3):
+        here(ROWS)
+        there(cuda.as_cupy(ROWS))
+    assert everything_on(cupy, there)
+    same(there.avg_mean.data, here.avg_mean.data, 1e-6)
+    same(there.avg_var.data, here.avg_var.data, 1e-6)
+    with dezero.test_mode():
+        same(there(cuda.as_cupy(ROWS)).data, here(ROWS).data, 1e-6)
+        same(there.to_cpu().to_gpu()(cuda.as_cupy(ROWS)).data, here(ROWS).data, 1e-6)
+
+
+def test_dropout_draws_where_the_array_is(cupy):
+    before = np.random.get_state()[1].copy()
+    x = Variable(cupy.ones((50, 40), np.float32))
+    y = F.dropout(x, 0.25)
+    assert isinstance(y.data, ndarray) and y.dtype == np.float32
+    values, counts = np.unique(y.data.get(), return_counts=True)
+    assert values.tolist() == [0, pytest.approx(4 / 3)] and 400 < counts[0] < 600
+    same(grad(F.sum(y), x).data, y.data.get())
+    assert (np.random.get_state()[1] == before).all()
 
 
 def test_rows_are_found_by_numbers_of_either_world(cupy):
