@@ -1512,7 +1512,7 @@ STAGES = (
 WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 56 transforms, "
             "57 progress, 58 download, 59 formats, 60 callbacks, 61 anomaly, 62 environment, "
             "63 checks, 64 lazy, 65 more functions, 66 linalg, 67 methods, "
-            "68 transformations, 70 core simple, 71 published")
+            "68 transformations, 69 fast conv, 70 core simple, 71 published")
 WRITTEN = 18  # the number of the first chapter that the book lacks
 
 
