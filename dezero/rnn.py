@@ -126,7 +126,8 @@ def lstm_simple(xs, h, c, *weights):
     W, b, U = weights[:4], weights[4:8], weights[8:]
     zs, hs = [linear(xs, *pair) for pair in zip(W, b)], []
     for z in zip(*zs):
-        h, c = lstm_cell(*[linear(h, u, part) for u, part in zip(U, z)], c)
+        f, i, o, u = [linear(h, part, own) for part, own in zip(U, z)]
+        h, c = lstm_cell(f, i, o, u, c)
         hs.append(h)
     return stack([*hs, c])
 

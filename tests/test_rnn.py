@@ -452,3 +452,45 @@ def test_a_constant_input_gets_no_gradient_and_the_simple_form_agrees():
     np.testing.assert_allclose(y.data, lstm_simple(xs, *ops).data, rtol=1e-12)
     with no_grad():  # a plain walk
         assert y.creator.backward(Variable(y.data))[0] is None
+
+
+# --- a trainer ----------------------------------------------------------------------------------
+
+
+class Reader(Model):
+    """Reads each batch, (N, T, I), from the beginning."""
+
+    def __init__(self, kind):
+        self.rnn, self.out = kind(4, in_size=2), L.Linear(1, in_size=4)
+
+    def forward(self, x):
+        self.rnn.reset_state()
+        return self.out(self.rnn.sequence(F.transpose(x, (1, 0, 2)))[-1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_that_was_killed_is_resumed_with_the_same_numbers(kind, tmp_path):
+    from dezero.dataloaders import DataLoader
+    from dezero.datasets import ArrayDataset
+    from dezero.training import Trainer
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 5, 2)).astype("f")
+    t = x.sum((1, 2), keepdims=False)[:, None]
+
+    def trainer():
+        np.random.seed(0)
+        loader = DataLoader(ArrayDataset(x, t), 4, seed=0)
+        made = Trainer(Reader(kind), optimizers.Adam(0.01), F.mean_squared_error, verbose=False)
+        return made, loader
+
+    whole, loader = trainer()
+    whole.fit(loader, epochs=4)
+    first, loader = trainer()
+    first.fit(loader, epochs=2)
+    first.save(tmp_path / "half.npz")
+    second, loader = trainer()
+    second.fit(loader, epochs=4, resume=tmp_path / "half.npz")
+    assert second.history["loss"] == whole.history["loss"]
+    for p, q in zip(second.model.params(), whole.model.params()):
+        np.testing.assert_array_equal(p.data, q.data)
