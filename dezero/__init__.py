@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         transformations,
         transforms,
         utils,
+        vision,
     )
     from dezero.dataloaders import DataLoader, SeqDataLoader
     from dezero.datasets import Dataset
@@ -54,7 +55,7 @@ else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero": "anomaly callbacks core_simple cuda dataloaders datasets download environment files"
                   " formats functions_conv gradcheck layers models optimizers progress published"
-                  " regularization rnn training transformations transforms utils",
+                  " regularization rnn training transformations transforms utils vision",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
         "dezero.layers": "Layer",
@@ -76,5 +77,5 @@ __all__ = [
     "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress",
     "published", "regularization", "rnn",
     "setup_variable", "test_mode", "training", "transformations",
-    "transforms", "using_config", "utils", "visualize",
+    "transforms", "using_config", "utils", "vision", "visualize",
 ]  # fmt: skip

@@ -1501,6 +1501,91 @@ def bus(fig):
     fig.text(280, 184, "the loss", "grad", 15)
 
 
+# ---------------------------------------------------------------- chapter 21: vision
+
+@figure(572, 236, """A digit of 8 by 8 pixels becomes 16 maps of 8 by 8 by filters of 3 by 3, then
+    32 maps of 8 by 8 by filters of 3 by 3, then 32 maps of 4 by 4 by pooling, then 64 numbers and
+    10 scores by Linear layers.""")
+def convnet(fig):
+    """Layers of filters find more and more, pooling makes it smaller, Linear layers decide"""
+    def maps(x, count, side, words, size):
+        for i in reversed(range(count)):
+            fig.rect(x + 7 * i, 96 - side / 2 + 7 * i - 3.5 * count, side, side, "var", radius=3)
+        middle = x + (side + 7 * (count - 1)) / 2
+        fig.text(middle, 168, words, size=15)
+        fig.text(middle, 188, size, "soft", 15)
+        return x + side + 7 * (count - 1)
+
+    def numbers(x, count, words):
+        height = 13 * count
+        for i in range(count):
+            fig.rect(x, 96 - height / 2 + 13 * i, 14, 13, "var", radius=2)
+        fig.text(x + 7, 168, words, size=15)
+
+    def step(x0, x1, words):
+        fig.arrow((x0 + 6, 96), (x1 - 6, 96), "fun-ink")
+        fig.text((x0 + x1) / 2, 216, words, "fun-ink", 15)
+
+    a = maps(16, 1, 64, "1 image", "8 x 8")
+    b = maps(122, 4, 64, "16 maps", "8 x 8")
+    c = maps(254, 5, 64, "32 maps", "8 x 8")
+    d = maps(390, 5, 32, "32 maps", "4 x 4")
+    numbers(494, 9, "64")
+    numbers(540, 5, "10")
+    step(a, 122, "filters")
+    step(b, 254, "filters")
+    step(c, 390, "pooling")
+    step(d, 494, "Linear")
+    fig.arrow((511, 96), (537, 96), "fun-ink", head=6)
+
+
+@figure(560, 368, """Left, a plain block: x goes through conv, relu and conv, and f(x) comes out.
+    Right, a residual block: x goes through the same layers, and also past them, and both are
+    added to x + f(x). The gradient of the sum goes back along the second way unchanged.""")
+def residual(fig):
+    """A residual block adds to x; along the second way the gradient comes back unchanged"""
+    def block(x, title, result, past):
+        fig.text(x, 28, title, bold=True)
+        nodes = [fig.var(x, 66, "x"), *[fig.fun(x, y, name, 84)
+                                        for y, name in ((132, "conv"), (196, "relu"),
+                                                        (260, "conv"))]]
+        if past:
+            nodes.append(fig.fun(x, 324, "+", 46))
+        for a, b in zip(nodes, nodes[1:]):
+            fig.link(a, b)
+        end = nodes[-1]
+        if not past:
+            fig.arrow(end.bottom, (x, 324), "line")
+            return fig.text(x, 338, result, size=19)
+        fig.arrow(end.right, (x + 76, 324), "line")
+        fig.text(x + 84, 324, result, size=19, anchor="start")
+        fig.path(f"M{x - 23} 66H{x - 84}V324H{x - 32}", "line", 1.75)
+        fig.arrow((x - 40, 324), (x - 23, 324), "line")
+        fig.path(f"M{x - 30} 338H{x - 98}V56H{x - 32}", "grad", 2.2)
+        fig.arrow((x - 40, 56), (x - 20, 56), "grad", width=2.2)
+        fig.text(x - 108, 188, "gradient,", "grad", 15, "end")
+        fig.text(x - 108, 208, "unchanged", "grad", 15, "end")
+
+    block(104, "a plain block", "$f(x)$", False)
+    block(390, "a residual block", "$x + f(x)$", True)
+
+
+@figure(560, 176, """A bottleneck: x with 256 channels goes through filters of 1 by 1 to 64
+    channels, through filters of 3 by 3 that keep 64, and through filters of 1 by 1 back to 256.
+    x itself goes past them and is added.""")
+def bottleneck(fig):
+    """A bottleneck: the expensive 3 by 3 filters see only a quarter of the channels"""
+    x, plus = fig.var(44, 84, "x"), fig.fun(516, 84, "+", 46)
+    nodes = [x, fig.fun(160, 84, "1 x 1", 72), fig.fun(280, 84, "3 x 3", 72),
+             fig.fun(400, 84, "1 x 1", 72), plus]
+    for (a, b), channels in zip(zip(nodes, nodes[1:]), ("256", "64", "64", "256")):
+        fig.link(a, b, width=1 + 3 * (channels == "256"), head=12 if channels == "256" else 9)
+        fig.text((a.x + a.rx + b.x - b.rx) / 2, 58, channels, "soft", 15)
+    fig.path("M44 104V142H516V112", "line", 4)
+    fig.arrow((516, 122), (516, 104), "line", width=4, head=12)
+    fig.text(280, 160, "$x$ itself, 256 channels", "soft", 15)
+
+
 STAGES = (
     ("automatic derivatives", "00 core, 01 numdiff, 02 backprop, 02b gradcheck"),
     ("natural expressions", "03 operators"),

@@ -164,7 +164,8 @@ def module_clashes(root: Path = ROOT) -> list[str]:
             if re.match(r"_(?!_)", name):
                 continue  # internal: no other module sees it
             # A layer may have the name of the function that it calls: L.Linear and F.Linear.
-            key = f"L.{name}" if home.startswith("layers.") and name[0].isupper() else name
+            is_layer = home.startswith(("layers.", "vision")) and name[0].isupper()
+            key = f"L.{name}" if is_layer else name
             if key in names:
                 found.append(f"{notebook} exports {name}, which {names[key]} exports already.")
             names[key] = notebook

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from dezero.rnn import LSTM as LSTM
     from dezero.rnn import RNN as RNN
     from dezero.rnn import EmbedID as EmbedID
+    from dezero.vision import Conv2d as Conv2d
+    from dezero.vision import Deconv2d as Deconv2d
 else:
     __getattr__, __dir__ = import_later(__name__, {
         "dezero.regularization": "BatchNorm Dropout GroupNorm LayerNorm RMSNorm",
         "dezero.rnn": "EmbedID GRU LSTM RNN",
+        "dezero.vision": "Conv2d Deconv2d",
     })  # fmt: skip
