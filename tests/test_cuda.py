@@ -285,6 +285,8 @@ LAYERS = {
     "BatchNorm of images": (L.BatchNorm, IMAGES),
     "LayerNorm": (L.LayerNorm, ROWS),
     "GroupNorm": (lambda: L.GroupNorm(2), IMAGES),
+    "Conv2d": (lambda: L.Conv2d(3, 3, pad=1), IMAGES),
+    "Deconv2d": (lambda: L.Deconv2d(3, 2, stride=2), IMAGES),
 }
 
 
@@ -306,6 +308,20 @@ def test_a_layer_computes_there_what_it_computes_here(name, cupy):
         if p.grad is not None:
             same(q.grad.data, p.grad.data, 1e-5)
     same(copy.deepcopy(there)(cuda.as_cupy(x)).data, there.to_cpu()(x).data, 1e-6)
+
+
+def test_a_network_that_sees_trains_there(cupy):
+    x = np.random.default_rng(1).uniform(size=(6, 1, 28, 28)).astype(np.float32)
+    t = np.arange(6)
+    np.random.seed(0)
+    here = dezero.models.LeNet()
+    here(x)
+    there = copy.deepcopy(here).to_gpu()
+    losses = []
+    for model, batch in ((here, (x, t)), (there, (cuda.as_cupy(x), cuda.as_cupy(t)))):
+        with dezero.test_mode():  # dropout draws elsewhere
+            losses.append(steps(model, optimizers.Adam().setup(model), 3, *batch))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4) and everything_on(cupy, there)
 
 
 def test_batch_norm_keeps_its_means_where_it_is(cupy):
