@@ -56,6 +56,10 @@ class Windows:
         options = self.kernel, self.stride, self.pad, self.dilation
         return tuple(map(get_deconv_outsize, count, *options))
 
+    def tile(self, count, size):
+        "Do so many windows cover every pixel exactly once?"
+        return self.stride == self.kernel and self.cover(count) == tuple(size)
+
 # %% ../../nbs/20_conv.ipynb #check-pair
 def _check_pair(name, x, least):
     "A whole number, or one for each direction, as a pair."
@@ -405,11 +409,13 @@ class Pooling2DGrad(Function):
     def forward(self, gy):
         xp, (p, q), (h, w) = array_module(gy), self.windows.pad, self.size
         shape = *gy.shape[:2], h + 2 * p, w + 2 * q
-        gx = xp.zeros_like(self.indexes, gy.dtype, shape=shape)
+        once = self.windows.tile(gy.shape[2:], self.size)  # is each pixel seen once?
+        gx = (xp.empty_like if once else xp.zeros_like)(self.indexes, gy.dtype, shape=shape)
         own = xp.empty_like(self.indexes, gy.dtype)
         own[...] = gy  # in memory as the images are
         for k, (_, _, seen) in enumerate(self.windows.taps(gy.shape[2:])):
-            gx[seen] += zero_where(self.indexes != k, own)
+            part = zero_where(self.indexes != k, own)
+            gx[seen] = part if once else gx[seen] + part
         return gx[:, :, p:p + h, q:q + w]
     def ggy(self, ggx, gy):
         return apply(Pooling2DWithIndexes(self.windows, self.indexes), ggx)
@@ -517,3 +523,20 @@ def upsample(x: Any, scale: Any = 2, mode: str = 'nearest') -> Variable:
     n, c, h, w = x.shape
     y = BroadcastTo((n, c, h, scale[0], w, scale[1]))(x.reshape(n, c, h, 1, w, 1))
     return y.reshape(n, c, h * scale[0], w * scale[1])
+
+# %% ../../nbs/20_conv.ipynb #words
+_BIAS = '{gy}.sum((0, 2, 3))', 'the bias is added everywhere'
+Im2col.words = 'col2im({gy})', 'a pixel gets the sum of what stands in its places'
+Col2im.words = 'im2col({gy})', 'every place gets the gradient of its pixel'
+Conv2d.words = (
+    ('deconv2d({gy}, {1})', 'a pixel gets back what it gave to the windows that see it'),
+    ('Conv2DGradW({0}, {gy})', 'a weight meets what it saw in every window'), _BIAS)
+Deconv2d.words = (
+    ('conv2d({gy}, {1})', 'a pixel sees again where it laid down the kernel'),
+    ('Conv2DGradW({gy}, {0})', 'a weight meets what it was laid on'), _BIAS)
+Conv2DGradW.words = (
+    ('deconv2d({1}, {gy})', 'linear in the images'),
+    ('conv2d({0}, {gy})', 'linear in the gradient'))
+Pooling.words = '{gy} where the largest element was', 'the others do not count'
+AveragePooling.words = ('{gy} / the size of a window, stretched over it',
+                        'each element counts the same')

@@ -119,6 +119,13 @@ def fast_input(gy, W, windows, size):
             target[:, seen[1], seen[2]] += out
     return channels_first(gx[:, p:p + h, q:q + w])
 
+# %% ../../nbs/69_fast_conv.ipynb #keep-memory
+def _keep_memory():
+    "Let glibc keep what is freed, up to 64 MiB, instead of giving it back at once."
+    np.empty(2 ** 25 - 2 ** 16, np.uint8)  # asked for, never touched, and freed
+
+_keep_memory()
+
 # %% ../../nbs/69_fast_conv.ipynb #winograd-matrices
 @cache
 def _matrices(m, points=(0, 1, -1, 2, -2)):
