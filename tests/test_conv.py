@@ -58,13 +58,18 @@ def test_winograd_is_right_for_every_size(size, pad):
     y = fast_conv.winograd(fast_conv._bordered(x, windows), W, b)
     exact = conv.conv_output(x.astype(float), W.astype(float), windows, 1, b)
     assert y.dtype == np.float32 and close(fast_conv.channels_first(y), exact, 1e-5)
+    gy = normal(*exact.shape, seed=2, dtype="f")
+    last = np.ascontiguousarray(fast_conv.channels_last(gy))
+    gW = fast_conv.winograd_weight(fast_conv._bordered(x, windows), last)
+    exact = conv.conv_weight(x.astype(float), gy.astype(float), windows)
+    assert gW.dtype == np.float32 and close(gW, exact, 1e-5)
 
 
 @pytest.mark.parametrize("pad", [0, 1, 2, 3])
 def test_layers_large_enough_for_winograd_have_the_right_gradients(pad):
     x, W = normal(2, 64, 26, 22, dtype="f"), normal(96, 64, 3, 3, seed=1, dtype="f")
     windows = Windows(3, pad=pad)
-    assert fast_conv._pays(fast_conv._bordered(x, windows), W, windows)
+    assert fast_conv._pays(fast_conv._bordered(x, windows), 64, 96, windows)
     xs = [Variable(a) for a in (x, W, normal(96, dtype="f"))]
     wide = [Variable(v.data.astype(float)) for v in xs]
     y, exact = [F.conv2d(*vs, pad=pad) for vs in (xs, wide)]

@@ -82,7 +82,7 @@ def _flat(W): return W.transpose(0, 2, 3, 1).reshape(len(W), -1)
 def fast_output(x, W, windows, b=None):
     "y from x and W, plus b."
     x, o = _bordered(x, windows), len(W)
-    if _pays(x, W, windows): return channels_first(winograd(x, W, b))
+    if _pays(x, W.shape[1], o, windows): return channels_first(winograd(x, W, b))
     seen = _seen(x, windows)
     y, matrix = np.empty((*seen.shape[:3], o), x.dtype), _flat(W).T
     for block, rows in _columns(seen):
@@ -95,8 +95,10 @@ def fast_output(x, W, windows, b=None):
 def fast_weight(x, gy, windows):
     "The gradient of W from x and from that of y."
     gy, o, c = np.ascontiguousarray(channels_last(gy)), gy.shape[1], x.shape[1]
+    x = _bordered(x, windows)
+    if _pays(x, c, o, windows): return winograd_weight(x, gy)
     gW, spare = np.zeros((2, o, prod(windows.kernel) * c), gy.dtype)
-    for block, rows in _columns(_seen(_bordered(x, windows), windows)):
+    for block, rows in _columns(_seen(x, windows)):
         np.matmul(gy[block].reshape(-1, o).T, rows, out=spare)
         gW += spare
     return channels_first(gW.reshape(o, *windows.kernel, c))
@@ -145,6 +147,14 @@ def _tiles(x, m, down, right):
     return as_strided(x, (m + 2, m + 2, n, down, right, c),
                       (row, pixel, image, row * m, pixel * m, channel))
 
+# %% ../../nbs/69_fast_conv.ipynb #mixed
+def _mixed(matrix, tiles, scratch, name):
+    "A matrix times tiles, which are copied: (rows of the matrix, tiles, channels)."
+    np.copyto(copy := scratch(f'tiles of {name}', *tiles.shape), tiles)
+    shape = len(matrix), prod(tiles.shape[2:5]), tiles.shape[5]
+    out = scratch(name, shape[0], shape[1] * shape[2])
+    return np.matmul(matrix, copy.reshape(matrix.shape[1], -1), out=out).reshape(shape)
+
 # %% ../../nbs/69_fast_conv.ipynb #transformed
 def _transformed(W, G, step=64):
     "Some kernels at a time, and what Winograd makes of them."
@@ -166,9 +176,7 @@ def winograd(x, W, b=None, m=4):
     if len(blocks) > 1: kernels = list(kernels)
     for images, rows in blocks:
         part = tiles[:, :, images, rows]
-        t = prod(part.shape[2:5])
-        np.copyto(copy := scratch('tiles', *part.shape), part)
-        V = np.matmul(B, copy.reshape(q, t * c), out=scratch('V', q, t * c)).reshape(q, t, c)
+        t, V = prod(part.shape[2:5]), _mixed(B, part, scratch, 'images')
         for chosen, U in kernels:
             k = U.shape[2]
             products = np.matmul(V, U, out=scratch('products', q, t, k))
@@ -179,9 +187,9 @@ def winograd(x, W, b=None, m=4):
     return y.reshape(n, down * m, right * m, len(W))[:, :h - 2, :w - 2]
 
 # %% ../../nbs/69_fast_conv.ipynb #pays
-def _pays(x, W, windows, m=4):
+def _pays(x, c, o, windows, m=4):
     "Does Winograd need less than 0.6 times the products? And is he exact enough?"
-    (n, h, w, c), o, q = x.shape, len(W), (m + 2) ** 2
+    (n, h, w, _), q = x.shape, (m + 2) ** 2
     usual = windows.kernel == (3, 3) and windows.stride == windows.dilation == (1, 1)
     if not usual or x.dtype != np.float32: return False
     tiles = n * -(-(h - 2) // m) * -(-(w - 2) // m)
@@ -196,4 +204,21 @@ def _turned(gy, W, windows):
     windows = type(windows)((3, 3), windows.stride, (2 - p, 2 - q), windows.dilation)
     size = n, h + 2 * windows.pad[0], w + 2 * windows.pad[1], o
     W = W[:, :, ::-1, ::-1].swapaxes(0, 1)
-    return (gy, W, windows) if _pays(np.empty(size, gy.dtype), W, windows) else None
+    return (gy, W, windows) if _pays(np.empty(size, gy.dtype), o, len(W), windows) else None
+
+# %% ../../nbs/69_fast_conv.ipynb #winograd-weight
+def winograd_weight(x, gy, m=4):
+    "`fast_weight` for kernels of 3 x 3, on x (N, H, W, C) with its border."
+    (n, oh, ow, o), c, (A, B, G), q = gy.shape, x.shape[3], _matrices(m), (m + 2) ** 2
+    down, right = -(-oh // m), -(-ow // m)
+    tiles, size = _tiles(x, m, down, right), (down * m, right * m)
+    if size != (oh, ow):
+        gy = np.pad(gy, ((0, 0), (0, size[0] - oh), (0, size[1] - ow), (0, 0)))
+    gtiles = gy.reshape(n, down, m, right, m, o).transpose(2, 4, 0, 1, 3, 5)
+    total, scratch = np.zeros((q, o, c), x.dtype), _Scratch(x.dtype)
+    limit = max(BLOCK // 2, 2 * total.nbytes)
+    for images, rows in _blocks(n, down, right * q * c * x.itemsize, limit):
+        V = _mixed(B, tiles[:, :, images, rows], scratch, 'images')
+        g = _mixed(A.T, gtiles[:, :, images, rows], scratch, 'gradients')
+        total += np.matmul(g.swapaxes(1, 2), V, out=scratch('products', q, o, c))
+    return (G.T @ total.reshape(q, o * c)).reshape(3, 3, o, c).transpose(2, 3, 0, 1)
