@@ -1665,8 +1665,8 @@ def unrolled(fig):
     cells = [step(x, f"_{i}") for i, x in ((1, 272), (2, 390), (3, 508))]
     for i, (a, b) in enumerate(zip(cells, cells[1:]), 1):
         fig.link(a, b, "accent", width=2.2)
-        fig.text((a.x + b.x) / 2, mid - 17, f"$h_{i}$", "accent", 17)
-    fig.text(390, 235, "the same W, U and b in every box", "soft", 14)
+        fig.text((a.x + b.x) / 2, mid - 18, f"$h_{i}$", "accent", 18)
+    fig.text(390, 235, "the same W, U and b in every box", "soft", 15)
 
 
 @figure(580, 312, """The memory c runs along the top from left to right: it is multiplied by the
@@ -1681,7 +1681,7 @@ def lstm_cell(fig):
         fig.add("circle", cx=x, cy=y, r=16, cls="dz-edge dz-on-paper dz-ink", stroke_width=1.5)
         fig.text(x, y - 1, label, size=22)
 
-    fig.path(f"M70 {top}H494", "accent", 2.6)
+    fig.path(f"M74 {top}H120M152 {top}H249M281 {top}H500", "accent", 2.6)
     fig.arrow((490, top), (514, top), "accent", gap=0, width=2.6)
     fig.var(44, top, "c_{t-1}", 30)
     fig.var(542, top, "c_t", 26)
