@@ -22,6 +22,7 @@ from dezero.core import Function, Parameter, Variable, as_array, as_variable
 if TYPE_CHECKING:
     from dezero import (
         anomaly,
+        attention,
         callbacks,
         core_simple,
         cuda,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from dezero.published import is_simple_core, setup_variable
 else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
-        "dezero": "anomaly callbacks core_simple cuda dataloaders datasets download environment files"
+        "dezero": "anomaly attention callbacks core_simple cuda dataloaders datasets download environment files"
                   " formats functions_conv gradcheck layers models optimizers progress published"
                   " regularization rnn training transformations transforms utils vision",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
@@ -71,7 +72,7 @@ else:
 
 __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "Layer", "Model", "Parameter", "SeqDataLoader",
-    "Variable", "__version__", "anomaly", "as_array", "as_variable", "backprop", "callbacks",
+    "Variable", "__version__", "anomaly", "as_array", "as_variable", "attention", "backprop", "callbacks",
     "config", "core", "core_simple", "cuda", "dataloaders", "datasets", "download", "environment", "files",
     "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
     "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress",

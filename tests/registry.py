@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 import dezero
 import dezero.functions as F
-from dezero import Function, backprop, core, operators, regularization, rnn
+from dezero import Function, attention, backprop, core, operators, regularization, rnn
 from dezero.backprop import Cast, SumTo
 from dezero.functions.conv import Windows
 from dezero.functions.linalg import Cofactors
@@ -40,7 +40,8 @@ def classes():
 def modules():
     """The modules in which functions of Variables in lower case must be listed, too."""
     names = [info.name for info in pkgutil.iter_modules(F.__path__)]
-    return [backprop, operators, rnn, *[importlib.import_module(f"dezero.functions.{n}") for n in names]]
+    found = [importlib.import_module(f"dezero.functions.{name}") for name in names]
+    return [attention, backprop, operators, rnn, *found]
 
 
 def exported(module):
@@ -74,7 +75,7 @@ HELPERS = set(
     "grad is_zero"
     # elementwise, reductions, losses
     " floats zero_where Bell Radius NormalCDF OneMinusSquare Reduction argmax argmin"
-    " accuracy argsort one_hot"
+    " accuracy argsort one_hot sinusoidal_positions"
     # layers with a state
     " fresh_state"
     # what shares a rule
@@ -295,6 +296,24 @@ def dotted(draw):
 
 
 @st.composite
+def attending(draw):
+    """Shapes of queries, keys and values, whose stacks broadcast, and whether it is causal."""
+    stacks = hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=2, min_side=0, max_side=2)
+    a, b, c = draw(stacks).input_shapes
+    queries, keys = draw(st.integers(0, 3)), draw(st.integers(1, 3))
+    d, e = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    shapes = (a + (queries, d), b + (keys, d), c + (keys, e))
+    return shapes, (draw(st.booleans()),)
+
+
+@st.composite
+def turned(draw):
+    """A shape with rows of an even length, and the number of the first place."""
+    lead = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
+    return ((*lead, 2 * draw(st.integers(0, 2))),), (draw(st.integers(0, 9)),)
+
+
+@st.composite
 def affine(draw):
     """Shapes for `x @ W + b`: any number of leading axes."""
     lead = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3))
@@ -321,6 +340,39 @@ def labelled(dims, *marks, side=0):
         return (shape,), (draw(hnp.arrays(np.int64, shape[:-1], elements=labels)),)
 
     return case()
+
+
+def attention_by_numpy(q, k, v, causal):
+    scores = q @ k.swapaxes(-1, -2) / math.sqrt(max(q.shape[-1], 1))
+    if causal:
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+    shares = np.exp(scores - scores.max(-1, keepdims=True))
+    return shares / shares.sum(-1, keepdims=True) @ v
+
+
+def attention_by_torch(torch, q, k, v, causal):
+    scores = q @ k.mT / math.sqrt(max(q.shape[-1], 1))
+    if causal:
+        past = torch.ones(scores.shape[-2:], dtype=bool).tril()
+        scores = scores.masked_fill(~past, -math.inf)
+    return scores.softmax(-1) @ v
+
+
+def rotary_by_numpy(x, start):
+    half = x.shape[-1] // 2
+    points = x[..., :half] + 1j * x[..., half:]
+    places = np.arange(start, start + x.shape[-2])[:, None]
+    points = points * np.exp(1j * places * 10000.0 ** (-np.arange(half) / max(half, 1)))
+    return np.concatenate([points.real, points.imag], -1)
+
+
+def rotary_by_torch(torch, x, start):
+    half = x.shape[-1] // 2
+    places = torch.arange(start, start + x.shape[-2], dtype=x.dtype)[:, None]
+    angles = places * 10000.0 ** (-torch.arange(half, dtype=x.dtype) / max(half, 1))
+    a, b = x[..., :half], x[..., half:]
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
 # --- the entries --------------------------------------------------------------------------------
@@ -1690,4 +1742,13 @@ ENTRIES = [
     *MORE,
     *LINALG,
     *CONV,
+    Entry(
+        "scaled_dot_product_attention Attention",
+        lambda q, k, v, causal: F.scaled_dot_product_attention(q, k, v, is_causal=causal),
+        (ANY, ANY, ANY),
+        attention_by_numpy,
+        attention_by_torch,
+        cases=attending(),
+    ),
+    Entry("rotary Rotary", F.rotary, (ANY,), rotary_by_numpy, rotary_by_torch, cases=turned()),
 ]

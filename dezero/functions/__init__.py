@@ -29,6 +29,10 @@ from dezero.operators import rsub as rsub
 from dezero.operators import sub as sub
 
 if TYPE_CHECKING:
+    from dezero.attention import Attention as Attention
+    from dezero.attention import Rotary as Rotary
+    from dezero.attention import rotary as rotary
+    from dezero.attention import scaled_dot_product_attention as scaled_dot_product_attention
     from dezero.explain import explain as explain
     from dezero.functions import linalg as linalg
     from dezero.functions.conv import AveragePooling as AveragePooling
@@ -120,6 +124,7 @@ if TYPE_CHECKING:
     from dezero.rnn import embed_id as embed_id
 else:
     __getattr__, __dir__ = import_later(__name__, {
+        "dezero.attention": "Attention Rotary rotary scaled_dot_product_attention",
         "dezero.explain": "explain",
         "dezero.functions": "linalg",
         "dezero.functions.conv":

@@ -11,6 +11,7 @@ from dezero.layers.base import *
 from dezero.lazy import import_later
 
 if TYPE_CHECKING:
+    from dezero.attention import MultiHeadAttention as MultiHeadAttention
     from dezero.regularization import BatchNorm as BatchNorm
     from dezero.regularization import Dropout as Dropout
     from dezero.regularization import GroupNorm as GroupNorm
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dezero.vision import Deconv2d as Deconv2d
 else:
     __getattr__, __dir__ = import_later(__name__, {
+        "dezero.attention": "MultiHeadAttention",
         "dezero.regularization": "BatchNorm Dropout GroupNorm LayerNorm RMSNorm",
         "dezero.rnn": "EmbedID GRU LSTM RNN",
         "dezero.vision": "Conv2d Deconv2d",
