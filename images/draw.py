@@ -1586,6 +1586,57 @@ def bottleneck(fig):
     fig.text(280, 160, "$x$ itself, 256 channels", "soft", 15)
 
 
+@figure(560, 300, """Q with one row marked, K with five rows. The row of Q and every row of K make
+    one row of five scores. A softmax makes a row of five weights of it. The weights and the five
+    rows of V make one row of the result.""")
+def attention(fig):
+    """From a query to its answer"""
+    size = 26
+
+    def table(x, y, rows, cols, mark, label, shape):
+        fig.grid(x, y, [[""] * cols] * rows, size)
+        for row in mark:
+            fig.rect(x, y + row * size, cols * size, size, "var", radius=3)
+        fig.text(x + cols * size / 2, y - 17, label, size=18)
+        fig.text(x + cols * size / 2, y + rows * size + 16, shape, "soft", 15)
+
+    every = range(5)
+    table(24, 64, 3, 4, [1], "$Q$", "$(T, d)$")
+    table(160, 64, 5, 4, every, "$K$", "$(S, d)$")
+    table(484, 64, 5, 2, every, "$V$", "$(S, e)$")
+    for y, words in ((104, "$Q K^T / √d$"), (174, "softmax")):
+        for i, share in enumerate((0.1, 0.5, 0.1, 0.2, 0.1)):
+            fig.rect(312 + size * i, y, size, size, "fun", radius=3,
+                     fill_opacity=1 if y < 150 else 0.25 + 1.5 * share)
+        fig.text(377, y - 16, words, size=16)
+    fig.arrow((268, 117), (308, 117))
+    fig.arrow((377, 132), (377, 146))
+    for i in range(2):
+        fig.rect(400 + size * i, 250, size, size, "var", radius=3)
+    fig.text(392, 263, "one row of the result, $(T, e)$", "ink", 16, "end")
+    fig.arrow((377, 204), (412, 246))
+    fig.arrow((480, 190), (440, 246))
+
+
+@figure(540, 260, """A row of twelve numbers is cut into three pieces of four. Each goes through an
+    attention of its own. The three results stand side by side and go through a linear layer.""")
+def heads(fig):
+    """Several heads side by side"""
+    size, fills = 24, ("var", "fun", "paper")
+    for y, words in ((24, "one place, $E$ numbers"), (176, "side by side, then mixed")):
+        for i in range(12):
+            fig.rect(30 + size * i, y, size, size, fills[i // 4], radius=3)
+        fig.text(334, y + 12, words, "soft", 15, "start")
+    for i in range(3):
+        x = 30 + 4 * size * i + 2 * size
+        box = fig.fun(x, 112, f"head {i + 1}", 84, 36)
+        fig.arrow((x, 50), box.top)
+        fig.arrow(box.bottom, (x, 172))
+    fig.text(334, 112, "each with $E / h$ numbers", "soft", 15, "start")
+    linear = fig.fun(174, 234, "linear", 84, 32)
+    fig.arrow((174, 202), linear.top)
+
+
 STAGES = (
     ("automatic derivatives", "00 core, 01 numdiff, 02 backprop, 02b gradcheck"),
     ("natural expressions", "03 operators"),
