@@ -1760,6 +1760,74 @@ def lstm_cell(fig):
     fig.var(542, 136, "h_t", 26)
 
 
+# ---------------------------------------------------------------- chapter 19: dropout and norms
+
+@figure(600, 238, """Three times the same network, with two inputs, six hidden units and one output.
+    In step 1 half of the hidden units are crossed out and without links, in step 2 another half.
+    In test mode all six units are linked.""")
+def dropout(fig):
+    """Each step trains a part of the network, and in the end all of it is used"""
+    for left, words, gone in ((10, "step 1", (0, 3, 4)), (207, "step 2", (1, 2, 4)),
+                              (404, "in test mode", ())):
+        fig.text(left + 93, 24, words, bold=True)
+        ends = [Node(left + 22, y, 11, 11, round_=True) for y in (90, 160)]
+        ends.append(Node(left + 164, 125, 11, 11, round_=True))
+        for i in range(6):
+            unit = Node(left + 93, 56 + 29 * i, 11, 11, round_=True)
+            if i in gone:
+                fig.ghost(unit.x, unit.y, "", 22, 22, 11)
+                fig.path(f"M{unit.x - 6} {unit.y - 6}l12 12m0 -12l-12 12", "grad", 2)
+                continue
+            for end in ends:
+                a, b = (unit, end) if end.x > unit.x else (end, unit)
+                fig.link(a, b, head=6, width=1.25)
+            fig.add("circle", cx=unit.x, cy=unit.y, r=11, cls="dz-edge dz-on-fun dz-fun-ink")
+        for end in ends:
+            fig.add("circle", cx=end.x, cy=end.y, r=11, cls="dz-edge dz-on-var dz-var-ink")
+
+
+@figure(620, 250, """Four times the same block of numbers: examples N go to the back, channels C to the
+    right, places L downward. Coloured is what shares one mean. Batch norm: one channel in all
+    examples. Layer norm: all channels of one example. Group norm: half of the channels of one
+    example. Instance norm: one channel of one example.""")
+def norm_axes(fig):
+    """What shares one mean and one spread"""
+    size, dx, dy, n = 24, 10, -9, 4
+
+    def face(points, on):
+        d = "M" + "L".join(f"{num(x)} {num(y)}" for x, y in points) + "Z"
+        kind = "var" if on else "paper"
+        fig.add("path", d=d, cls=f"dz-edge dz-on-{kind} dz-{INK[kind]}")
+
+    def block(left, top, chosen):
+        """`chosen(example, channel)`: is this number one of those that share a mean?"""
+        for k in range(n):  # the top: examples to the back
+            for j in range(n):
+                x, y = left + j * size + (n - 1 - k) * dx, top + (n - 1 - k) * dy
+                face([(x, y), (x + size, y), (x + size + dx, y + dy), (x + dx, y + dy)],
+                     chosen(n - 1 - k, j))
+            for i in range(n):  # the right side
+                x, y = left + n * size + (n - 1 - k) * dx, top + i * size + (n - 1 - k) * dy
+                face([(x, y), (x + dx, y + dy), (x + dx, y + dy + size), (x, y + size)],
+                     chosen(n - 1 - k, n - 1))
+        for i in range(n):  # the front: channels to the right, places downward
+            for j in range(n):
+                x, y = left + j * size, top + i * size
+                face([(x, y), (x + size, y), (x + size, y + size), (x, y + size)], chosen(0, j))
+
+    for i, (word, chosen) in enumerate((
+            ("batch", lambda e, c: c == n - 1), ("layer", lambda e, c: e == 0),
+            ("group", lambda e, c: e == 0 and c >= n // 2),
+            ("instance", lambda e, c: e == 0 and c == n - 1))):
+        left = 26 + 149 * i
+        block(left, 84, chosen)
+        fig.text(left + 48, 24, f"{word} norm", bold=True)
+    fig.text(16, 132, "$L$", "soft", 16)
+    fig.text(74, 196, "$C$", "soft", 16)
+    fig.text(34, 58, "$N$", "soft", 16)
+    fig.text(310, 226, "coloured: what shares one mean and one spread", "soft", 15)
+
+
 # ---------------------------------------------------------------- the command
 
 def drawn():

@@ -1,13 +1,25 @@
 """Dropout and the norms: in training and in test mode, as functions and as layers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from registry import tried
+from trainers import same, weights
 
 import dezero.functions as F
 import dezero.layers as L
-from dezero import Variable, grad, no_grad, test_mode
+from dezero import DataLoader, Variable, grad, no_grad, test_mode, using_config
+from dezero.callbacks import Checkpoint
+from dezero.datasets import Spiral
 from dezero.gradcheck import gradient_check
 from dezero.models import Sequential, summary
+from dezero.optimizers import Adam
+from dezero.training import Trainer
+from dezero.transformations import checkpoint
 
 torch = pytest.importorskip("torch")
 
@@ -169,3 +181,111 @@ def test_summary_moves_no_statistics():
     norm = L.BatchNorm()
     summary(Sequential(norm), normal(6, 3))
     assert not norm.avg_mean.data.any()
+
+
+# --- corners ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 3, 0), (0, 3, 2, 2)])
+@pytest.mark.parametrize("training", [True, False])
+def test_an_empty_batch_gives_nothing_and_moves_nothing(shape, training):
+    x, gamma, beta = Variable(np.zeros(shape)), Variable(np.ones(3)), Variable(np.zeros(3))
+    mean, var = np.full(3, 5.0), np.full(3, 7.0)
+    with using_config("train", training):
+        y = F.batch_norm(x, gamma, beta, mean, var)
+    assert y.shape == shape and set(mean) == {5.0} and set(var) == {7.0}
+    found = grad(y, [x, gamma, beta])
+    assert found[0].shape == shape and not found[1].data.any() and not found[2].data.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1)])
+def test_a_batch_of_one_gives_beta_and_learns_nothing(shape):
+    x, beta = Variable(normal(*shape)), normal(3, seed=1)
+    mean, var = np.full(3, 5.0), np.full(3, 7.0)
+    y = F.batch_norm(x, np.ones(3), beta, mean, var)
+    assert np.array_equal(y.data.ravel(), beta) and not grad(y, x).data.any()
+    assert set(mean) == {5.0} and set(var) == {7.0}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("call", [
+    lambda x, *affine: F.batch_norm(x, *affine, np.zeros(4), np.ones(4)),
+    lambda x, gamma, beta: F.group_norm(x, 2, gamma, beta),
+    lambda x, *_: F.layer_norm(x),
+    lambda x, *_: F.rms_norm(x),
+], ids=["batch", "group", "layer", "rms"])  # fmt: skip
+def test_any_layout_and_read_only_arrays_give_the_same(call, dtype):
+    turned = normal(5, 3, 4, 2, dtype=dtype).transpose(3, 2, 1, 0)
+    plain, affine = turned.copy(), (normal(4, seed=1, dtype=dtype), normal(4, seed=2, dtype=dtype))
+    before, tolerance = plain.copy(), np.finfo(dtype).resolution
+    turned.flags.writeable = plain.flags.writeable = False
+    found = []
+    for x in map(Variable, (plain, turned)):
+        y = call(x, *affine)
+        gx = grad(F.sum(y**3), x)
+        assert y.dtype == gx.dtype == dtype and np.isfinite(gx.data).all()
+        found.append((y.data, gx.data))
+    for a, b in zip(*found):
+        np.testing.assert_allclose(a, b, rtol=20 * tolerance, atol=200 * tolerance)
+    assert np.array_equal(plain, before)
+
+
+@tried(40)
+@given(shape=hnp.array_shapes(min_dims=2, max_dims=4, max_side=4), seed=st.integers(0, 99))
+def test_running_statistics_of_any_shape(shape, seed):
+    x, channels = normal(*shape, seed=seed), shape[1]
+    mean, var = normal(channels, seed=1), np.ones(channels)
+    want, axes, n = mean.copy(), (0, *range(2, len(shape))), x.size // channels
+    F.batch_norm(x, np.ones(channels), np.zeros(channels), mean, var, decay=0.7)
+    if n > 1:
+        np.testing.assert_allclose(mean, 0.7 * want + 0.3 * x.mean(axes), atol=1e-12)
+        np.testing.assert_allclose(var, 0.7 + 0.3 * x.var(axes, ddof=1), atol=1e-12)
+    else:
+        assert np.array_equal(mean, want) and (var == 1).all()
+
+
+def test_a_gradient_check_of_a_layer_and_a_checkpoint_count_no_example_twice():
+    layer, x = L.BatchNorm(dtype=np.float64), normal(6, 3)
+    layer(x)
+    before = layer.avg_mean.data.copy(), layer.avg_var.data.copy()
+    assert gradient_check(layer, x, order=2)
+    assert np.array_equal(layer.avg_mean.data, before[0])
+    assert np.array_equal(layer.avg_var.data, before[1])
+    v = Variable(x)
+    y = checkpoint(layer, v)
+    after = layer.avg_mean.data.copy()
+    y.backward()
+    assert not np.array_equal(after, before[0]) and np.array_equal(layer.avg_mean.data, after)
+
+
+# --- a training that is killed ------------------------------------------------------------------
+
+
+def noisy_network(seed):
+    np.random.seed(seed)
+    layers = L.Linear(20), L.BatchNorm(), F.relu, L.Dropout(0.3), L.Linear(3)
+    loader = DataLoader(Spiral(), 30)
+    loss, options = F.softmax_cross_entropy, {"verbose": False}
+    return Trainer(Sequential(*layers), Adam(0.01), loss, **options), loader
+
+
+def test_a_killed_training_draws_the_same_masks_and_keeps_its_statistics(tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(trainer):
+        if trainer.epoch == 1 and trainer.batch == 6:
+            raise Killed
+
+    whole, loader = noisy_network(0)
+    losses = whole.fit(loader, epochs=3)["loss"]
+    broken, loader = noisy_network(0)
+    ways = [Checkpoint(tmp_path / "half", batches=4), SimpleNamespace(after_batch=kill)]
+    broken = Trainer(broken.model, broken.optimizer, broken.loss, callbacks=ways, verbose=False)
+    with pytest.raises(Killed):
+        broken.fit(loader, epochs=3)
+    again, loader = noisy_network(99)
+    history = again.fit(loader, epochs=3, resume=tmp_path / "half")
+    assert history["loss"] == losses
+    assert same(weights(again.model), weights(whole.model))
+    assert {"l1/avg_mean", "l1/avg_var"} <= weights(whole.model).keys()
