@@ -1786,8 +1786,8 @@ def dropout(fig):
             fig.add("circle", cx=end.x, cy=end.y, r=11, cls="dz-edge dz-on-var dz-var-ink")
 
 
-@figure(620, 250, """Four times the same block of numbers: examples N go to the back, channels C to the
-    right, places L downward. Coloured is what shares one mean. Batch norm: one channel in all
+@figure(620, 250, """Four times the same block of numbers: examples N go to the back, channels C to
+    the right, places L downward. Coloured is what shares one mean. Batch norm: one channel in all
     examples. Layer norm: all channels of one example. Group norm: half of the channels of one
     example. Instance norm: one channel of one example.""")
 def norm_axes(fig):
