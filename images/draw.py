@@ -1586,7 +1586,7 @@ def bottleneck(fig):
     fig.text(280, 160, "$x$ itself, 256 channels", "soft", 15)
 
 
-@figure(560, 300, """Q with one row marked, K with five rows. The row of Q and every row of K make
+@figure(520, 300, """Q with one row marked, K with five rows. The row of Q and every row of K make
     one row of five scores. A softmax makes a row of five weights of it. The weights and the five
     rows of V make one row of the result.""")
 def attention(fig):
@@ -1603,19 +1603,19 @@ def attention(fig):
     every = range(5)
     table(24, 64, 3, 4, [1], "$Q$", "$(T, d)$")
     table(160, 64, 5, 4, every, "$K$", "$(S, d)$")
-    table(484, 64, 5, 2, every, "$V$", "$(S, e)$")
+    table(450, 64, 5, 2, every, "$V$", "$(S, e)$")
     for y, words in ((104, "$Q K^T / √d$"), (174, "softmax")):
         for i, share in enumerate((0.1, 0.5, 0.1, 0.2, 0.1)):
-            fig.rect(312 + size * i, y, size, size, "fun", radius=3,
+            fig.rect(292 + size * i, y, size, size, "fun", radius=3,
                      fill_opacity=1 if y < 150 else 0.25 + 1.5 * share)
-        fig.text(377, y - 16, words, size=16)
-    fig.arrow((268, 117), (308, 117))
-    fig.arrow((377, 132), (377, 146))
+        fig.text(357, y - 16, words, size=20 if "$" in words else 16)
+    fig.arrow((268, 117), (288, 117))
+    fig.arrow((357, 132), (357, 146))
     for i in range(2):
-        fig.rect(400 + size * i, 250, size, size, "var", radius=3)
-    fig.text(392, 263, "one row of the result, $(T, e)$", "ink", 16, "end")
-    fig.arrow((377, 204), (412, 246))
-    fig.arrow((480, 190), (440, 246))
+        fig.rect(380 + size * i, 250, size, size, "var", radius=3)
+    fig.text(372, 263, "one row of the result, $(T, e)$", "ink", 16, "end")
+    fig.arrow((357, 204), (392, 246))
+    fig.arrow((446, 190), (424, 246))
 
 
 @figure(540, 260, """A row of twelve numbers is cut into three pieces of four. Each goes through an
@@ -1651,7 +1651,7 @@ WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 5
             "68 transformations, 69 fast conv, 70 core simple, 71 published")
 
 
-@figure(520, 960, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
+@figure(520, 976, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
     backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4,
     neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71.
     Each chapter is a link.""")
