@@ -328,6 +328,19 @@ def vgg16_case(goals, side=224, weights=vgg16_weights, rounds=7):
     return Case("vgg16", title, prepare, goals=goals, rounds=rounds, tolerance=1e-4)
 
 
+def batch_norm_case(goal, shape=(32, 64, 28, 28)):
+    """Batch normalization of images in training: the value and three gradients."""
+
+    def prepare(library):
+        random = np.random.default_rng(0)
+        x, gy = random.standard_normal((2, *shape), np.float32)
+        gamma, beta = random.standard_normal((2, shape[1]), np.float32)
+        return library.batch_norm(x, gamma, beta, gy)
+
+    title = f"Batch norm, {'x'.join(map(str, shape))}"
+    return Case("batch-norm", title, prepare, goals={"torch": goal}, tolerance=1e-5)
+
+
 def hessian_case(goal):
     """The Hessian matrix of a loss times a vector, in the way of step 36."""
     task = networks.Task((100, 100, 10), 100, "tanh", "SGD", 0.01)
@@ -645,6 +658,7 @@ NETWORK_CASES = [
     digits_case(0.97),
     conv_case("cnn", "CNN, a step of SGD", CNN, {"NumPy": 1.05, "torch": 1.15}),
     vgg16_case({"torch": 0.9}),
+    batch_norm_case(1.2),
     *lstm_cases(sequences.Task()),
     *loader_cases(),
 ]

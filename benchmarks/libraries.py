@@ -89,6 +89,10 @@ class Library:
         """The same for a `networks.ConvTask`, `step` alone."""
         raise Missing("no convolution")
 
+    def batch_norm(self, x, gamma, beta, gy):
+        """`run()` gives the batch norm of images in training, and the gradients for `gy`."""
+        raise Missing("no batch norm")
+
     def vgg16(self, weights):
         """`run(x)` gives the scores of images, from the weights of VGG16."""
         raise Missing("no convolution")
@@ -281,6 +285,17 @@ class DeZero(Library):
             return [loss.data, *shown]
 
         return step
+
+    def batch_norm(self, x, gamma, beta, gy):
+        F = import_module("dezero.functions")
+        operands = [self.library.Variable(array) for array in (x, gamma, beta)]
+        kept = np.zeros(len(gamma), np.float32), np.ones(len(gamma), np.float32)
+
+        def run():
+            y = F.batch_norm(*operands, *kept)
+            return [y.data, *[gx.data for gx in self.library.grad(y, operands, gy)]]
+
+        return run
 
     def vgg16(self, weights):
         F = import_module("dezero.functions")
@@ -507,6 +522,19 @@ class Torch(Library):
             return [loss.detach().numpy(), *shown]
 
         return step
+
+    def batch_norm(self, x, gamma, beta, gy):
+        torch = self.library
+        x, gamma, beta, gy = map(torch.from_numpy, (x, gamma, beta, gy))
+        operands = [array.requires_grad_() for array in (x, gamma, beta)]
+        kept = torch.zeros(len(gamma)), torch.ones(len(gamma))
+
+        def run():
+            y = torch.nn.functional.batch_norm(x, *kept, gamma, beta, True, 0.1, 2e-5)
+            slopes = torch.autograd.grad(y, operands, gy)
+            return [y.detach().numpy(), *[gx.numpy() for gx in slopes]]
+
+        return run
 
     def vgg16(self, weights):
         torch, f = self.library, self.library.nn.functional

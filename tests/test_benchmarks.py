@@ -94,6 +94,12 @@ def test_all_sides_put_an_image_through_vgg16(present):
     assert set(runs) | set(reasons) == {library.name for library in present}
 
 
+def test_all_sides_normalize_a_batch(present):
+    runs, reasons = sides(cases.batch_norm_case(1.2, (4, 3, 5, 5)), present)
+    assert [part.shape for part in runs["DeZero"]()] == [(4, 3, 5, 5)] * 2 + [(3,)] * 2
+    assert set(runs) | set(reasons) == {library.name for library in present}
+
+
 def test_a_step_changes_the_parameters_by_more_than_sides_may_differ(present):
     case, task = small_cases()[1], networks.Task((4, 8, 5, 3), 6, "relu", "Adam", 0.01)
     for name, run in sides(case, present)[0].items():
@@ -183,8 +189,8 @@ def test_the_cases_are_those_that_were_promised():
     wanted += " chain-float32 own-variables own-data function-sin function-tanh tanh-backward"
     wanted = wanted.split() + [f"tanh-{order}" for order in range(1, 7)] + WIDE
     assert set(wanted) | {"memory-tanh", "memory-add"} == set(names)
-    more = "spiral mlp-sgd mlp-adam mlp-hessian digits cnn vgg16 loader-arrays loader-images "
-    more += "memory-sgd memory-adam memory-cnn"
+    more = "spiral mlp-sgd mlp-adam mlp-hessian digits cnn vgg16 batch-norm lstm lstm-cells "
+    more += "lstm-steps loader-arrays loader-images memory-sgd memory-adam memory-cnn"
     assert [case.name for case in NETWORK_CASES + TRAINING_MEMORY] == more.split()
     assert [case.operations for case in CASES if case.name == "chain-long"] == [100_000]
 
@@ -266,6 +272,8 @@ def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing()
     for ask in (small.convolutional, small.vgg16):
         with pytest.raises(Missing, match="no convolution"):
             ask(None)
+    with pytest.raises(Missing, match="no batch norm"):
+        small.batch_norm(None, None, None, None)
     with pytest.raises(Missing, match="no LSTM"):
         small.lstm(None)
     with pytest.raises(Missing, match="no loader"):
