@@ -202,8 +202,8 @@ def conv2d_simple(x: Any, W: Any, b: Any = None, stride: Any = 1,
 def _overlapping(windows):
     "Windows, none of which lies wholly on the border."
     if all([p < k for p, k in zip(windows.pad, windows.kernel)]): return windows
-    raise ValueError(f'pad {windows.pad} must be smaller than the window {windows.kernel}: '
-                     'on the border alone nothing is largest')
+    raise ValueError(f'pad {windows.pad} must be smaller than the window '
+                     f'{windows.kernel}: on the border alone nothing is largest')
 
 # %% ../../nbs/20_conv.ipynb #pooling-simple
 def pooling_simple(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0) -> Variable:
@@ -250,7 +250,8 @@ class _Conv(Function):
     def __init__(self, stride=1, pad=0, dilation=1, groups=1):
         self.stride, self.pad, self.dilation = stride, pad, dilation
         self.groups = check_int('groups', groups, 1)
-    def windows(self, kernel): return Windows(kernel, self.stride, self.pad, self.dilation)
+    def windows(self, kernel):
+        return Windows(kernel, self.stride, self.pad, self.dilation)
     def options(self):
         return dict(stride=self.stride, pad=self.pad, dilation=self.dilation,
                     groups=self.groups)
@@ -339,7 +340,7 @@ class Conv2DGradW(_Conv):
 # %% ../../nbs/20_conv.ipynb #conv2d
 def conv2d(x: Any, W: Any, b: Any = None, stride: Any = 1, pad: Any = 0,
            dilation: Any = 1, groups: int = 1) -> Variable:
-    """Convolution: kernels `W` (O, C / groups, KH, KW) slide over images `x` (N, C, H, W).
+    """Convolution: kernels `W` (O, C / groups, KH, KW) slide over `x` (N, C, H, W).
 
     The result is (N, O, OH, OW), plus `b` (O,). Each of `stride`, `pad` and `dilation`
     is a number or a pair. Book step 57.
@@ -410,7 +411,8 @@ class Pooling2DGrad(Function):
         xp, (p, q), (h, w) = array_module(gy), self.windows.pad, self.size
         shape = *gy.shape[:2], h + 2 * p, w + 2 * q
         once = self.windows.tile(gy.shape[2:], self.size)  # is each pixel seen once?
-        gx = (xp.empty_like if once else xp.zeros_like)(self.indexes, gy.dtype, shape=shape)
+        new = xp.empty_like if once else xp.zeros_like
+        gx = new(self.indexes, gy.dtype, shape=shape)
         own = xp.empty_like(self.indexes, gy.dtype)
         own[...] = gy  # in memory as the images are
         for k, (_, _, seen) in enumerate(self.windows.taps(gy.shape[2:])):
@@ -492,7 +494,7 @@ def _mean_matrix(n, m):
 
 # %% ../../nbs/20_conv.ipynb #adaptive-average-pooling
 def adaptive_average_pooling(x: Any, outsize: Any) -> Variable:
-    "Means over windows that share the image as evenly as they can: `(N, C, *outsize)`."
+    "Means over windows that share the image as evenly as they can: (N, C, *outsize)."
     x = as_variable(x)
     _check_images('x', x)
     outsize = _check_pair('outsize', outsize, 1)

@@ -180,7 +180,8 @@ def winograd(x, W, b=None, m=4):
         for chosen, U in kernels:
             k = U.shape[2]
             products = np.matmul(V, U, out=scratch('products', q, t, k))
-            parts = np.matmul(A, products.reshape(q, t * k), out=scratch('parts', m * m, t * k))
+            parts = scratch('parts', m * m, t * k)
+            np.matmul(A, products.reshape(q, t * k), out=parts)
             parts = parts.reshape(m, m, *part.shape[2:5], k)
             place = y[images, rows].transpose(2, 4, 0, 1, 3, 5)[..., chosen]
             np.add(parts, 0 if b is None else b[chosen], out=place)
@@ -204,7 +205,8 @@ def _turned(gy, W, windows):
     windows = type(windows)((3, 3), windows.stride, (2 - p, 2 - q), windows.dilation)
     size = n, h + 2 * windows.pad[0], w + 2 * windows.pad[1], o
     W = W[:, :, ::-1, ::-1].swapaxes(0, 1)
-    return (gy, W, windows) if _pays(np.empty(size, gy.dtype), o, len(W), windows) else None
+    pays = _pays(np.empty(size, gy.dtype), o, len(W), windows)
+    return (gy, W, windows) if pays else None
 
 # %% ../../nbs/69_fast_conv.ipynb #winograd-weight
 def winograd_weight(x, gy, m=4):
