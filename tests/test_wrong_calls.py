@@ -214,6 +214,20 @@ def more_calls():
     yield "EmbedID", lambda x: L.EmbedID(5, 3)(x), (T,), {}
     yield "embed_id", F.embed_id, (np.array([0, 1]), X), {}
     yield "upsample", F.upsample, (IMAGES,), {"scale": 2, "mode": "nearest"}
+    ones, zeros = np.ones(3), np.zeros(3)
+    yield "dropout", F.dropout, (X, 0.5), {}
+    yield "batch_norm", F.batch_norm, (X, ones, zeros, zeros, ones), {"decay": 0.9, "eps": 1e-5}
+    yield "layer_norm", F.layer_norm, (X, ones, zeros), {"eps": 1e-5}
+    yield "group_norm", F.group_norm, (X, 3, ones, zeros), {"eps": 1e-5}
+    yield "rms_norm", F.rms_norm, (X, ones), {"eps": 1e-5}
+    yield "Dropout()", L.Dropout, (0.5,), {}
+    yield "BatchNorm()", L.BatchNorm, (), {"decay": 0.9, "eps": 1e-5}
+    for name in ("BatchNorm", "LayerNorm", "RMSNorm"):
+        yield name, lambda x, name=name: getattr(L, name)()(x), (X,), {}
+    yield "LayerNorm()", L.LayerNorm, (3,), {"eps": 1e-5}
+    yield "RMSNorm()", L.RMSNorm, (3,), {"eps": 1e-5}
+    yield "GroupNorm()", L.GroupNorm, (3,), {"eps": 1e-5}
+    yield "GroupNorm", lambda x: L.GroupNorm(3)(x), (X,), {}
 
 
 def loop(kind, *args, **options):
