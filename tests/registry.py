@@ -41,7 +41,7 @@ def modules():
     """The modules in which functions of Variables in lower case must be listed, too."""
     names = [info.name for info in pkgutil.iter_modules(F.__path__)]
     found = [importlib.import_module(f"dezero.functions.{name}") for name in names]
-    return [attention, backprop, operators, rnn, *found]
+    return [attention, backprop, operators, regularization, rnn, *found]
 
 
 def exported(module):
@@ -71,8 +71,10 @@ def tried(examples):
 
 # Exported in lower case, and no function of Variables.
 HELPERS = set(
+    # it draws at random, elsewhere other numbers than here: test_regularization.py
+    "dropout"
     # the walk back, and operators
-    "grad is_zero"
+    " grad is_zero"
     # elementwise, reductions, losses
     " floats zero_where Bell Radius NormalCDF OneMinusSquare Reduction argmax argmin"
     " accuracy argsort one_hot sinusoidal_positions"
@@ -1357,9 +1359,54 @@ def batch_norm_by_torch(torch, x, gamma, beta):
     return torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=2e-5)
 
 
+def rows_with(count):
+    """Such rows, and some operands with a number for each place of a row."""
+    return rows_of_numbers().map(lambda case: ((*case[0], *[case[0][0][-1:]] * count), case[1]))
+
+
+@st.composite
+def pairs_of_groups(draw):
+    """A batch whose channels make two groups of at least four numbers; perhaps no examples."""
+    shape = draw(st.integers(0, 3)), draw(st.sampled_from([2, 4])), 2, draw(st.integers(2, 3))
+    return (shape, shape[1:2], shape[1:2]), ()
+
+
+def standardized(x, eps=1e-5):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
+
+
+def group_norm_by_numpy(x, gamma, beta):
+    rows = standardized(x.reshape(len(x), 2, math.prod(x.shape[1:]) // 2))
+    return rows.reshape(x.shape) * gamma[:, None, None] + beta[:, None, None]
+
+
 NORMS = [
     Entry(
-        "BatchNormalization",
+        "layer_norm",
+        regularization.layer_norm,
+        (apart, POSITIVE, ANY),
+        lambda x, gamma, beta: standardized(x) * gamma + beta,
+        lambda torch, x, *affine: torch.nn.functional.layer_norm(x, x.shape[-1:], *affine),
+        cases=rows_with(2),
+    ),
+    Entry(
+        "group_norm",
+        lambda x, gamma, beta: regularization.group_norm(x, 2, gamma, beta),
+        (apart, POSITIVE, ANY),
+        group_norm_by_numpy,
+        lambda torch, x, *affine: torch.nn.functional.group_norm(x, 2, *affine),
+        cases=pairs_of_groups(),
+    ),
+    Entry(
+        "rms_norm",
+        regularization.rms_norm,
+        (two_sided(0.5, 2), POSITIVE),
+        lambda x, gamma: x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-6) * gamma,
+        lambda torch, x, gamma: torch.nn.functional.rms_norm(x, x.shape[-1:], gamma, 1e-6),
+        cases=rows_with(1),
+    ),
+    Entry(
+        "batch_norm BatchNormalization",
         batch_norm_of_zeros,
         (apart, POSITIVE, ANY),
         batch_norm_by_numpy,
@@ -1370,7 +1417,7 @@ NORMS = [
         "Standardize",
         lambda x: regularization.Standardize(-1)(x),
         (apart,),
-        lambda x: (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5),
+        standardized,
         lambda torch, x: torch.nn.functional.layer_norm(x, x.shape[-1:]),
         cases=rows_of_numbers(),
     ),
