@@ -1775,7 +1775,7 @@ def dropout(fig):
             fig.add("circle", cx=end.x, cy=end.y, r=11, cls="dz-edge dz-on-var dz-var-ink")
 
 
-@figure(620, 250, """Four times the same block of numbers: examples N go to the back, channels C to
+@figure(340, 434, """Four times the same block of numbers: examples N go to the back, channels C to
     the right, places L downward. Coloured is what shares one mean. Batch norm: one channel in all
     examples. Layer norm: all channels of one example. Group norm: half of the channels of one
     example. Instance norm: one channel of one example.""")
@@ -1808,13 +1808,13 @@ def norm_axes(fig):
             ("batch", lambda e, c: c == n - 1), ("layer", lambda e, c: e == 0),
             ("group", lambda e, c: e == 0 and c >= n // 2),
             ("instance", lambda e, c: e == 0 and c == n - 1))):
-        left = 26 + 149 * i
-        block(left, 84, chosen)
-        fig.text(left + 48, 24, f"{word} norm", bold=True)
-    fig.text(16, 132, "$L$", "soft", 16)
-    fig.text(74, 196, "$C$", "soft", 16)
-    fig.text(34, 58, "$N$", "soft", 16)
-    fig.text(310, 226, "coloured: what shares one mean and one spread", "soft", 15)
+        left, top = 30 + 158 * (i % 2), 84 + 202 * (i // 2)
+        block(left, top, chosen)
+        fig.text(left + 63, top - 60, f"{word} norm", bold=True)
+    fig.text(18, 132, "$L$", "soft", 16)
+    fig.text(78, 194, "$C$", "soft", 16)
+    fig.text(36, 60, "$N$", "soft", 16)
+    fig.text(170, 410, "coloured: one mean, one spread", "soft", 15)
 
 
 # ---------------------------------------------------------------- the command

@@ -289,3 +289,17 @@ def test_a_killed_training_draws_the_same_masks_and_keeps_its_statistics(tmp_pat
     assert history["loss"] == losses
     assert same(weights(again.model), weights(whole.model))
     assert {"l1/avg_mean", "l1/avg_var"} <= weights(whole.model).keys()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+def test_dropout_keeps_the_dtype_and_has_right_second_derivatives(dtype):
+    x = (4 * normal(3, 4)).astype(dtype)
+    want = float if dtype == np.int64 else dtype
+    for array in (x, x.T, x[:, ::2], x[:0], x[0, 0]):
+        assert F.dropout(Variable(array), 0.3).dtype == want
+
+    def seeded(x):
+        np.random.seed(0)
+        return F.dropout(x, 0.3) ** 3
+
+    assert gradient_check(seeded, x, order=2)
