@@ -27,6 +27,7 @@ from .functions.shapes import concat, flatten
 from .layers.base import Layer, Linear, uninitialized_parameter
 from .models.base import Model
 from .regularization import BatchNorm, dropout
+from .transforms import Resize
 
 # %% ../nbs/21_vision.ipynb #conv2d
 class Conv2d(Layer):
@@ -136,21 +137,24 @@ class LeNet(Model):
 #: the mean blue, green and red of the images in ImageNet
 _MEAN_COLOUR = 103.939, 116.779, 123.68
 
-def _preprocess(image: Any, size: tuple[int, int] | None = (224, 224),
+def _preprocess(image: Any, size: Any = (224, 224),
                 dtype: Any = np.float32) -> np.ndarray:
     """A Pillow image as VGG16 wants it: resized, blue first, without the mean colour.
 
-    Returns (3, H, W); `size` is (width, height), and `None` leaves it. Book step 58.
+    Returns (3, H, W). `size` is (width, height), or a number for both; `None` leaves
+    it. Book step 58.
     """
-    _check_picture(image)
+    _check_picture(image, dtype)
     image = image.convert('RGB')
-    if size: image = image.resize(size)
+    if size is not None: image = Resize(size, 'bicubic')(image)
     array = np.asarray(image, dtype)[:, :, ::-1] - np.array(_MEAN_COLOUR, dtype)
     return np.ascontiguousarray(array.transpose(2, 0, 1))
 
-def _check_picture(image):
-    "An error that says what to write, if this is no image of Pillow."
+def _check_picture(image, dtype):
+    "An error that says what to write, if this is no image of Pillow, or no float dtype."
     pillow = import_extra('PIL.Image', 'preprocess takes images of Pillow', 'image')
+    if np.dtype(dtype).kind != 'f':
+        raise TypeError(f'colours without their mean are floats, not {np.dtype(dtype)}')
     if isinstance(image, pillow.Image): return
     raise TypeError(f'preprocess takes an image of Pillow, not {type(image).__name__}: '
                     'write Image.open(path), or Image.fromarray(array)')
@@ -213,7 +217,7 @@ class BasicBlock(Layer):
         self.conv1, self.bn1 = _plain_conv(out_channels, 3, stride, 1), BatchNorm()
         self.conv2, self.bn2 = _plain_conv(out_channels, 3, 1, 1), BatchNorm()
         self.conv3: Any = None
-        if stride != 1 or in_channels != out_channels:
+        if stride != 1 or check_int('in_channels', in_channels, 1) != out_channels:
             self.conv3, self.bn3 = _plain_conv(out_channels, 1, stride), BatchNorm()
 
     def forward(self, x) -> Variable:
@@ -302,7 +306,7 @@ class ResNet(Model):
 
     def __init__(self, n_layers: int = 152, pretrained: bool = False, *,
                  sha256: str | None = None):
-        if n_layers not in _STAGES:
+        if check_int('n_layers', n_layers) not in _STAGES:
             raise ValueError(f'a ResNet has {", ".join(map(str, _STAGES))} layers, '
                              f'not {n_layers!r}')
         if pretrained and n_layers < 50:
@@ -363,7 +367,7 @@ class SqueezeNet(Model):
     """
     def __init__(self, pretrained: bool = False, version: str = '1.1'):
         if pretrained: raise ValueError('no weights are published for SqueezeNet')
-        if version not in _POOLED:
+        if not isinstance(version, str) or version not in _POOLED:
             raise ValueError(f"the versions are '1.0' and '1.1', not {version!r}")
         self.version = version
         self.conv1 = Conv2d(96, 7, 2) if version == '1.0' else Conv2d(64, 3, 2)

@@ -655,6 +655,7 @@ def test_a_wrong_file_is_refused(cache):
         (lambda: ResNet(51), "a ResNet has 18, 34, 50, 101, 152 layers, not 51"),
         (lambda: SqueezeNet(pretrained=True), "no weights are published"),
         (lambda: SqueezeNet(version="2"), "'1.0' and '1.1'"),
+        (lambda: SqueezeNet(version=[1.1]), "'1.0' and '1.1'"),
         (lambda: BuildingBlock(0, 4, 2, 8, 1), "n_layers"),
     ],
 )
@@ -688,6 +689,10 @@ def test_preprocess_resizes_and_keeps_the_image():
     assert x.shape == (3, 224, 224)
     assert np.allclose(x[:, 100, 100], [50 - 103.939, 100 - 116.779, 200 - 123.68])
     assert VGG16.preprocess(image, size=(8, 6)).shape == (3, 6, 8)
+    assert VGG16.preprocess(image, 8).shape == (3, 8, 8)
+    noise = pillow(np.random.default_rng(0).integers(0, 256, (30, 50, 3)))
+    by_pillow = np.asarray(noise.resize((20, 10)), np.float32)[:, :, 2]
+    assert np.allclose(VGG16.preprocess(noise, (20, 10))[0], by_pillow - 103.939)
     assert VGG16.preprocess(image, (8, 6), np.float64).dtype == np.float64
     assert image.size == (50, 30) and VGG16().preprocess(image, None).shape == (3, 30, 50)
 
@@ -702,6 +707,17 @@ def test_preprocess_takes_other_modes(mode):
 def test_preprocess_says_what_it_takes(image):
     with pytest.raises(TypeError, match=r"Image.open\(path\)"):
         VGG16.preprocess(image)
+
+
+def test_wrong_options_are_told():
+    image = pillow(np.zeros((4, 4, 3)))
+    for size in (0, (1, 2, 3)):
+        with pytest.raises(ValueError, match="a size is a number or a pair"):
+            VGG16.preprocess(image, size)
+    with pytest.raises(TypeError, match="floats, not int"):
+        VGG16.preprocess(image, None, int)
+    with pytest.raises(TypeError, match="n_layers is a whole number"):
+        ResNet([18])
 
 
 # --- where the names are ------------------------------------------------------------------------
