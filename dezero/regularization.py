@@ -251,10 +251,10 @@ def group_norm(x: Any, groups: int, gamma: Any = None, beta: Any = None,
     _check_channels(x, **given)
     _check_groups(groups, x.shape)
     places = [1] * (x.ndim - 2)
-    scale = [given[name].reshape(-1, *places) if name in given else None
-             for name in ('gamma', 'beta')]
+    gamma, beta = [given[name].reshape(-1, *places) if name in given else None
+                   for name in ('gamma', 'beta')]
     rows = (len(x), groups, math.prod(x.shape[1:]) // groups)
-    return _normalized(x, -1, eps, *scale, rows=rows)
+    return _normalized(x, -1, eps, gamma, beta, rows=rows)
 
 # %% ../nbs/19_regularization.ipynb #check-groups
 def _check_groups(groups, shape):
