@@ -392,7 +392,7 @@ def lstm_cases(task, rounds=11):
     return [
         case("lstm", "LSTM, whole windows", False, False, {"torch": 1.6}),
         case("lstm-cells", "LSTM, windows beside cells", False, True, {"torch": 0.75}),
-        case("lstm-steps", "LSTM, step by step", True, True, {"torch": 1.0}),
+        case("lstm-steps", "LSTM, step by step", True, True, {}),
     ]
 
 
