@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         rnn,
         training,
         transformations,
+        transformer,
         transforms,
         utils,
         vision,
@@ -56,7 +57,7 @@ else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero": "anomaly attention callbacks core_simple cuda dataloaders datasets download environment files"
                   " formats functions_conv gradcheck layers models optimizers progress published"
-                  " regularization rnn training transformations transforms utils vision",
+                  " regularization rnn training transformations transformer transforms utils vision",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
         "dezero.layers": "Layer",
@@ -77,6 +78,6 @@ __all__ = [
     "formats", "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers",
     "lazy", "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress",
     "published", "regularization", "rnn",
-    "setup_variable", "test_mode", "training", "transformations",
+    "setup_variable", "test_mode", "training", "transformations", "transformer",
     "transforms", "using_config", "utils", "vision", "visualize",
 ]  # fmt: skip

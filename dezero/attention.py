@@ -178,7 +178,7 @@ def _split_heads(x, num_heads):
     x = x.reshape(*lead, places, num_heads, size // num_heads)
     return x.swapaxes(-2, -3)
 
-def _join_heads(x):
+def join_heads(x):
     "The way back: (N, heads, T, E / heads) becomes (N, T, E)."
     *lead, num_heads, places, size = x.shape
     return x.swapaxes(-2, -3).reshape(*lead, places, num_heads * size)
@@ -206,7 +206,7 @@ class MultiHeadAttention(Layer):
         "(N, T, E), and (N, S, E) of what to look at: `query` itself, if it is not given."
         q, k, v = self.heads(query, key, value)
         y = scaled_dot_product_attention(q, k, v, attn_mask, is_causal=is_causal)
-        return self.out(_join_heads(y))
+        return self.out(join_heads(y))
 
 # %% ../nbs/23_attention.ipynb #heads
 @patch

@@ -1637,13 +1637,42 @@ def heads(fig):
     fig.arrow((174, 202), linear.top)
 
 
+@figure(500, 388, """A block. A line goes up from x to the output. Twice a branch leaves it, goes
+    through a norm and through something that computes, and is added to the line: attention
+    first, which looks at the places before, then linear, gelu and linear, at each place alone.""")
+def block(fig):
+    """A block: twice something is computed beside the line, and added to it"""
+    line = 96
+    fig.path(f"M{line} 340V214M{line} 182V76", "accent", 2.6)
+    fig.arrow((line, 44), (line, 28), "accent", gap=0, width=2.6)
+    fig.text(line + 16, 24, "to the next block", "soft", 15, "start")
+    fig.var(line, 360, "x")
+
+    def half(low, name, width, words):
+        high = low - 116
+        norm, work = fig.fun(220, low, "norm", 76, 36), fig.fun(220, low - 58, name, width, 36)
+        fig.arrow((line, low), norm.left)
+        fig.link(norm, work)
+        fig.path(f"M220 {low - 76}V{high + 10}Q220 {high} 210 {high}H{line + 26}", "line")
+        fig.arrow((line + 30, high), (line + 16, high), "line", gap=2)
+        fig.add("circle", cx=line, cy=high, r=16, cls="dz-edge dz-on-paper dz-ink",
+                stroke_width=1.5)
+        fig.text(line, high - 1, "+", size=22)
+        for i, text in enumerate(words):
+            fig.text(340, low - 68 + 21 * i, text, "soft", 15, "start")
+
+    half(314, "attention", 108, ("fetches from the", "places before"))
+    half(176, "linear, gelu, linear", 180, ("computes with it,", "each place alone"))
+
+
 STAGES = (
     ("automatic derivatives", "00 core, 01 numdiff, 02 backprop, 02b gradcheck"),
     ("natural expressions", "03 operators"),
     ("higher-order derivatives", "04 visualize, 05 elementwise, 06 higher order"),
     ("neural networks", "07 shapes, 08 reductions, 09 products, 10 activations, 11 losses, "
      "12 layers, 13 models, 14 optimizers, 15 datasets, 16 dataloaders, 17 training"),
-    ("GPU, CNN, RNN", "18 cuda, 19 regularization, 20 conv, 21 vision, 22 rnn, 23 attention"),
+    ("GPU, CNN, RNN", "18 cuda, 19 regularization, 20 conv, 21 vision, 22 rnn, 23 attention, "
+     "24 transformer"),
 )
 WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 56 transforms, "
             "57 progress, 58 download, 59 formats, 60 callbacks, 61 anomaly, 62 environment, "
@@ -1651,9 +1680,9 @@ WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 5
             "68 transformations, 69 fast conv, 70 core simple, 71 published")
 
 
-@figure(520, 976, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
+@figure(520, 1016, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
     backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4,
-    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 23. Below them the workshop, 50 to 71.
+    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 24. Below them the workshop, 50 to 71.
     Each chapter is a link.""")
 def map(fig):
     """The map of the book"""

@@ -275,12 +275,23 @@ def test_ignored_labels_and_targets_that_are_none(cupy):
 
 ROWS = np.random.default_rng(0).uniform(size=(4, 3)).astype(np.float32)
 IMAGES = np.random.default_rng(0).uniform(size=(2, 4, 5, 5)).astype(np.float32)
+SEQUENCES = np.random.default_rng(0).uniform(size=(2, 5, 6)).astype(np.float32)
+
+
+def tiny_gpt(positions):
+    return dezero.models.GPT(5, 8, 2, 1, max_length=12, positions=positions)
+
+
 LAYERS = {
     "Linear": (lambda: L.Linear(6), ROWS),
     "RNN": (lambda: L.RNN(6), ROWS),
     "LSTM": (lambda: L.LSTM(6), ROWS),
     "GRU": (lambda: L.GRU(6), ROWS),
     "EmbedID": (lambda: L.EmbedID(5, 3), np.array([[1, 2], [0, 1]])),
+    "MultiHeadAttention": (lambda: L.MultiHeadAttention(6, 2), SEQUENCES),
+    "TransformerBlock": (lambda: L.TransformerBlock(6, 3, rotary=True), SEQUENCES),
+    "GPT": (lambda: tiny_gpt("learned"), np.array([[1, 2], [0, 1]])),
+    "GPT with sines": (lambda: tiny_gpt("sinusoidal"), np.array([[1, 2], [0, 1]])),
     "BatchNorm": (L.BatchNorm, ROWS),
     "BatchNorm of images": (L.BatchNorm, IMAGES),
     "LayerNorm": (L.LayerNorm, ROWS),
@@ -308,6 +319,17 @@ def test_a_layer_computes_there_what_it_computes_here(name, cupy):
         if p.grad is not None:
             same(q.grad.data, p.grad.data, 1e-5)
     same(copy.deepcopy(there)(cuda.as_cupy(x)).data, there.to_cpu()(x).data, 1e-6)
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_language_model_writes_there_what_it_writes_here(use_cache, cupy):
+    model, ids = tiny_gpt("learned"), np.array([[1, 2], [3, 4]])
+    texts = []
+    for there in (model, copy.deepcopy(model).to_gpu()):
+        np.random.seed(0)
+        texts.append(there.generate(ids, 10, use_cache=use_cache))
+    assert type(texts[1]) is np.ndarray
+    np.testing.assert_array_equal(*texts)
 
 
 def test_a_network_that_sees_trains_there(cupy):

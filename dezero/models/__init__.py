@@ -11,6 +11,7 @@ from dezero.lazy import import_later
 from dezero.models.base import *
 
 if TYPE_CHECKING:
+    from dezero.transformer import GPT as GPT
     from dezero.vision import BasicBlock as BasicBlock
     from dezero.vision import BottleneckA as BottleneckA
     from dezero.vision import BottleneckB as BottleneckB
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dezero.vision import _global_average_pooling_2d as _global_average_pooling_2d
 else:
     __getattr__, __dir__ = import_later(__name__, {
+        "dezero.transformer": "GPT",
         "dezero.vision":
             "BasicBlock BottleneckA BottleneckB BuildingBlock Fire LeNet ResNet ResNet101"
             " ResNet152 ResNet18 ResNet34 ResNet50 SqueezeNet VGG16 _global_average_pooling_2d",
