@@ -161,10 +161,10 @@ def generate(self: GPT, ids, length: int, temperature: float = 1.0,
     `temperature=0` it is the best one. `use_cache` saves time and changes nothing else.
     """
     ids, length, top_k = _check_generate(self, ids, length, temperature, top_k)
-    places = ids.shape[1] + length
-    caches = [KeyValueCache(places) for _ in self.blocks] if use_cache else None
+    room = ids.shape[1] + length
+    caches = [KeyValueCache(room) for _ in self.blocks] if use_cache else None
     with no_grad(), test_mode():
-        for end in range(ids.shape[1], places):
+        for _ in range(length):
             new = ids[:, caches[0].length:] if caches else ids
             scores = to_module(self(new, caches).data[:, -1], np)
             chosen = choose(scores, temperature, top_k)
