@@ -33,8 +33,9 @@ class TransformerBlock(Layer):
     `4 * embed_dim`. Vaswani et al., 2017; with the norms in front: Xiong et al., 2020.
     """
     def __init__(self, embed_dim: int, num_heads: int, hidden_size: int | None = None,
-                 dropout_ratio: float = 0.0, rotary: bool = False, dtype: Any = np.float32):
-        self.attention = MultiHeadAttention(embed_dim, num_heads, dtype=dtype, rotary=rotary)
+                 dropout_ratio: float = 0.0, rotary: bool = False,
+                 dtype: Any = np.float32):
+        self.attention = MultiHeadAttention(embed_dim, num_heads, False, dtype, rotary)
         hidden_size = 4 * embed_dim if hidden_size is None else hidden_size
         self.norm1 = LayerNorm(embed_dim, dtype=dtype)
         self.norm2 = LayerNorm(embed_dim, dtype=dtype)
@@ -59,12 +60,13 @@ def look_back(self: TransformerBlock, x, cache=None):
     if cache is None: return self.attention(x, is_causal=True)
     q, k, v = self.attention.heads(x, start=cache.length)
     k, v = cache.extend(k.data, v.data)
-    past = array_module(k).tri(q.shape[-2], k.shape[-2], cache.length - q.shape[-2], dtype=bool)
+    new, places = q.shape[-2], k.shape[-2]
+    past = array_module(k).tri(new, places, places - new, dtype=bool)
     return self.attention.out(join_heads(scaled_dot_product_attention(q, k, v, past)))
 
 # %% ../nbs/24_transformer.ipynb #gpt
 class GPT(Model):
-    """A language model: ids (N, T) give scores (N, T, vocab_size) for the id that follows.
+    """A language model: ids (N, T) give scores (N, T, vocab_size) for what follows.
 
     `positions` is 'learned', 'sinusoidal' or 'rotary'. T is `max_length` at most.
     Radford et al., Improving language understanding by generative pre-training, 2018.
@@ -74,17 +76,17 @@ class GPT(Model):
                  positions: str = 'learned'):
         check_int('num_blocks', num_blocks, 1)
         self.max_length = check_int('max_length', max_length, 1)
-        self.positions = check_word('positions', positions, 'learned', 'sinusoidal', 'rotary')
-        self.dropout_ratio = dropout_ratio
+        check_word('positions', positions, 'learned', 'sinusoidal', 'rotary')
+        self.positions, self.dropout_ratio = positions, dropout_ratio
         self.embed = _small_embedding(check_int('vocab_size', vocab_size, 1), embed_dim)
         if positions == 'learned': self.places = _small_embedding(max_length, embed_dim)
-        self.blocks = [TransformerBlock(embed_dim, num_heads, None, dropout_ratio,
-                                        positions == 'rotary') for _ in range(num_blocks)]
+        sizes = embed_dim, num_heads, None, dropout_ratio, positions == 'rotary'
+        self.blocks = [TransformerBlock(*sizes) for _ in range(num_blocks)]
         self.norm, self.out = LayerNorm(embed_dim), Linear(vocab_size)
         with no_grad(), test_mode(): self(np.zeros((1, 1), int))  # makes all weights
 
     def forward(self, ids, caches: Any = None) -> Variable:
-        "The scores; with `caches`, one for each block, the ids go on where the last ended."
+        "The scores; with `caches`, one a block, the ids go on where the last ended."
         caches = caches or [None] * len(self.blocks)
         x = self.enter(ids, caches[0].length if caches[0] else 0)
         for block, cache in zip(self.blocks, caches): x = block(x, cache)
@@ -93,7 +95,7 @@ class GPT(Model):
 # %% ../nbs/24_transformer.ipynb #enter
 @patch
 def enter(self: GPT, ids, start=0):
-    "What stands at the places `start`, `start + 1`, ...: vectors that know their place."
+    "Vectors that know their places: `start`, `start + 1` and so on."
     ids = _check_ids(ids, start, self.max_length)
     x, end = self.embed(ids), start + ids.shape[1]
     if self.positions == 'learned': x = x + self.places(np.arange(start, end))
@@ -116,7 +118,7 @@ def _check_ids(ids, start, max_length):
     ids = unwrap(ids)
     if not hasattr(ids, 'ndim'): ids = np.array(ids)
     if ids.ndim != 2:
-        raise ValueError(f'a GPT takes a table of ids, (texts, places), not {ids.shape}')
+        raise ValueError(f'GPT takes a table of ids, (texts, places), not {ids.shape}')
     if start + ids.shape[1] > max_length:
         raise ValueError(f'{start + ids.shape[1]} places are more than max_length, '
                          f'{max_length}: make the model with a larger one')
@@ -173,12 +175,13 @@ def generate(self: GPT, ids, length: int, temperature: float = 1.0,
 
 # %% ../nbs/24_transformer.ipynb #check-generate
 def _check_generate(model, ids, length, temperature, top_k):
-    "The ids as an array of NumPy, the length, and how many ids there are to choose from."
+    "The ids as an array of NumPy, the length, and among how many to choose."
     check_not_negative('temperature', temperature)
     ids = to_module(_check_ids(ids, 0, model.max_length), np)
     if not ids.shape[1]: raise ValueError('generate goes on from one id at least')
     if ids.shape[1] + check_int('length', length) > model.max_length:
-        raise ValueError(f'{ids.shape[1]} ids and {length} more do not fit into max_length, '
-                         f'{model.max_length}: write fewer, or make the model with more')
+        raise ValueError(f'{ids.shape[1]} ids and {length} more do not fit into '
+                         f'max_length, {model.max_length}: write fewer, or make the '
+                         'model with more')
     if top_k is None: return ids, length, None
     return ids, length, min(check_int('top_k', top_k, 1), len(model.embed.W))

@@ -29,7 +29,7 @@ class GPT(Model):
 
     def generate(self, ids, length: int, temperature: float=1.0, top_k: int | None=None, use_cache: bool=True) -> np.ndarray: ...
     max_length: Any
-    positions: Any
+    positions: str
     dropout_ratio: float
     embed: Any
     places: Any
