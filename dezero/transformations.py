@@ -51,7 +51,8 @@ def jvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, Variable]:
 # %% ../nbs/68_transformations.ipynb #jacobian
 def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Variable]:
     "The function that gives the derivatives of all outputs of `f` by its input `argnum`."
-    _check_function('f', f), check_int('argnum', argnum)
+    _check_function('f', f)
+    check_int('argnum', argnum)
     def table(*xs: Any) -> Variable:
         y, pull = vjp(f, *xs)
         units = array_module(y.data).eye(y.size, dtype=grad_dtype(y))
