@@ -355,3 +355,12 @@ def test_wrong_calls_say_what_is_wrong(call, message):
 def test_wrong_types_say_what_is_wrong(call, message):
     with pytest.raises(TypeError, match=message):
         call()
+
+
+@pytest.mark.parametrize("kind", ["u1", "?", "i2", "i8"])
+def test_images_of_integers_give_the_dtype_that_a_matrix_product_gives(kind):
+    images, W = np.ones((2, 3, 5, 5), kind), np.ones((4, 3, 3, 3), "f4")
+    expected = np.matmul(images[0, 0], np.ones((5, 2), "f4")).dtype
+    y = F.conv2d(images, Variable(W))
+    assert y.dtype == expected and (y.data == 27).all()
+    assert grad(F.sum(y), y.creator.inputs[1]).dtype == "f4"

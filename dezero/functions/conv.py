@@ -263,10 +263,11 @@ _FAST = {conv_output: fast_conv.fast_output, conv_input: fast_conv.fast_input,
 
 def _product(conv, a, b, *rest, groups=1, bias=None):
     "One of the three products, in the dtype of its operands: for NumPy's arrays fast."
-    operands = [floats(x) for x in (a, b, bias) if x is not None]
-    dtype = np.result_type(*[x.dtype for x in operands])
+    given = [x for x in (a, b, bias) if x is not None]
+    dtype = np.result_type(*[x.dtype for x in given])
+    if dtype.kind != 'f': dtype = np.dtype(float)
     half = dtype == np.float16
-    a, b, *bias = [x.astype('f' if half else dtype, copy=False) for x in operands]
+    a, b, *bias = [x.astype('f' if half else dtype, copy=False) for x in given]
     if array_module(a) is np and groups == 1:
         y = _FAST[conv](a, b, *rest, *bias)
     else: y = conv(a, b, *rest, groups, *bias)

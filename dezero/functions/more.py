@@ -446,7 +446,7 @@ def nll_loss(x: Any, t: Any, reduction: str = 'mean', *, weight: Any = None,
              ignore_index: int = -100, axis: int = -1) -> Variable:
     """Minus the log-probability that `x` gives to the labels `t`.
 
-    The options are those of `softmax_cross_entropy(log_probabilities, t)`.
+    The options are those of `softmax_cross_entropy`, which takes scores instead.
     """
     x, t = classes_last(axis, x, _as_array(t))
     weight = class_weights(weight, x)
