@@ -495,7 +495,7 @@ def _mean_matrix(n, m):
 
 # %% ../../nbs/20_conv.ipynb #adaptive-average-pooling
 def adaptive_average_pooling(x: Any, outsize: Any) -> Variable:
-    "Means over windows that share the image as evenly as they can: (N, C, *outsize)."
+    "Means over windows that share the image as evenly as they can: (N, C, OH, OW)."
     x = as_variable(x)
     _check_images('x', x)
     outsize = _check_pair('outsize', outsize, 1)
