@@ -42,6 +42,9 @@ def _some_rows(mask, rows):
 # %% ../nbs/23_attention.ipynb #attention-2
 class Attention(Function):
     "The mean of the rows of `v`, for each row of `q` weighted by how well it meets `k`."
+    words = (('(the gradient of the scores) @ {1}', 'a query met each key'),
+             ('(the gradient of the scores).T @ {0}', 'a key met each query'),
+             ('weights.T @ {gy}', 'a value gets back what it was given away for'))
     def __init__(self, scale, visible=None, bias=None, causal=False):
         self.scale, self.visible, self.bias, self.causal = scale, visible, bias, causal
     def forward(self, q, k, v):
@@ -148,6 +151,7 @@ def sinusoidal_positions(places: int, size: int, dtype: Any = np.float32) -> np.
 # %% ../nbs/23_attention.ipynb #rotary-class
 class Rotary(Function):
     "Pairs of numbers, turned by angles that grow with the place. Su et al., RoFormer, 2021."
+    words = ('{gy} turned back', 'what was turned is turned back')
     def __init__(self, start=0, base=10000.0, sign=1):
         self.start, self.base, self.sign = start, base, sign
     def forward(self, x):

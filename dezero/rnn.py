@@ -206,6 +206,8 @@ def grad_within(function, inputs, gy):
 # %% ../nbs/22_rnn.ipynb #lstm-steps
 class LSTMSteps(Function):
     "`lstm_simple` as one function."
+    words = ('{gy}, back through the steps',
+             'each step hands on what its state got from the later ones')
     def forward(self, xs, h, c, *weights):
         W, b, U = weights[:4], weights[4:8], weights[8:]
         xp, (T, N, _), H = array_module(xs), xs.shape, h.shape[-1]

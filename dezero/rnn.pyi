@@ -59,6 +59,7 @@ class _Same(Function):
     rules: Any
 def grad_within(function, inputs, gy): ...
 class LSTMSteps(Function):
+    words: Any
 
     def forward(self, xs, h, c, *weights): ...
 

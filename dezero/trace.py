@@ -224,10 +224,13 @@ def _part(gxs, i, kind):
 
 def _follow(y, known):
     "The term of a Variable, made from known ones by the functions behind it."
-    if y in known: return known[y]
-    if y.creator is None: return _as_term(y.data)
-    f = y.creator
-    return type(f).forward(_with_names(f), *[_follow(x, known) for x in f.inputs])
+    if y not in known:  # what is used twice is followed once
+        f = y.creator
+        if f is None: known[y] = _as_term(y.data)
+        else:
+            terms = [_follow(x, known) for x in f.inputs]
+            known[y] = type(f).forward(_with_names(f), *terms)
+    return known[y]
 
 # %% ../nbs/52_trace.ipynb #words-for
 def words_for(f: Function, i: int, names: list[str], made: list) -> tuple[str, str] | None:

@@ -509,7 +509,10 @@ SPACE = {
 # Rules that are told in the words of their class, or by their name.
 NOT_FOLLOWED = set(
     "GetItem PutItem Concat Split Stack Where Prod Einsum GELU SoftmaxCrossEntropy"
-    " Max Min LogAddExp Det Cholesky".split()
+    " Max Min LogAddExp Det Cholesky"
+    # stage 5
+    " Conv2d Deconv2d Conv2DGradW Im2col Col2im Pooling Pooling2DGrad Pooling2DWithIndexes"
+    " AveragePooling Standardize BatchNormalization LSTMSteps Rows AddRows Attention Rotary".split()
 )
 
 
