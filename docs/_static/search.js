@@ -5,6 +5,7 @@ var Scorer = {
   score: ([page, title, anchor, words, score, file, kind]) => {
     const chapter = page.match(/^nbs\/(\d+)/);
     if (chapter) return score + 20 - chapter[1] / 10;
+    if (page.startsWith("nbs/examples/")) return score + 12;
     return kind === "text" ? score - 10 : score;
   },
   objNameMatch: 11,
