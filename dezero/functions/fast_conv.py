@@ -189,7 +189,7 @@ def winograd(x, W, b=None, m=4):
 
 # %% ../../nbs/69_fast_conv.ipynb #pays
 def _pays(x, c, o, windows, m=4):
-    "Does Winograd need less than 0.6 times the products? And is he exact enough?"
+    "Does Winograd need less than 0.6 times the products? And is it exact enough?"
     (n, h, w, _), q = x.shape, (m + 2) ** 2
     usual = windows.kernel == (3, 3) and windows.stride == windows.dilation == (1, 1)
     if not usual or x.dtype != np.float32: return False
