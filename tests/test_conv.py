@@ -215,6 +215,67 @@ def test_depthwise_and_grouped_convolution():
         assert back.shape == (2, o, 9, 6)
 
 
+GROUPED = {  # channels in, channels out, groups: each goes a way of its own
+    "depthwise": (20, 20, 20),
+    "depthwise, few": (3, 3, 3),
+    "two kernels for each channel": (16, 32, 16),
+    "large groups": (32, 48, 2),
+    "small groups": (12, 8, 4),
+}
+
+
+@pytest.mark.parametrize("case", GROUPED)
+@pytest.mark.parametrize("options", [(1, 1, 1), (2, 0, 1), (1, 2, 2), ((3, 1), (0, 4), 1)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_every_way_of_groups_is_right(case, options, dtype):
+    c, o, groups = GROUPED[case]
+    tolerance = {np.float16: 3e-3, np.float32: 1e-5, np.float64: 1e-12}[dtype]
+    arrays = normal(3, c, 9, 8), normal(o, c // groups, 3, 2, seed=1), normal(o, seed=2)
+    xs = [Variable(a.astype(dtype)) for a in arrays]
+    x, W, b = [v.data.astype(float) for v in xs]
+    windows = Windows((3, 2), *options)
+    y, want = F.conv2d(*xs, *options, groups), conv.conv_output(x, W, windows, groups, b)
+    gy = normal(*want.shape, seed=3).astype(dtype)
+    wide = gy.astype(float)
+    wanted = [
+        conv.conv_input(wide, W, windows, (9, 8), groups),
+        conv.conv_weight(x, wide, windows, groups),
+        wide.sum((0, 2, 3)),
+    ]
+    for found, right in zip([y, *grad(y, xs, gy)], [want, *wanted]):
+        assert found.dtype == dtype and close(found.data, right, tolerance)
+
+
+@pytest.mark.parametrize("case", GROUPED)
+def test_groups_of_any_layout_and_of_nothing(case):
+    c, o, groups = GROUPED[case]
+    x, W = normal(3, c, 9, 8), normal(o, c // groups, 3, 2, seed=1)
+    turned, mirror = np.asfortranarray(x), np.flip(W, 3).copy()[..., ::-1]
+    for array in (x, W, turned, mirror):
+        array.setflags(write=False)
+    pairs = [list(map(Variable, pair)) for pair in ((x, W), (turned, mirror))]
+    ys = [F.conv2d(*pair, pad=1, groups=groups) for pair in pairs]
+    assert close(ys[1].data, ys[0].data)
+    gy = normal(*ys[0].shape, seed=3)
+    for one, other in zip(*[grad(y, pair, gy) for y, pair in zip(ys, pairs)]):
+        assert close(other.data, one.data)
+    none = Variable(x[:0])
+    y = F.conv2d(none, pairs[0][1], groups=groups)
+    gx, gW = grad(y, [none, pairs[0][1]])
+    assert y.shape == (0, o, 7, 7) and gx.shape == none.shape and not gW.data.any()
+
+
+@pytest.mark.parametrize("case", GROUPED)
+def test_groups_can_be_differentiated_twice(case):
+    c, o, groups = GROUPED[case]
+    x, W = normal(1, c, 2, 3), normal(o, c // groups, 1, 2, seed=1)
+
+    def f(x, W):
+        return F.conv2d(x, W, pad=1, groups=groups)
+
+    assert gradient_check(f, x, W, order=2)
+
+
 def test_the_gradient_of_the_kernels_can_be_differentiated_again():
     x, W = Variable(normal(1, 2, 5, 5)), Variable(normal(3, 2, 3, 3, seed=1))
     gW = grad(F.sum(F.conv2d(x, W) ** 2), W, create_graph=True)

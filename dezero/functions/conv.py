@@ -268,9 +268,11 @@ def _product(conv, a, b, *rest, groups=1, bias=None):
     if dtype.kind != 'f': dtype = np.dtype(float)
     half = dtype == np.float16
     a, b, *bias = [x.astype('f' if half else dtype, copy=False) for x in given]
-    if array_module(a) is np and groups == 1:
-        y = _FAST[conv](a, b, *rest, *bias)
-    else: y = conv(a, b, *rest, groups, *bias)
+    if array_module(a) is not np: y = conv(a, b, *rest, groups, *bias)
+    elif groups == 1: y = _FAST[conv](a, b, *rest, *bias)
+    else:
+        y = fast_conv.grouped(conv, _FAST[conv], groups, a, b, *rest)
+        for b in bias: y += b[:, None, None]
     return y.astype(dtype) if half else y
 
 # %% ../../nbs/20_conv.ipynb #check-bias

@@ -224,3 +224,41 @@ def winograd_weight(x, gy, m=4):
         g = _mixed(A.T, gtiles[:, :, images, rows], scratch, 'gradients')
         total += np.matmul(g.swapaxes(1, 2), V, out=scratch('products', q, o, c))
     return (G.T @ total.reshape(q, o * c)).reshape(3, 3, o, c).transpose(2, 3, 0, 1)
+
+# %% ../../nbs/69_fast_conv.ipynb #depthwise
+def _deep_output(x, W, windows):
+    seen, W = _seen(_bordered(x, windows), windows), _channels_beside(W[:, 0])
+    return channels_first(np.einsum('nhwijc,ijc->nhwc', seen, W))
+
+def _deep_weight(x, gy, windows):
+    seen, gy = _seen(_bordered(x, windows), windows), _channels_beside(gy, 1)
+    gW = np.einsum('nhwijc,nhwc->nijc', seen, gy).sum(0)
+    return gW.transpose(2, 0, 1)[:, None]
+
+def _deep_input(gy, W, windows, size):
+    gy, W = _channels_beside(gy, 1), _channels_beside(W[:, 0])
+    (p, q), (h, w), (n, *count, c) = windows.pad, size, gy.shape
+    gx = np.zeros((n, h + 2 * p, w + 2 * q, c), gy.dtype)
+    for i, j, seen in windows.taps(count): gx[:, seen[1], seen[2]] += gy * W[i, j]
+    return channels_first(gx[:, p:p + h, q:q + w])
+
+def _channels_beside(x, axis=0): return np.ascontiguousarray(np.moveaxis(x, axis, -1))
+
+# %% ../../nbs/69_fast_conv.ipynb #grouped
+LARGE = 16  #: channels that are worth a product of their own
+_DEEP = {fast_output: _deep_output, fast_input: _deep_input, fast_weight: _deep_weight}
+
+def grouped(plain, fast, groups, a, b, windows, *rest):
+    "A product in groups; `plain` knows of them, and `fast` does not."
+    images = fast is fast_weight  # does b have images, as a has, or kernels?
+    channels = b.shape[1], len(b) // groups
+    if images: channels = a.shape[1] // groups, b.shape[1] // groups
+    if channels == (1, 1) and groups >= LARGE: return _DEEP[fast](a, b, windows, *rest)
+    if min(channels) >= LARGE:
+        pairs = zip(np.split(a, groups, 1), np.split(b, groups, int(images)))
+        parts = [fast(*pair, windows, *rest) for pair in pairs]
+        return np.concatenate(parts, int(not images))
+    step = max(1, BLOCK // max(1, a[:1].nbytes * prod(windows.kernel)))
+    some = [slice(i, i + step) for i in range(0, max(1, len(a)), step)]
+    parts = [plain(a[i], b[i] if images else b, windows, *rest, groups) for i in some]
+    return sum(parts) if images else np.concatenate(parts)
