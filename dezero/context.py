@@ -89,6 +89,12 @@ def check_instance(x: Any, fits: type | Callable[[Any], Any], what: str,
     if right and not isinstance(x, type): return x
     raise TypeError(f'{what}, not {kind_of(x)}' + (f': {cure}' if cure else ''))
 
+# %% ../nbs/51_context.ipynb #check-array
+def check_array(name: str, x: Any) -> Any:
+    "`x`, unless it is None or a text, which can be no array."
+    if x is not None and not isinstance(x, (str, bytes)): return x
+    raise TypeError(f'{name} is an array, a number or a Variable, not {x!r}')
+
 # %% ../nbs/51_context.ipynb #check-number
 def check_number(name: str, value: Any, fits: Callable[[float], bool],
                  words: str) -> float:

@@ -14,7 +14,13 @@ import numpy as np
 
 from .backprop import Cast, grad_dtype, operands_of
 from .config import Config, recording
-from .context import check_instance, check_int, check_not_negative, check_number
+from dezero.context import (
+    check_array,
+    check_instance,
+    check_int,
+    check_not_negative,
+    check_number,
+)
 from .core import Function, Parameter, Variable, array_module, as_variable, unwrap
 from .functions.elementwise import floats
 from .layers.base import Layer, Statistic, uninitialized_parameter
@@ -27,7 +33,7 @@ def dropout(x: Any, dropout_ratio: float = 0.5) -> Variable:
     The mask is drawn from the global generator of NumPy, or of the module of `x`.
     """
     ratio = _check_ratio(dropout_ratio)
-    x = as_variable(x)
+    x = as_variable(check_array('x', x))
     return x * _dropout_mask(x.data, ratio) if Config.train else x
 
 # %% ../nbs/19_regularization.ipynb #dropout-mask
@@ -197,7 +203,7 @@ class BatchNorm(Layer):
         self.beta: Parameter = uninitialized_parameter('beta', (None,), dtype)
 
     def forward(self, x) -> Variable:
-        x = as_variable(x)
+        x = as_variable(check_array('x', x))
         _check_channels(x)
         _fill(self, x.shape[1:2], x.data, avg_mean=0, avg_var=1, gamma=1, beta=0)
         kept = self.avg_mean.data, self.avg_var.data
@@ -245,7 +251,7 @@ def group_norm(x: Any, groups: int, gamma: Any = None, beta: Any = None,
     """In each example `groups` of channels (axis 1) with mean 0 and spread 1, over their
     channels and places; each channel times its `gamma`, plus its `beta`. (Wu and He, 2018)
     """
-    x = as_variable(x)
+    x = as_variable(check_array('x', x))
     given = {'gamma': gamma, 'beta': beta}
     given = {name: as_variable(a) for name, a in given.items() if a is not None}
     _check_channels(x, **given)
@@ -267,7 +273,7 @@ def _check_groups(groups, shape):
 def rms_norm(x: Any, gamma: Any = None, eps: float = 1e-6) -> Variable:
     """`x` divided by the root of its mean square along its last axis, or along as many axes
     as `gamma` has; times `gamma`. (Zhang and Sennrich, 2019)"""
-    x = as_variable(x)
+    x = as_variable(check_array('x', x))
     return _normalized(x, _last_axes(x, gamma), eps, gamma, None, center=False)
 
 # %% ../nbs/19_regularization.ipynb #layer-norm-layers
@@ -292,7 +298,7 @@ class RMSNorm(Layer):
         if self.shape: _fill(self, self.shape, None, gamma=1)
 
     def forward(self, x) -> Variable:
-        x = as_variable(x)
+        x = as_variable(check_array('x', x))
         _fill(self, x.shape[-1:], x.data, gamma=1)
         return rms_norm(x, self.gamma, self.eps)
 
@@ -312,7 +318,7 @@ class GroupNorm(Layer):
         self.beta: Parameter = uninitialized_parameter('beta', (None,), dtype)
 
     def forward(self, x) -> Variable:
-        x = as_variable(x)
+        x = as_variable(check_array('x', x))
         _check_channels(x)
         _fill(self, x.shape[1:2], x.data, gamma=1, beta=0)
         return group_norm(x, self.groups, self.gamma, self.beta, self.eps)

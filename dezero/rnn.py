@@ -14,7 +14,7 @@ import numpy as np
 
 from .backprop import apply, grad
 from .config import recording
-from .context import check_int
+from .context import check_array, check_int
 from dezero.core import (
     Constant,
     Function,
@@ -54,7 +54,8 @@ class Recurrent(Layer):
 # %% ../nbs/22_rnn.ipynb #check-steps
 def check_steps(layer, x, ndim):
     "An error if `x` has not `ndim` axes, or does not fit the layer or its state."
-    x, h, name = unwrap(as_variable(x)), unwrap(layer.h), type(layer).__name__
+    x, h = as_variable(check_array('x', x)).data, unwrap(layer.h)
+    name = type(layer).__name__
     if x.ndim != ndim:
         right = '(N, I)' if ndim == 2 else '(T, N, I)'
         raise ValueError(f'{name} takes {right} here, not {x.shape}: layer(x) is one '
@@ -80,7 +81,7 @@ class RNN(Recurrent):
     the state `layer.h`. The parameters are `x2h/W`, `x2h/b` and `h2h/W`.
     """
     def __init__(self, hidden_size: int, in_size: int | None = None):
-        check_int('hidden_size', hidden_size)
+        check_int('hidden_size', hidden_size, 1)
         self.x2h = Linear(hidden_size, in_size=in_size)
         known = None if in_size is None else hidden_size
         self.h2h = Linear(hidden_size, nobias=True, in_size=known)
@@ -142,7 +143,7 @@ class LSTM(Recurrent):
     c: Any = None  # the memory, (N, H)
 
     def __init__(self, hidden_size: int, in_size: int | None = None):
-        size = check_int('hidden_size', hidden_size)
+        size = check_int('hidden_size', hidden_size, 1)
         readers = [Linear(size, in_size=in_size) for _ in 'fiou']
         keepers = [Linear(size, nobias=True, in_size=size) for _ in 'fiou']
         self.x2f, self.x2i, self.x2o, self.x2u = readers
@@ -296,7 +297,7 @@ class GRU(Recurrent):
     and `h2r h2z`, each a W.
     """
     def __init__(self, hidden_size: int, in_size: int | None = None):
-        size = check_int('hidden_size', hidden_size)
+        size = check_int('hidden_size', hidden_size, 1)
         self.x2r, self.x2z, self.x2n = [Linear(size, in_size=in_size) for _ in 'rzn']
         self.h2r, self.h2z = [Linear(size, nobias=True, in_size=size) for _ in 'rz']
         self.h2n = Linear(size, in_size=size)
@@ -336,7 +337,7 @@ def embed_id(x: Any, W: Any) -> Variable:
     `x` is an array or Variable of ints of any shape, from 0 to V - 1. In PyTorch it is
     called `embedding`.
     """
-    W = as_variable(W)
+    W = as_variable(check_array('W', W))
     return Rows(_row_numbers(unwrap(x), W))(W)
 
 # %% ../nbs/22_rnn.ipynb #row-numbers
@@ -345,7 +346,8 @@ def _row_numbers(ids, W):
     if isinstance(ids, (int, list, tuple)): ids = np.array(ids)
     if not hasattr(ids, 'dtype') or ids.dtype.kind not in 'iu':
         kind = getattr(ids, 'dtype', type(ids).__name__)
-        raise TypeError(f'the numbers of rows are ints, not {kind}: write .astype(int)')
+        raise TypeError(f'x holds numbers of rows, and they are ints, not {kind}: '
+                        'write .astype(int)')
     if not W.ndim: raise ValueError('embed_id takes rows of a table: W is a number')
     if ids.size and not (0 <= ids.min() and ids.max() < len(W)):
         raise ValueError(f'W has the rows 0 to {len(W) - 1}, and x asks for '
@@ -360,7 +362,7 @@ class EmbedID(Layer):
     of the published package hold it in float64: load them with `dtype=float`.
     """
     def __init__(self, in_size: int, out_size: int, dtype: Any = np.float32):
-        size = check_int('in_size', in_size), check_int('out_size', out_size)
+        size = check_int('in_size', in_size, 1), check_int('out_size', out_size, 1)
         self.W = Parameter(np.random.randn(*size).astype(dtype), 'W')
 
     def forward(self, x) -> Variable:

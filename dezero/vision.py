@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .context import check_int, import_extra
+from .context import check_array, check_int, import_extra
 from .core import Parameter, Variable, array_module, as_variable, patch, unwrap
 from .download import get_file
 from .functions.activations import relu
@@ -76,7 +76,7 @@ def forward(self: Conv2d, x) -> Variable:
 # %% ../nbs/21_vision.ipynb #meet-images
 def _meet_images(layer, x):
     "Make the filters of a layer for the channels of the images `x`."
-    shape = as_variable(x).shape
+    shape = as_variable(check_array('x', x)).shape
     if len(shape) != 4 or not shape[1]:
         raise ValueError(f'{type(layer).__name__} takes images (N, C, H, W), not the '
                          f'shape {shape}. A single image (C, H, W) is image[None]')

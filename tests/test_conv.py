@@ -382,7 +382,14 @@ X, W = np.ones((1, 3, 8, 8)), np.ones((4, 3, 3, 3))
         (lambda: F.conv2d(X, W, groups=0), "groups is at least 1, not 0"),
         (lambda: F.conv2d(X, W, np.ones(3)), r"the bias b must have the shape \(4,\)"),
         (lambda: F.deconv2d(X, W[:3], np.ones(4)), r"the bias b must have the shape \(3,\)"),
-        (lambda: F.deconv2d(X, W[:3], outsize=20), r"on an image of \(20, 20\) lie"),
+        (
+            lambda: F.deconv2d(X, W[:3], outsize=20),
+            r"outsize is \(10, 10\) for this x, not \(20, 20\)",
+        ),
+        (
+            lambda: F.deconv2d(X, W[:3], stride=2, outsize=16),
+            r"outsize is from \(17, 17\) to \(18, 18\) for this x, not \(16, 16\)",
+        ),
         (lambda: F.deconv2d(X[..., :1], W[:3], pad=3), "leaves nothing of the image"),
         (lambda: F.conv2d_simple(X[:, :2], W), "x has 2 channels"),
         (lambda: F.pooling(X, 9), "a window of 9 does not fit"),

@@ -316,7 +316,7 @@ def test_wrong_calls_say_what_to_write(kind):
         layer.sequence(np.ones((0, 5, 2)))
     with pytest.raises(TypeError, match="None"):
         layer(None)
-    for sizes in [(2.0,), (-1,), ("a",), (3, 2.5)]:
+    for sizes in [(2.0,), (-1,), (0,), (None,), ("a",), (3, 2.5)]:
         with pytest.raises((TypeError, ValueError), match="_size"):
             kind(*sizes)
 

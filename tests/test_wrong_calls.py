@@ -334,6 +334,47 @@ SLIPS = {
 }
 
 
+# A forward without a return gives None to the next one; the message says what was None.
+KERNELS = np.ones((4, 3, 3, 3))
+OF_X = {
+    "dropout": F.dropout,
+    "batch_norm": lambda x: L.BatchNorm()(x),
+    "group_norm": lambda x: F.group_norm(x, 1),
+    "rms_norm": F.rms_norm,
+    "conv2d": lambda x: F.conv2d(x, KERNELS),
+    "conv2d_simple": lambda x: F.conv2d_simple(x, KERNELS),
+    "conv1d": lambda x: F.conv1d(x, KERNELS[..., 0]),
+    "deconv2d": lambda x: F.deconv2d(x, KERNELS),
+    "pooling": lambda x: F.pooling(x, 2),
+    "pooling_simple": lambda x: F.pooling_simple(x, 2),
+    "average_pooling": lambda x: F.average_pooling(x, 2),
+    "global_average_pooling": F.global_average_pooling,
+    "adaptive_average_pooling": lambda x: F.adaptive_average_pooling(x, 2),
+    "upsample": F.upsample,
+    "im2col": lambda x: F.im2col(x, 2),
+    "col2im": lambda x: F.col2im(x, (1, 1, 3, 3), 2),
+    "embed_id": lambda x: F.embed_id(x, KERNELS[0, 0]),
+    "Conv2d": lambda x: L.Conv2d(2, 3)(x),
+    "Deconv2d": lambda x: L.Deconv2d(2, 3)(x),
+    "RNN": lambda x: L.RNN(2)(x),
+    "LSTM": lambda x: L.LSTM(2)(x),
+    "GRU, all steps": lambda x: L.GRU(2).sequence(x),
+}
+
+
+@pytest.mark.parametrize("name", OF_X)
+@pytest.mark.parametrize("x", [None, "a"])
+def test_an_operand_that_is_no_array_is_named(name, x):
+    with pytest.raises(TypeError, match=r"^x (is an array|holds numbers)"):
+        OF_X[name](x)
+
+
+@pytest.mark.parametrize("f", [F.conv2d, F.conv2d_simple, F.conv1d, F.deconv2d])
+def test_kernels_that_are_no_array_are_named(f):
+    with pytest.raises(TypeError, match=r"^W is an array"):
+        f(IMAGES, None)
+
+
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_told_what_to_write(slip):
     call, words = SLIPS[slip]

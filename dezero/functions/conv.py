@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, apply
-from ..context import check_int
+from ..context import check_array, check_int
 from ..core import Function, Variable, array_module, as_variable, patch, unwrap
 from . import fast_conv
 from .activations import linear
@@ -102,6 +102,12 @@ def _check_images(name, x):
     raise ValueError(f'{name} must have the four axes (N, C, H, W), '
                      f'not the shape {x.shape}')
 
+def _images(x):
+    "Images as a Variable."
+    x = as_variable(check_array('x', x))
+    _check_images('x', x)
+    return x
+
 # %% ../../nbs/20_conv.ipynb #im2col-array
 def im2col_array(img: Any, kernel_size: Any, stride: Any, pad: Any,
                  to_matrix: bool = True) -> Any:
@@ -166,12 +172,13 @@ def im2col(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0,
 
     Without `to_matrix` the result is (N, C, KH, KW, OH, OW). Book step 57.
     """
-    return Im2col(kernel_size, stride, pad, to_matrix)(x)
+    return Im2col(kernel_size, stride, pad, to_matrix)(check_array('x', x))
 
 def col2im(x: Any, input_shape: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0,
            to_matrix: bool = True) -> Variable:
     "Images (N, C, H, W) of this shape, summed from windows. Book step 57."
-    return Col2im(input_shape, kernel_size, stride, pad, to_matrix)(x)
+    f = Col2im(input_shape, kernel_size, stride, pad, to_matrix)
+    return f(check_array('x', x))
 
 # %% ../../nbs/20_conv.ipynb #check-kernel
 def _check_kernel(x, W, groups=1, axis=1):
@@ -190,7 +197,7 @@ def _check_kernel(x, W, groups=1, axis=1):
 def conv2d_simple(x: Any, W: Any, b: Any = None, stride: Any = 1,
                   pad: Any = 0) -> Variable:
     "`conv2d` out of `im2col` and `linear`. Book step 57."
-    x, W = as_variable(x), as_variable(W)
+    x, W = as_variable(check_array('x', x)), as_variable(check_array('W', W))
     _check_kernel(x, W)
     (n, _, *size), (o, c, *kernel) = x.shape, W.shape
     oh, ow = Windows(kernel, stride, pad).count(size)
@@ -208,8 +215,7 @@ def _overlapping(windows):
 # %% ../../nbs/20_conv.ipynb #pooling-simple
 def pooling_simple(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0) -> Variable:
     "`pooling` out of `im2col` and `max`; equal elements share. Book step 57."
-    x = as_variable(x) * 1.0  # a float knows -inf
-    _check_images('x', x)
+    x = _images(x) * 1.0  # a float knows -inf
     windows = _overlapping(Windows(kernel_size, stride, pad))
     oh, ow = windows.count(x.shape[2:])
     n, c, (p, q) = *x.shape[:2], windows.pad
@@ -318,13 +324,14 @@ class Deconv2d(_Conv):
 # %% ../../nbs/20_conv.ipynb #deconv-size
 def _deconv_size(windows, count, outsize):
     "The size of the image on which so many windows lie."
-    if outsize is None: size = windows.cover(count)
-    else: size = _check_pair('outsize', outsize, 1)
+    least = windows.cover(count)
+    most = tuple([n + step - 1 for n, step in zip(least, windows.stride)])
+    size = least if outsize is None else _check_pair('outsize', outsize, 1)
     if min(size) < 1:
-        raise ValueError(f'the border {windows.pad} leaves nothing of the image')
-    if windows.count(size) == tuple(count): return size
-    raise ValueError(f'on an image of {size} lie {windows.count(size)} windows, '
-                     f'not {tuple(count)}')
+        raise ValueError(f'pad {windows.pad} leaves nothing of the image')
+    if all([a <= n <= b for a, n, b in zip(least, size, most)]): return size
+    right = f'{least}' if least == most else f'from {least} to {most}'
+    raise ValueError(f'outsize is {right} for this x, not {size}')
 
 # %% ../../nbs/20_conv.ipynb #conv2dgradw
 class Conv2DGradW(_Conv):
@@ -349,6 +356,7 @@ def conv2d(x: Any, W: Any, b: Any = None, stride: Any = 1, pad: Any = 0,
     is a number or a pair. Book step 57.
     """
     f = Conv2d(stride, pad, dilation, groups)
+    x, W = check_array('x', x), check_array('W', W)
     return f(x, W) if b is None else f(x, W, b)
 
 # %% ../../nbs/20_conv.ipynb #deconv2d
@@ -360,13 +368,14 @@ def deconv2d(x: Any, W: Any, b: Any = None, stride: Any = 1, pad: Any = 0,
     `outsize` says how large the result is, where several sizes are possible.
     """
     f = Deconv2d(stride, pad, outsize, dilation, groups)
+    x, W = check_array('x', x), check_array('W', W)
     return f(x, W) if b is None else f(x, W, b)
 
 # %% ../../nbs/20_conv.ipynb #conv1d
 def conv1d(x: Any, W: Any, b: Any = None, stride: int = 1, pad: int = 0,
            dilation: int = 1, groups: int = 1) -> Variable:
     "Convolution of sequences (N, C, L) with kernels (O, C / groups, K)."
-    x, W = as_variable(x), as_variable(W)
+    x, W = as_variable(check_array('x', x)), as_variable(check_array('W', W))
     for name, a in zip('xW', (x, W)):
         if a.ndim != 3:
             raise ValueError(f'{name} must have three axes, not the shape {a.shape}')
@@ -446,7 +455,7 @@ def pooling(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0) -> Variable
 
     Of equal elements the first gets the gradient. Book step 57.
     """
-    return Pooling(kernel_size, stride, pad)(x)
+    return Pooling(kernel_size, stride, pad)(check_array('x', x))
 
 # %% ../../nbs/20_conv.ipynb #average-pooling
 class AveragePooling(Function):
@@ -471,14 +480,12 @@ class AveragePooling(Function):
 # %% ../../nbs/20_conv.ipynb #average-pooling-function
 def average_pooling(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0) -> Variable:
     "The mean of each window of images (N, C, H, W); a border counts as zeros."
-    return AveragePooling(kernel_size, stride, pad)(x)
+    return AveragePooling(kernel_size, stride, pad)(check_array('x', x))
 
 # %% ../../nbs/20_conv.ipynb #global-average-pooling
 def global_average_pooling(x: Any) -> Variable:
     "The mean of each channel of images: (N, C, H, W) becomes (N, C)."
-    x = as_variable(x)
-    _check_images('x', x)
-    return x.mean(axis=(2, 3))
+    return _images(x).mean(axis=(2, 3))
 
 # %% ../../nbs/20_conv.ipynb #resample
 def _resample(x, rows, columns):
@@ -498,8 +505,7 @@ def _mean_matrix(n, m):
 # %% ../../nbs/20_conv.ipynb #adaptive-average-pooling
 def adaptive_average_pooling(x: Any, outsize: Any) -> Variable:
     "Means over windows that share the image as evenly as they can: (N, C, OH, OW)."
-    x = as_variable(x)
-    _check_images('x', x)
+    x = _images(x)
     outsize = _check_pair('outsize', outsize, 1)
     return _resample(x, *map(_mean_matrix, x.shape[2:], outsize))
 
@@ -518,8 +524,7 @@ def upsample(x: Any, scale: Any = 2, mode: str = 'nearest') -> Variable:
     Every new pixel is a copy of the nearest one, or with `mode='bilinear'` a mixture of
     the four around it.
     """
-    x = as_variable(x)
-    _check_images('x', x)
+    x = _images(x)
     scale = _check_pair('scale', scale, 1)
     if not isinstance(mode, str) or mode not in ('nearest', 'bilinear'):
         raise ValueError(f"mode is 'nearest' or 'bilinear', not {mode!r}")
