@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         cuda,
         dataloaders,
         datasets,
+        distributed,
         download,
         environment,
         files,
@@ -57,7 +58,7 @@ else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero":
             "anomaly attention callbacks core_simple cuda dataloaders datasets"
-            " download environment files formats functions_conv gradcheck layers"
+            " distributed download environment files formats functions_conv gradcheck layers"
             " models optimizers progress published regularization rnn training"
             " transformations transformer transforms utils vision",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
@@ -77,8 +78,8 @@ __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "Layer", "Model", "Parameter",
     "SeqDataLoader", "Variable", "__version__", "anomaly", "as_array", "as_variable",
     "attention", "backprop", "callbacks", "config", "core", "core_simple", "cuda",
-    "dataloaders", "datasets", "download", "environment", "files", "formats", "functions",
-    "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy", "methods",
+    "dataloaders", "datasets", "distributed", "download", "environment", "files", "formats",
+    "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy", "methods",
     "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
     "regularization", "rnn", "setup_variable", "test_mode", "training", "transformations",
     "transformer", "transforms", "using_config", "utils", "vision", "visualize",

@@ -128,9 +128,10 @@ class Trainer:
       each epoch, or objects with any of the methods `begin`, `after_batch`,
       `after_epoch` and `end`
     - `verbose`: show a progress bar and a line for each epoch, as `Progress()` does
+    - `comm`: train together with other ranks, one communicator for all (chapter 74)
     """
     def __init__(self, model: Any, optimizer: Any, loss: Any, metrics: Any = (),
-                 callbacks: Any = (), verbose: bool = True):
+                 callbacks: Any = (), verbose: bool = True, comm: Any = None):
         check_trainable(model, optimizer, loss)
         if optimizer.target is None: optimizer.setup(model)
         self.model, self.optimizer, self.loss = model, optimizer, loss
@@ -145,6 +146,8 @@ class Trainer:
         self.last_epoch = 0                      # with it `fit` ends
         self.stopped: str | None = None          # the reason, if training is to stop
         self.failed = False                      # did the last `fit` end with an error?
+        self.comm = comm
+        if comm: comm.join(self)
 
 # %% ../nbs/17_training.ipynb #forward
 @patch
@@ -171,13 +174,15 @@ def measure(self: Trainer, batch: Any) -> tuple[Variable, list[float]]:
 @patch
 def step(self: Trainer, batch: Any) -> list[float]:
     "Train on one batch. Returns the loss and the metrics from before the update."
+    if self.comm: self.comm.prepare(self, batch)
     loss, values = self.measure(batch)
     if not math.isfinite(values[0]): raise FloatingPointError(diagnose(loss))
     self.model.cleargrads()
     loss.backward()
     del loss  # and with it the graph
     if self.batch == 1 and self.epoch == 0: check_gradients(self.model)
-    self.optimizer.update()
+    if self.comm: self.optimizer.update(count_examples(batch))
+    else: self.optimizer.update()
     return values
 
 # %% ../nbs/17_training.ipynb #weighted
@@ -188,6 +193,7 @@ def _weighted(batch: Any, values: list[float]) -> np.ndarray:
 @patch
 def averages(self: Trainer, sums: np.ndarray) -> dict[str, float]:
     "The means over all examples, by name."
+    if self.comm: sums = self.comm.sum(sums)
     if sums[0]: return dict(zip(self.names, (sums[1:] / sums[0]).tolist()))
     raise ValueError('the loader gave no batch. It must give them in every epoch: '
                      'a DataLoader or a list does, an iterator only once')
@@ -234,6 +240,7 @@ def _learning_rate(optimizer: Any) -> float:
 def finish_epoch(self: Trainer) -> None:
     "Measure on `valid`, add a row to the history, and begin a new epoch."
     row = self.averages(self.sums)
+    if self.comm: self.comm.even_out(self.model)
     if self.valid is not None:
         means = self.evaluate(self.valid)
         row |= {f'valid_{name}': mean for name, mean in means.items()}
@@ -256,6 +263,7 @@ def run_callbacks(self: Trainer, moment: str) -> None:
         hook = getattr(callback, moment, None)
         if hook: hook(self)
         elif moment == 'after_epoch' and callable(callback): callback(self)
+    if self.comm: self.stopped = self.comm.first(self.stopped)
 
 @patch
 def measured(self: Trainer) -> list[str]:
@@ -281,7 +289,8 @@ def fit(self: Trainer, train: Any, valid: Any = None, epochs: int = 1,
         self.valid = None if valid is None else check_loader(valid)
         self.reset_epoch()  # an epoch that was left is not counted
         self.stopped, self.failed = None, False
-        if resume is not None and os.path.exists(file_path(resume)): self.load(resume)
+        if resume is not None:
+            if self.once(os.path.exists, file_path(resume)): self.load(resume)
     except BaseException:
         vars(self).update(before)  # what is refused changes nothing
         raise
@@ -318,12 +327,14 @@ def _call_all(hooks: list[Any], trainer: Trainer) -> None:
 def state(self: Trainer) -> dict[str, np.ndarray]:
     "All that the rest of the training depends on, as a flat dict of arrays."
     check_resumable(self.train, self.batch)
+    total, random = self.sums, get_rng_state()
+    if self.comm: total, random = self.comm.gather_training(self)
     params = params_by_name(self.model).items()
     weights = {name: to_module(p.data, np) for name, p in params if p.data is not None}
-    examples, *sums = self.sums if self.batch else [0]
+    examples, *sums = total if self.batch else [0]
     parts = {'epoch': self.epoch, 'batch': self.batch, 'examples': examples,
              'model': weights, 'optimizer': self.optimizer.state(),
-             'random': get_rng_state(), 'history': self.history.columns,
+             'random': random, 'history': self.history.columns,
              'sums': dict(zip(self.names, sums))}
     parts |= {name: part.state() for name, part in stateful_parts(self).items()}
     arrays = {name: np.asarray(x) for name, x in flatten_dict(parts).items()}
@@ -340,6 +351,7 @@ def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
     for name, array in parts['model'].items(): copy_into(params[name], array)
     _load_position(self, parts)
     set_rng_state(parts['random'])
+    if self.comm: self.comm.scatter_training(self, parts['random'])
 
 def _parts_of(trainer: Trainer) -> dict[str, Any]:
     "All that has a state of its own, by name."
@@ -377,13 +389,18 @@ def _load_position(trainer: Trainer, parts: dict[str, Any]) -> None:
 @patch
 def save(self: Trainer, path: Any) -> None:
     "Write a checkpoint, an `.npz` file without pickles. It is replaced as a whole."
-    save_arrays(path, self.state())
+    self.once(save_arrays, path, self.state())
 
 @patch
 def load(self: Trainer, path: Any) -> None:
     "Read a checkpoint. One that does not fit is refused, and changes nothing."
-    arrays = load_arrays(path)
+    arrays = self.once(load_arrays, path)
     with named_in_error(repr(file_path(path))): self.load_state(arrays)
+
+@patch
+def once(self: Trainer, f: Any, *args: Any) -> Any:
+    "`f(*args)`. Of many ranks the first alone does it, and tells the others."
+    return self.comm.from_root(f, *args) if self.comm else f(*args)
 
 # %% ../nbs/17_training.ipynb #confusion-matrix
 def confusion_matrix(y: Any, t: Any) -> np.ndarray:
