@@ -56,9 +56,9 @@ def __getattr__(name: str) -> Any:
 
 # %% ../nbs/71_published.ipynb #pair
 def pair(x: Any) -> tuple:
-    "`(x, x)` for a number; a pair passes. Book step 57."
+    "`(x, x)` for a number; a pair comes back as a tuple. Book step 57."
     if isinstance(x, (int, np.integer)): return x, x
-    if isinstance(x, tuple) and len(x) == 2: return x
+    if isinstance(x, (tuple, list)) and len(x) == 2: return tuple(x)
     raise ValueError(f'a number or a pair is needed, not {x!r}')
 
 # %% ../nbs/71_published.ipynb #params-of-old

@@ -363,6 +363,15 @@ def test_examples_with_and_without_fields_do_not_mix():
             DataLoader(examples, 2, shuffle=False).next()
 
 
+def test_examples_without_a_label_come_in_batches_without_labels():
+    class Unlabelled(Dataset):
+        def prepare(self):
+            self.data = np.arange(5.0)
+
+    for x, t in DataLoader(Unlabelled(), 2):
+        assert x.dtype == float and len(x) in (1, 2) and t is None
+
+
 def test_generator_states():
     np.random.seed(4)
     np.random.randn()  # now half of a pair of normal numbers is kept

@@ -21,6 +21,7 @@ Variable.__mul__ = mul
 assert float(add(Variable(1.0), 2) * 3) == 9 and isinstance(Mul()(2.0, 3.0).creator, Mul)
 assert issubclass(Add, F.Function) and F.as_variable(2).data == 2 and L.Parameter is Parameter
 assert utils.pair(3) == (3, 3) and utils.pair((2, 3)) == (2, 3)
+assert utils.pair(np.int64(3)) == (3, 3) and utils.pair([2, 3]) == (2, 3)
 
 
 # A loader with a `__next__` of its own is asked by `for`.
