@@ -13,8 +13,11 @@ from dezero import Model, Variable
 from dezero.datasets import ArrayDataset
 from dezero.models import Sequential
 
-PLACES = [dezero, dezero.optimizers, importlib.import_module("dezero.transformations")]
-CHAPTERS = "elementwise shapes reductions products activations losses more linalg".split()
+PLACES = [dezero, dezero.optimizers, dezero.models]
+PLACES.append(importlib.import_module("dezero.transformations"))
+FUNCTIONS = "elementwise shapes reductions products activations losses more linalg conv".split()
+CHAPTERS = [f"dezero.functions.{name}" for name in FUNCTIONS]
+CHAPTERS += [f"dezero.{name}" for name in ("regularization", "rnn", "attention")]
 OURS = {"Variable": Variable, "ArrayDataset": ArrayDataset, "Sequential": Sequential}
 
 
@@ -48,9 +51,11 @@ def test_in_the_right_columns_every_name_exists(page):
 
 def test_every_function_of_the_chapters_stands_on_the_page(page):
     named = set(re.findall(r"\bF\.(\w+)", page))
-    modules = [importlib.import_module(f"dezero.functions.{name}") for name in CHAPTERS]
+    modules = [importlib.import_module(name) for name in CHAPTERS]
     public = {n for m in modules for n in m.__all__ if n == n.lower() and callable(getattr(m, n))}
-    ours_alone = {n for n in public if n.endswith("_simple")} | {"accuracy", "sum_to"}
+    ours_alone = {n for n in public if n.endswith(("_simple", "_array", "_outsize"))}
+    ours_alone |= set("accuracy sum_to im2col col2im fresh_state".split())
+    ours_alone |= {"rotary", "sinusoidal_positions"}
     assert public - named - ours_alone == set()
 
 
@@ -76,7 +81,8 @@ def table():
     x, y = rng.uniform(0.1, 0.9, (4, 4)), rng.uniform(0.1, 0.9, (4, 4))
     i, a = rng.permuted(np.tile(np.arange(4), (4, 1)), axis=1), x + 4 * np.eye(4)
     t = np.array([0, 3, 1, 2])
-    return {"x": x, "y": y, "i": i, "j": t[:2], "a": a, "b": y, "t": t, "shape": (2, 4, 4)}
+    more = {"mean": np.zeros(4), "var": np.ones(4), "shape": (2, 4, 4)}
+    return {"x": x, "y": y, "i": i, "j": t[:2], "a": a, "b": y[0], "t": t, **more}
 
 
 def images():
@@ -107,3 +113,50 @@ def test_a_row_of_functions_computes_the_same_three_times(page):
                 np.testing.assert_allclose(want.data, found, rtol=1e-12, err_msg=code)
                 tried += 1
     assert tried > 50
+
+
+def filled(torch, theirs, ours):
+    """Both sides with the same numbers, in whatever order and shape they keep them."""
+    for name, p in theirs.named_parameters():
+        kernel = p.ndim > 1 and "Norm" not in type(theirs).__name__
+        torch.nn.init.constant_(p, 0.1 if kernel else float("weight" in name))
+    for name, p in ours.named_params():
+        kernel = name.rsplit("/")[-1] == "W"
+        p.data[...] = 0.1 if kernel else float(name.endswith("gamma"))
+
+
+IMAGES, STEPS = (2, 4, 8, 7), (3, 2, 4)
+SHAPES = {"Linear": (5, 4), "BatchNorm1d": (5, 4), "MultiheadAttention": (2, 5, 4)}
+SHAPES |= dict.fromkeys(["RNN", "LSTM", "GRU"], STEPS)
+
+
+@pytest.mark.torch
+def test_a_layer_gives_what_the_one_beside_it_gives(page):
+    import torch
+
+    random, tried = np.random.default_rng(2), 0
+    for torchs, ours in rows(page.split("## Layers")[1].split("## ")[0]):
+        for code in [code for code in torchs if code.startswith("nn.")]:
+            theirs, layer = eval(code, {"nn": torch.nn}), eval(ours[0], {"L": L})
+            name = type(theirs).__name__
+            x = random.normal(size=SHAPES.get(name, IMAGES)).astype("f")
+            x = random.integers(0, 10, (3, 2)) if name == "Embedding" else x
+            f = layer.sequence if name in ("RNN", "LSTM", "GRU") else layer
+            f(x)  # now all weights are there
+            getattr(layer, "reset_state", bool)()
+            filled(torch, theirs, layer)
+            tx = torch.tensor(x)
+            want = theirs(tx, tx, tx) if name == "MultiheadAttention" else theirs(tx)
+            if name == "Dropout":
+                assert f(x).data.shape == want.shape and layer.dropout_ratio == theirs.p
+                continue
+            want = (want[0] if isinstance(want, tuple) else want).detach().numpy()
+            np.testing.assert_allclose(f(x).data, want, atol=3e-5, err_msg=code)
+            tried += 1
+    assert tried >= 17
+
+
+def test_moving_to_a_gpu_has_the_names_of_the_page(page):
+    right = [code for row in rows(page.split("## On a GPU")[1]) for code in row[-1]]
+    assert "model.to_gpu()" in right and "x.to_cpu()" in right
+    assert hasattr(dezero.cuda, "as_numpy") and dezero.cuda.gpu_enable in (True, False)
