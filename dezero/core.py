@@ -40,7 +40,7 @@ _CURES = {
 def as_data(x: Any) -> Any:
     "`x` as an array of bools, ints or floats, or a `TypeError` with a cure."
     if isinstance(x, np.generic): x = np.asarray(x)
-    if type(x) in (np.ndarray, np.memmap) and x.dtype.kind in 'biuf': return x
+    if x.__class__ in (np.ndarray, np.memmap) and x.dtype.kind in 'biuf': return x
     if array_module(x) is not np: return x
     if isinstance(x, (bool, int, float)):
         array = as_array(x)
