@@ -8,6 +8,7 @@ __all__ = ['Communicator', 'create_communicator', 'broadcast_params', 'MultiNode
 
 # %% ../nbs/74_distributed.ipynb #imports
 import atexit
+import copy
 import hashlib
 import math
 import os
@@ -377,6 +378,7 @@ class ScatteredLoader(DataLoader):
     "Of each batch of a DataLoader the examples of one rank."
     def __init__(self, loader: DataLoader, comm: Communicator):
         vars(self).update(vars(loader), kind=type(loader), comm=comm)
+        self.generator = copy.deepcopy(loader.generator)
 
     def batch_indices(self, i: int) -> np.ndarray:
         "The numbers of this rank's examples in batch `i`."
@@ -398,10 +400,10 @@ def scatter_batches(loader: DataLoader, comm: Communicator) -> DataLoader:
     loader do not depend on how many there are. All ranks need the same seed.
     """
     check_instance(loader, DataLoader, 'scatter_batches takes a DataLoader')
-    sizes = [min(loader.batch_size, loader.data_size), loader.data_size % loader.batch_size]
-    if not loader.drop_last and 0 < sizes[1] < comm.size or sizes[0] < comm.size:
-        raise ValueError(f'a batch of {min(filter(None, sizes))} examples is too small for '
-                         f'{comm.size} ranks: take another batch_size, or drop_last=True')
+    sizes = [len(loader.batch_indices(i)) for i in (0, loader.max_iter - 1)]
+    if min(sizes) < comm.size:
+        raise ValueError(f'a batch of {min(sizes)} examples is too small for {comm.size} '
+                         'ranks: take another batch_size, or drop_last=True')
     return ScatteredLoader(loader, comm)
 
 # %% ../nbs/74_distributed.ipynb #create-multi-node-evaluator

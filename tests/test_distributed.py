@@ -1,0 +1,283 @@
+"""Several ranks train one model: what they compute, and how they end. The programs are in ranks.py.
+
+All runs are bounded in time, and share this machine: shared memory, no network.
+"""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from ranks import keep, loaders, make_trainer, run
+
+import dezero.functions as F
+from dezero.dataloaders import DataLoader
+from dezero.distributed import (
+    Communicator,
+    MultiNodeBatchNorm,
+    create_communicator,
+    create_multi_node_evaluator,
+    create_multi_node_optimizer,
+    scatter_batches,
+    scatter_dataset,
+)
+from dezero.models import MLP
+from dezero.optimizers import SGD, Adam
+from dezero.training import Trainer
+
+RANKS = (2, 4)
+
+
+def good(size, *words, **options):
+    """The output of a run that must end well."""
+    status, out, err = run(size, *words, **options)
+    assert (status, err) == (0, ""), err
+    *told, last = out.splitlines()
+    assert last == f"done {size}"
+    return told
+
+
+def bad(size, *words, **options):
+    """The errors of a run that must end, and not well."""
+    status, out, err = run(size, *words, **options)
+    assert status != 0 and "done" not in out
+    return err
+
+
+# --- what they compute ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", RANKS)
+def test_gradients_data_and_norms_are_those_of_the_whole_batch(size):
+    good(size, "mean,mixed,ways,lazy,frozen,data,evaluation,norm,running,caught")
+
+
+@pytest.mark.parametrize("norm", ["plain", "norm"])
+def test_the_curve_does_not_depend_on_the_number_of_ranks(norm, tmp_path):
+    told = {size: good(size, "train", tmp_path / f"{size}.npz", norm) for size in (1, *RANKS)}
+    assert told[1] == told[2] == told[4]
+    assert [line.split("  ")[0] for line in told[4]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    one, *many = [np.load(tmp_path / f"{size}.npz") for size in (1, *RANKS)]
+    for other in many:
+        assert set(other) == set(one)
+        for name in one:
+            np.testing.assert_allclose(other[name], one[name], rtol=2e-4, atol=2e-5)
+    assert one["loss"][-1] < one["loss"][0]
+
+
+def arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file}
+
+
+def same(one, two):
+    assert set(one) == set(two)
+    return all([np.array_equal(one[name], two[name], equal_nan=True) for name in one])
+
+
+def test_a_run_goes_on_to_the_last_bit_on_as_many_ranks(tmp_path):
+    whole, part, save = tmp_path / "whole.npz", tmp_path / "part.npz", tmp_path / "save.npz"
+    good(2, "resume", whole, tmp_path / "other.npz", 3, 0.3)
+    good(2, "resume", part, save, 2, 0.3)
+    told = good(2, "resume", part, save, 3, 0.3)
+    assert told[0] == "going on after epoch 2" and len(told) == 2
+    assert same(arrays(whole), arrays(part))
+    assert same(arrays(tmp_path / "other.npz"), arrays(save))
+
+
+def test_a_run_of_four_goes_on_on_two_and_on_one(tmp_path):
+    whole, save = tmp_path / "whole.npz", tmp_path / "save.npz"
+    good(4, "resume", whole, save, 2)
+    before, state = arrays(whole), arrays(save)
+    for size in (1, 2):
+        here = tmp_path / f"{size}.npz"
+        copy = tmp_path / f"save{size}.npz"
+        copy.write_bytes(save.read_bytes())
+        good(size, "resume", here, copy, 2)  # nothing is left to do
+        assert same(arrays(here), before)
+        good(size, "resume", here, copy, 3)
+        assert np.array_equal(arrays(here)["loss"][:2], before["loss"])
+        after = arrays(copy)
+        assert same({"a": state["train/index"].shape}, {"a": after["train/index"].shape})
+    one, two = arrays(tmp_path / "1.npz"), arrays(tmp_path / "2.npz")
+    for name in one:
+        np.testing.assert_allclose(one[name], two[name], rtol=2e-4, atol=2e-5)
+
+
+def test_one_rank_stops_all_in_the_middle_of_an_epoch(tmp_path):
+    whole, part, save = tmp_path / "whole.npz", tmp_path / "part.npz", tmp_path / "save.npz"
+    good(2, "middle", whole, tmp_path / "other.npz", "go")
+    good(4, "middle", part, save, "stop")
+    good(2, "middle", part, save, "go")
+    one, two = arrays(whole), arrays(part)
+    for name in one:
+        np.testing.assert_allclose(one[name], two[name], rtol=2e-4, atol=2e-5)
+
+
+# --- how they end ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runner", [("-m", "mpi4py"), ()], ids=["mpi4py", "plain"])
+def test_a_rank_that_fails_ends_all(runner):
+    told = bad(4, "fail", "raise", runner=runner)
+    assert told.count("ValueError: this rank is unhappy") == 1
+
+
+def test_a_killed_rank_ends_all():
+    status, out, _ = run(4, "fail", "kill")
+    assert status != 0 and "KILLED" in out.upper() and "done" not in out
+
+
+@pytest.mark.parametrize("how", ["exit", "leave"])
+def test_a_rank_that_has_left_is_an_error_on_the_others(how):
+    told = bad(2, "fail", how)
+    assert "rank 0: update 4 parameters" in told and "rank 1: end the program" in told
+
+
+def test_a_loss_that_is_not_a_number_ends_all():
+    told = bad(2, "nan")
+    assert "FloatingPointError: epoch 1, batch 1" in told
+
+
+@pytest.mark.parametrize(
+    "how, words",
+    [
+        ("shape", "a model with the parameter 'never' (5,) float64"),
+        ("dtype", "a model with the parameter 'never' (2,) float32"),
+        ("number", "rank 3: broadcast 5 parameters"),
+        ("sum", "rank 3: add up numbers of shape (3,) and dtype float64"),
+        ("sizes", "rank 3: add up numbers of shape (4,) and dtype float64"),
+        ("grad", "has a gradient of shape (2, 2)"),
+        ("none", "examples is 0 on all ranks"),
+        ("orders", "give them the same seed"),
+        ("seeds", "give all DataLoaders the same seed"),
+        ("weights", "no longer the same"),
+        ("batches", "rank 0: add up numbers of shape (3,)"),
+        ("root", "No such file or directory: '/no/such/file'"),
+    ],
+)
+def test_ranks_that_disagree_are_told(how, words):
+    assert words in bad(4, "differ", how)
+
+
+def test_a_run_that_hangs_is_ended():
+    with pytest.raises(subprocess.TimeoutExpired):
+        run(2, "time", runner=("-c", "import time; time.sleep(99)"), seconds=2)
+
+
+# --- alone ----------------------------------------------------------------------------------------
+
+
+def test_alone_no_mpi_is_needed(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", None)
+    for name in ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID"):
+        monkeypatch.delenv(name, raising=False)
+    comm = create_communicator()
+    assert (comm.rank, comm.size, comm.mpi) == (0, 1, None)
+    trainer = make_trainer(comm, verbose=False, norm=True)
+    trainer.fit(*loaders(comm), epochs=2)
+    keep(comm, trainer, tmp_path / "alone.npz")
+    monkeypatch.setenv("PMI_RANK", "1")
+    with pytest.raises(ImportError, match=r'mpiexec started .* pip install "dezero\[mpi\]"'):
+        create_communicator()
+
+
+def test_alone_a_trainer_gives_what_it_gives_without(tmp_path):
+    found = []
+    for comm in (None, Communicator()):
+        trainer = make_trainer(Communicator(), verbose=False)
+        if comm is None:
+            np.random.seed(0)
+            model = make_trainer(Communicator(), verbose=False).model
+            loss = F.softmax_cross_entropy
+            trainer = Trainer(model, Adam(0.01), loss, F.accuracy, verbose=False)
+        train, valid = loaders(Communicator())
+        valid.shuffle = False
+        valid.reset()
+        np.random.seed(0)
+        found.append(trainer.fit(train, valid, 2).columns)
+        trainer.save(tmp_path / "save")
+        trainer.load(tmp_path / "save")
+    assert found[0] == found[1]
+
+
+def test_a_multi_node_optimizer_is_like_its_own():
+    optimizer = create_multi_node_optimizer(Adam(0.5), Communicator())
+    with pytest.raises(RuntimeError, match="call setup"):
+        optimizer.update()
+    model = MLP((3, 1))
+    assert optimizer.setup(model) is optimizer and optimizer.target is model
+    optimizer.alpha = 0.25
+    assert optimizer.actual.alpha == 0.25 and optimizer.lr == 0.25
+    F.sum(model(np.ones((2, 4), np.float32))).backward()
+    optimizer.update(examples=2)
+    assert optimizer.updates == optimizer.t == 1
+    other = create_multi_node_optimizer(Adam(), Communicator()).setup(model)
+    other.load_state(optimizer.state())
+    assert other.alpha == 0.25
+    with pytest.raises(ValueError, match="updates"):
+        other.check_state({})
+    with pytest.raises(AttributeError, match="speed"):
+        optimizer.speed
+    assert pickle.loads(pickle.dumps(optimizer)).alpha == 0.25
+
+
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda: create_communicator("pure_nccl"), TypeError, "leave 'pure_nccl' out"),
+        (lambda: create_multi_node_optimizer(SGD(), 4), TypeError, "is a communicator"),
+        (lambda: create_multi_node_optimizer(MLP((2,)), Communicator()), TypeError, "optimizer"),
+        (
+            lambda: create_multi_node_optimizer(
+                create_multi_node_optimizer(SGD(), Communicator()), Communicator()
+            ),
+            TypeError,
+            "already",
+        ),
+        (lambda: MultiNodeBatchNorm(0.9), TypeError, r"MultiNodeBatchNorm\(comm\)"),
+        (lambda: scatter_batches([1, 2], Communicator()), TypeError, "takes a DataLoader"),
+        (lambda: scatter_dataset([], Communicator()), ValueError, "no examples"),
+        (lambda: scatter_dataset([1], Communicator(), seed=-1), ValueError, "seed"),
+        (lambda: create_multi_node_evaluator(3, Communicator()), TypeError, "is a function"),
+        (
+            lambda: create_multi_node_optimizer(SGD(), Communicator()).update(examples=-1),
+            ValueError,
+            "examples",
+        ),
+    ],
+)
+def test_bad_input_is_told(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+class Pretend:
+    """The first of several ranks that are not there."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def Get_rank(self):
+        return 0
+
+    def Get_size(self):
+        return self.size
+
+
+def test_batches_must_be_large_enough_for_all_ranks():
+    comm = Communicator(Pretend(4))
+    data = np.arange(10)
+    with pytest.raises(ValueError, match="a batch of 2 examples is too small for 4 ranks"):
+        scatter_batches(DataLoader(data, 8), comm)
+    with pytest.raises(ValueError, match="a batch of 1 examples is too small"):
+        scatter_batches(DataLoader(data, 3), comm)
+    assert len(scatter_batches(DataLoader(data, 8, drop_last=True), comm)) == 1
+    assert len(scatter_batches(DataLoader(data, 6), comm)) == 2
+
+
+def test_importing_it_does_not_import_mpi():
+    program = "import sys, dezero.distributed; sys.exit('mpi4py' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
