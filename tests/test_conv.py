@@ -128,6 +128,12 @@ FUNCTIONS = {
     "adaptive": lambda x, W: F.adaptive_average_pooling(x, (2, 3)),
     "upsample": lambda x, W: F.upsample(x, 2, "bilinear"),
     "im2col": lambda x, W: F.im2col(x, 3, 2, 1),
+    "col2im": lambda x, W: F.col2im(F.im2col(x, 3, 2, 1), x.shape, 3, 2, 1),
+    "deconv2d, groups": lambda x, W: F.deconv2d(x, W[:, :2], stride=2, groups=2),
+    "dilation": lambda x, W: F.conv2d(x, W, pad=2, dilation=2),
+    "conv1d": lambda x, W: F.conv1d(x[:, :, 0], W[:, :, 0], pad=1),
+    "global": lambda x, W: F.global_average_pooling(x),
+    "nearest": lambda x, W: F.upsample(x, (2, 3)),
 }
 
 

@@ -426,6 +426,12 @@ def test_embed_layer(tmp_path):
     wide = L.EmbedID(5, 3, dtype=float)
     wide.load_weights(tmp_path / "published.npz")
     assert wide.W.data.tolist() == np.ones((5, 3)).tolist()
+    layer.save_weights(tmp_path / "w")
+    again = L.EmbedID(5, 3)
+    assert again.load_weights(tmp_path / "w") == {}
+    np.testing.assert_array_equal(again.W.data, layer.W.data)
+    with pytest.raises(ValueError, match="dtype float64 in the file, float32 in the model"):
+        layer.load_weights(tmp_path / "published.npz")
 
 
 # --- one function for all steps -----------------------------------------------------------------
