@@ -84,7 +84,7 @@ def parted(plans: list) -> RuntimeError:
 
 # %% ../nbs/74_distributed.ipynb #exchange
 @patch
-def sum(self: Communicator, x: Any) -> np.ndarray:
+def allreduce(self: Communicator, x: Any) -> np.ndarray:
     "The sum over all ranks of arrays of one shape and dtype."
     mine = np.array(to_module(x, np))
     self.agree(f'add up numbers of shape {mine.shape} and dtype {mine.dtype}')
@@ -93,7 +93,7 @@ def sum(self: Communicator, x: Any) -> np.ndarray:
     return to_module(total, array_module(x))
 
 @patch
-def gather(self: Communicator, x: Any) -> np.ndarray:
+def allgather(self: Communicator, x: Any) -> np.ndarray:
     "The arrays of all ranks, of one shape and dtype, stacked along a new first axis."
     mine = np.array(to_module(x, np))
     self.agree(f'gather numbers of shape {mine.shape} and dtype {mine.dtype}')
@@ -207,6 +207,32 @@ def broadcast_params(target: Any, comm: Communicator) -> None:
         comm.mpi.Bcast(wire, owner)
         if not mine: copy_into(param, wire.view(dtype).reshape(shape))
 
+# %% ../nbs/74_distributed.ipynb #mean-gradients
+def mean_gradients(params: list, comm: Communicator, share: float) -> None:
+    "Replace each gradient by the sum over all ranks of `share` times their own."
+    groups: dict[Any, list] = {}
+    for param in params:
+        groups.setdefault(np.result_type(param.dtype, np.float32), []).append(param)
+    for dtype, group in groups.items():
+        flat = np.concatenate([_gradient(param, dtype) for param in group])
+        flat *= share
+        total = np.empty_like(flat)
+        comm.mpi.Allreduce(flat, total)
+        ends = np.cumsum([param.size for param in group])
+        for param, part in zip(group, np.split(total, ends[:-1])): _put(param, part)
+
+def _gradient(param, dtype):
+    "The gradient as a flat array in main memory; zeros, if there is none."
+    if param.grad is None: return np.zeros(param.size, dtype)
+    grad = as_variable(param.grad).data
+    if grad.shape == param.shape: return to_module(grad, np).astype(dtype).ravel()
+    raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
+
+def _put(param, part):
+    "A part of a flat array as the gradient of a parameter."
+    array = part.reshape(param.shape).astype(param.dtype, copy=False)
+    param.grad = Variable(to_module(array, array_module(param.data)))
+
 # %% ../nbs/74_distributed.ipynb #multi-node-optimizer
 class MultiNodeOptimizer:
     """An optimizer that takes the mean of the gradients over all ranks before an update.
@@ -294,32 +320,6 @@ def digest_of(params: list) -> int:
     arrays = [to_module(param.data, np) for _, param in params if param.data is not None]
     return _digest(b''.join([array.tobytes() for array in arrays]))
 
-# %% ../nbs/74_distributed.ipynb #mean-gradients
-def mean_gradients(params: list, comm: Communicator, share: float) -> None:
-    "Replace each gradient by the sum over all ranks of `share` times their own."
-    groups: dict[Any, list] = {}
-    for param in params:
-        groups.setdefault(np.result_type(param.dtype, np.float32), []).append(param)
-    for dtype, group in groups.items():
-        flat = np.concatenate([_gradient(param, dtype) for param in group])
-        flat *= share
-        total = np.empty_like(flat)
-        comm.mpi.Allreduce(flat, total)
-        ends = np.cumsum([param.size for param in group])
-        for param, part in zip(group, np.split(total, ends[:-1])): _put(param, part)
-
-def _gradient(param, dtype):
-    "The gradient as a flat array in main memory; zeros, if there is none."
-    if param.grad is None: return np.zeros(param.size, dtype)
-    grad = as_variable(param.grad).data
-    if grad.shape == param.shape: return to_module(grad, np).astype(dtype).ravel()
-    raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
-
-def _put(param, part):
-    "A part of a flat array as the gradient of a parameter."
-    array = part.reshape(param.shape).astype(param.dtype, copy=False)
-    param.grad = Variable(to_module(array, array_module(param.data)))
-
 # %% ../nbs/74_distributed.ipynb #create-multi-node-optimizer
 def create_multi_node_optimizer(actual_optimizer: Any,
                                 communicator: Communicator) -> MultiNodeOptimizer:
@@ -406,25 +406,6 @@ def scatter_batches(loader: DataLoader, comm: Communicator) -> DataLoader:
                          'ranks: take another batch_size, or drop_last=True')
     return ScatteredLoader(loader, comm)
 
-# %% ../nbs/74_distributed.ipynb #create-multi-node-evaluator
-def create_multi_node_evaluator(actual_evaluator: Callable,
-                                communicator: Communicator) -> Callable:
-    """A function like `actual_evaluator`, which gives a dict of numbers, or one number:
-    the means of what it gives on all ranks.
-
-    It takes one argument more, `examples`: on how many examples this rank has measured.
-    """
-    check_instance(actual_evaluator, callable, 'an evaluator is a function')
-    def evaluate(*args: Any, examples: float = 1, **options: Any) -> Any:
-        found = actual_evaluator(*args, **options)
-        rows = found if isinstance(found, dict) else {'': found}
-        numbers = np.array([1.0, *map(float, rows.values())]) * examples
-        communicator.agree(f'take the means of {", ".join(rows)}')
-        count, *sums = communicator.sum(numbers)
-        means = {name: float(x / count) for name, x in zip(rows, sums)}
-        return means if isinstance(found, dict) else means['']
-    return evaluate
-
 # %% ../nbs/74_distributed.ipynb #join
 @patch
 def join(self: Communicator, trainer: Any) -> None:
@@ -451,7 +432,7 @@ def even_out(self: Communicator, model: Any) -> None:
     params = [pair for pair in named_targets(model) if pair[1].data is not None]
     for _, param in params:
         if not isinstance(param, Statistic): continue
-        copy_into(param, (self.sum(param.data) / self.size).astype(param.dtype))
+        copy_into(param, (self.allreduce(param.data) / self.size).astype(param.dtype))
     digests = self.agree('compare weights', digest_of(params))
     if (digests == digests[0]).all(): return
     raise RuntimeError('the weights of the ranks are no longer the same: was a model '
@@ -470,7 +451,7 @@ def gather_training(self: Communicator, trainer: Any) -> tuple[np.ndarray, dict]
     random = get_rng_state()
     states = [random] if self.size == 1 else self.mpi.allgather(random)
     more = {f'{i}/{key}': x for i, state in enumerate(states) for key, x in state.items()}
-    return self.sum(trainer.sums), {**states[0], **more}
+    return self.allreduce(trainer.sums), {**states[0], **more}
 
 # %% ../nbs/74_distributed.ipynb #scatter-training
 @patch
@@ -482,6 +463,40 @@ def scatter_training(self: Communicator, trainer: Any, random: dict) -> None:
     own = {key.removeprefix(start): x for key, x in random.items() if key.startswith(start)}
     if own: set_rng_state(own)
     else: np.random.seed(np.random.randint(0, 2 ** 32, self.rank, np.uint32))
+
+# %% ../nbs/74_distributed.ipynb #create-multi-node-evaluator
+def create_multi_node_evaluator(actual_evaluator: Callable,
+                                communicator: Communicator) -> Callable:
+    """A function like `actual_evaluator`, which gives a dict of numbers, or one number:
+    the means of what it gives on all ranks.
+
+    It takes one argument more, `examples`: on how many examples this rank has measured.
+    """
+    check_instance(actual_evaluator, callable, 'an evaluator is a function')
+    def evaluate(*args: Any, examples: float = 1, **options: Any) -> Any:
+        found = actual_evaluator(*args, **options)
+        rows = found if isinstance(found, dict) else {'': found}
+        numbers = np.array([1.0, *map(float, rows.values())]) * examples
+        communicator.agree(f'take the means of {", ".join(rows)}')
+        count, *sums = communicator.allreduce(numbers)
+        means = {name: float(x / count) for name, x in zip(rows, sums)}
+        return means if isinstance(found, dict) else means['']
+    return evaluate
+
+# %% ../nbs/74_distributed.ipynb #pooled
+def pooled(comm: Communicator, x: Any, axes: tuple) -> tuple:
+    """Mean and variance of the numbers of all ranks together, what share of them is here,
+    and how many there are."""
+    n = math.prod([x.shape[axis] for axis in axes])
+    mean = x.sum(axes, float) / max(n, 1)
+    shape = (-1, *[1] * (x.ndim - 2))
+    spread = np.square(x - mean.reshape(shape)).sum(axes) / max(n, 1)
+    count, means, spreads = comm.allgather(np.stack([mean * 0 + n, mean, spread])).swapaxes(0, 1)
+    parts = count / count.sum(0)
+    middle = (parts * means).sum(0)
+    var = (parts * (spreads + (means - middle) ** 2)).sum(0)
+    total = int(count[:, 0].sum()) if len(mean) else 0
+    return middle.astype(x.dtype), var.astype(x.dtype), n / max(total, 1), total
 
 # %% ../nbs/74_distributed.ipynb #multi-node-batch-norm-function
 class MultiNodeBatchNormalization(BatchNormalization):
@@ -500,21 +515,6 @@ class MultiNodeBatchNormalization(BatchNormalization):
         scale = (gamma * self._inverse).reshape(shape)
         return (x - mean.reshape(shape)) * scale + beta.reshape(shape)
 
-# %% ../nbs/74_distributed.ipynb #pooled
-def pooled(comm: Communicator, x: Any, axes: tuple) -> tuple:
-    """Mean and variance of the numbers of all ranks together, what share of them is here,
-    and how many there are."""
-    n = math.prod([x.shape[axis] for axis in axes])
-    mean = x.sum(axes, float) / max(n, 1)
-    shape = (-1, *[1] * (x.ndim - 2))
-    spread = np.square(x - mean.reshape(shape)).sum(axes) / max(n, 1)
-    count, means, spreads = comm.gather(np.stack([mean * 0 + n, mean, spread])).swapaxes(0, 1)
-    parts = count / count.sum(0)
-    middle = (parts * means).sum(0)
-    var = (parts * (spreads + (means - middle) ** 2)).sum(0)
-    total = int(count[:, 0].sum()) if len(mean) else 0
-    return middle.astype(x.dtype), var.astype(x.dtype), n / max(total, 1), total
-
 # %% ../nbs/74_distributed.ipynb #multi-node-batch-norm-gradients
 @patch
 def _gradients(self: MultiNodeBatchNormalization, gy, x, gamma, beta):
@@ -523,7 +523,7 @@ def _gradients(self: MultiNodeBatchNormalization, gy, x, gamma, beta):
     axes, shape = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
     y = (floats(x) - self._mean.reshape(shape)) * self._inverse.reshape(shape)
     gbeta, ggamma = gy.sum(axes), (gy * y).sum(axes)
-    sums = self.comm.sum(np.stack([gbeta, ggamma]) * self.part)
+    sums = self.comm.allreduce(np.stack([gbeta, ggamma]) * self.part)
     pull = sums / max(x.size // max(len(gamma), 1), 1)
     g = gy - pull[0].reshape(shape) - y * pull[1].reshape(shape)
     return g * (gamma * self._inverse).reshape(shape), ggamma, gbeta

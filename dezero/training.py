@@ -193,7 +193,7 @@ def _weighted(batch: Any, values: list[float]) -> np.ndarray:
 @patch
 def averages(self: Trainer, sums: np.ndarray) -> dict[str, float]:
     "The means over all examples, by name."
-    if self.comm: sums = self.comm.sum(sums)
+    if self.comm: sums = self.comm.allreduce(sums)
     if sums[0]: return dict(zip(self.names, (sums[1:] / sums[0]).tolist()))
     raise ValueError('the loader gave no batch. It must give them in every epoch: '
                      'a DataLoader or a list does, an iterator only once')

@@ -1846,6 +1846,71 @@ def norm_axes(fig):
     fig.text(170, 410, "coloured: one mean, one spread", "soft", 15)
 
 
+# ---------------------------------------------------------------- chapter 74: several ranks
+
+@figure(560, 306, """A batch is cut into two parts. Rank 0 puts one through its copy of the model,
+    rank 1 the other through its own, and each gets a gradient. Over the wire both get the mean of
+    the gradients, and with it both make the same update.""")
+def two_ranks(fig):
+    """Two copies of a model, kept the same by one mean"""
+    for x, words in ((64, "a batch"), (190, "copies of the model"), (322, "gradients"),
+                     (480, "the same update")):
+        fig.text(x, 24, words, "soft", 15)
+    fig.fun(322, 167, "mean", 76, 40)
+    for rank, side in ((0, -1), (1, 1)):
+        y = 167 + side * 71
+        fig.text(64, y - 44, f"rank {rank}", bold=True)
+        fig.grid(37, y - 27, [["", "", ""]] * 3, 18)
+        fig.fun(190, y, "model", 84)
+        fig.grid(286, y - 12, [["", "", ""]], 24, edge="grad")
+        fig.fun(480, y, "`update`", 92)
+        fig.arrow((91, y), (148, y))
+        fig.arrow((232, y), (286, y), "grad", width=2.2)
+        fig.arrow((322, y - side * 12), (322, 167 + side * 20), "grad", width=2.2)
+        fig.arrow((360, 167 + side * 8), (434, y - side * 8), "accent", width=2.2)
+    fig.path("M20 167H276", dash=True)
+    fig.path("M368 167H540", dash=True)
+    fig.text(190, 184, "the wire", "soft", 15)
+
+
+@figure(560, 342, """Three ranks in a ring, each with three numbers. In two steps each rank passes
+    one number on, which the next one adds to its own; then every rank holds one finished sum. In
+    two more steps the finished sums are passed on, and all ranks have all of them.""")
+def ring(fig):
+    """Allreduce in a ring: add up on the way round, then hand round the sums"""
+    size, start = 27, [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    rows, done = start, set()
+    for step in range(5):
+        left = 20 + 109 * step
+        words = ("at first", "add", "add", "hand on", "hand on")[step]
+        fig.text(left + 40, 28, words, "soft", 15)
+        for rank in range(3):
+            y = 86 + 84 * rank
+            if step == 0:
+                fig.text(left, y - 16, f"rank {rank}", size=15, anchor="start", bold=True)
+            for k, value in enumerate(rows[rank]):
+                kind = "var" if (rank, k) in done else "paper"
+                fig.rect(left + k * size, y, size, size, kind, "var-ink", radius=3)
+                fig.text(left + (k + 0.5) * size, y + size / 2, str(value), size=15)
+        if step == 4:
+            break
+        before, rows = rows, [[*row] for row in rows]
+        for rank in range(3):
+            to, adding = (rank + 1) % 3, step < 2
+            k = (rank - step) % 3 if adding else (rank + 1 - (step - 2)) % 3
+            rows[to][k] = before[rank][k] + adding * before[to][k]
+            if step > 0:
+                done.add((to, k))
+            x, y, ink = left + (k + 0.5) * size, 86 + 84 * rank, "grad" if adding else "accent"
+            if rank < 2:
+                fig.arrow((x, y + size), (x + 109, y + 84), ink, gap=2, head=7)
+            else:  # out below, in above
+                fig.arrow((x, y + size), (x + 24, y + size + 24), ink, gap=2, head=7, dash=True)
+                fig.arrow((x + 83, 58), (x + 109, 86), ink, gap=2, head=7, dash=True)
+    words = "what leaves below comes in above; coloured: the sum is complete"
+    fig.text(280, 320, words, "soft", 15)
+
+
 # ---------------------------------------------------------------- the command
 
 def drawn():

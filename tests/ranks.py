@@ -14,9 +14,8 @@ import numpy as np
 import dezero.functions as F
 import dezero.layers as L
 import dezero.optimizers as O
-from dezero import Parameter, Variable, no_grad, test_mode
+from dezero import Parameter, Variable, test_mode
 from dezero.callbacks import Checkpoint, Progress
-from dezero.core import as_variable
 from dezero.dataloaders import DataLoader, SeqDataLoader
 from dezero.datasets import ArrayDataset
 from dezero.distributed import (
@@ -90,7 +89,7 @@ def weights(model):
 def same_everywhere(comm, arrays):
     """To the last bit, on all ranks."""
     for array in arrays:
-        everywhere = comm.gather(array)
+        everywhere = comm.allgather(array)
         assert all([np.array_equal(each, everywhere[0]) for each in everywhere])
 
 
@@ -236,7 +235,7 @@ def data(comm):
         shard = scatter_dataset(dataset, comm)
         assert [int(t) for _, t in shard][0] == comm.rank
         assert len(shard) == -(-11 // comm.size)
-        assert set(comm.gather([int(t) for _, t in shard]).ravel()) == set(range(11))
+        assert set(comm.allgather([int(t) for _, t in shard]).ravel()) == set(range(11))
         x, t = next(iter(DataLoader(shard, 2, shuffle=False)))
         assert t.tolist() == [comm.rank, comm.rank + comm.size] and (x == t).all()
     given = ArrayDataset(xs, ts) if comm.rank == 0 else None
@@ -244,7 +243,7 @@ def data(comm):
     for seed in (1, 1, 2, None):
         np.random.seed(comm.rank)
         shard = scatter_dataset(given, comm, shuffle=True, seed=seed)
-        numbers = comm.gather([int(shard[i][1]) for i in range(len(shard))])
+        numbers = comm.allgather([int(shard[i][1]) for i in range(len(shard))])
         assert set(numbers.ravel()) == set(range(11))
         orders.append(numbers.tolist())
     assert orders[0] == orders[1] != orders[2] and shard[1:][1].shape == (len(shard) - 1,)
@@ -292,7 +291,7 @@ def norm(comm):
             (F.sum(many(part) * part_of(comm, g)) * (1 / share)).backward()
             near(part.grad.data * dtype(share), part_of(comm, whole.grad.data), dtype)
             for name in ("gamma", "beta"):
-                found = comm.sum(getattr(many, name).grad.data * dtype(share))
+                found = comm.allreduce(getattr(many, name).grad.data * dtype(share))
                 near(found, getattr(one, name).grad.data, dtype)
             one(whole)
             near(many.avg_mean.data, one.avg_mean.data, dtype)
@@ -435,9 +434,9 @@ def differ(comm, how):
     optimizer = create_multi_node_optimizer(O.SGD(0.1), comm).setup(model)
     F.mean_squared_error(model(x), t).backward()
     if how == "sum" and last:
-        comm.sum(np.ones(3))
+        comm.allreduce(np.ones(3))
     if how == "sizes":
-        comm.sum(np.ones(3 + last))
+        comm.allreduce(np.ones(3 + last))
     if how == "none":
         optimizer.update(examples=0)
     if how == "grad" and last:
@@ -473,8 +472,8 @@ def caught(comm):
     assert comm.from_root(lambda: 5) == 5
     assert comm.first("word" if comm.rank == 1 else None) == "word"
     assert comm.first(None) is None
-    assert comm.sum(comm.rank) == sum(range(comm.size))
-    assert comm.gather(2.5 * comm.rank).tolist() == [2.5 * rank for rank in range(comm.size)]
+    assert comm.allreduce(comm.rank) == sum(range(comm.size))
+    assert comm.allgather(2.5 * comm.rank).tolist() == [2.5 * rank for rank in range(comm.size)]
     assert repr(comm) == f"<Communicator: rank {comm.rank} of {comm.size}>"
 
 

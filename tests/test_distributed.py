@@ -220,7 +220,7 @@ def test_a_multi_node_optimizer_is_like_its_own():
     with pytest.raises(ValueError, match="updates"):
         other.check_state({})
     with pytest.raises(AttributeError, match="speed"):
-        optimizer.speed
+        _ = optimizer.speed
     assert pickle.loads(pickle.dumps(optimizer)).alpha == 0.25
 
 
