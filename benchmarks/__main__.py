@@ -17,7 +17,7 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from benchmarks import memory, table  # noqa: E402
+from benchmarks import memory, ranks, table  # noqa: E402
 from benchmarks.cases import (  # noqa: E402
     CASES,
     FLOORS,
@@ -80,6 +80,9 @@ def report(names, rounds, block, pinned):
     if some := [case for case in TRAINING_MEMORY if picked(case, names)]:
         parts += ["## Peak memory of training", memory_table(some, NETWORK_PEERS[1:], absent)]
         parts += [table.alive(*memory.functions_alive())]
+    if not names or ranks.NAME.startswith(tuple(names)):
+        print(f"  {ranks.NAME}", file=sys.stderr, flush=True)
+        parts += ["## Several ranks", ranks.measured(rounds or ranks.ROUNDS, 100 * block)]
     return "\n\n".join(parts) + "\n"
 
 

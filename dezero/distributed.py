@@ -15,6 +15,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def agree(self: Communicator, what: str, number: float = 0) -> np.ndarray:
     if any([plan != what for plan in plans]): raise parted(plans)
     return numbers
 
-def parted(plans: list) -> RuntimeError:
+def parted(plans: Any) -> RuntimeError:
     "The error for ranks that are about to do different things."
     told = [plan if isinstance(plan, str) else plan[0] for plan in plans]
     lines = [f'\n  rank {rank}: {text}' for rank, text in enumerate(told)]
@@ -169,10 +170,11 @@ def named_targets(target: Any) -> list[tuple[str, Parameter]]:
 def _entry(name, param, synced):
     "What the ranks must know of each other's parameter."
     if param.data is None: return name, None, None, False, True
-    return name, param.shape, param.dtype.name, param.grad is not None, synced
+    return name, param.shape, param.dtype.char, param.grad is not None, synced
 
 # %% ../nbs/74_distributed.ipynb #merge
-def merge(plans: list) -> list[tuple]:
+@lru_cache(maxsize=64)
+def merge(*plans: tuple) -> list[tuple]:
     """What all ranks together know of each parameter: name, shape, dtype, whether
     somebody has a gradient, whether all have the same numbers, and the first who has any.
     """
@@ -189,7 +191,8 @@ def merge(plans: list) -> list[tuple]:
 
 def _told(entry):
     "A parameter in a message."
-    return f'a model with the parameter {entry[0]!r} {entry[1]} {entry[2]}'
+    name, shape, dtype = entry[:3]
+    return f'a model with the parameter {name!r} {shape} {dtype and np.dtype(dtype)}'
 
 # %% ../nbs/74_distributed.ipynb #broadcast-params
 def broadcast_params(target: Any, comm: Communicator) -> None:
@@ -199,7 +202,7 @@ def broadcast_params(target: Any, comm: Communicator) -> None:
     params = named_targets(target)
     entries = tuple([_entry(name, param, False) for name, param in params])
     plans = comm.meet((f'broadcast {len(params)} parameters', entries))[1]
-    for (_, param), (_, shape, dtype, *_, owner) in zip(params, merge(plans)):
+    for (_, param), (_, shape, dtype, *_, owner) in zip(params, merge(*plans)):
         if shape is None: continue
         mine = comm.rank == owner
         array = to_module(param.data, np) if mine else np.empty(shape, dtype)
@@ -216,16 +219,18 @@ def mean_gradients(params: list, comm: Communicator, share: float) -> None:
     for dtype, group in groups.items():
         flat = np.concatenate([_gradient(param, dtype) for param in group])
         flat *= share
-        total = np.empty_like(flat)
+        total, start = np.empty_like(flat), 0
         comm.mpi.Allreduce(flat, total)
-        ends = np.cumsum([param.size for param in group])
-        for param, part in zip(group, np.split(total, ends[:-1])): _put(param, part)
+        for param in group:
+            end = start + param.size
+            _put(param, total[start:end])
+            start = end
 
 def _gradient(param, dtype):
     "The gradient as a flat array in main memory; zeros, if there is none."
     if param.grad is None: return np.zeros(param.size, dtype)
     grad = as_variable(param.grad).data
-    if grad.shape == param.shape: return to_module(grad, np).astype(dtype).ravel()
+    if grad.shape == param.shape: return to_module(grad, np).reshape(-1).astype(dtype, copy=False)
     raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
 
 def _put(param, part):
@@ -297,7 +302,7 @@ def gather(self: MultiNodeOptimizer, examples: float) -> bool:
     params = named_targets(self.target)
     entries = tuple([_entry(name, p, p in self.synced) for name, p in params])
     numbers, plans = self.comm.meet((f'update {len(params)} parameters', entries), examples)
-    merged = merge(plans)
+    merged = merge(*plans)
     if not all([same for *_, same, _ in merged]) and not self.check_same(params):
         self.sync()
         return False

@@ -166,6 +166,15 @@ def test_a_run_that_hangs_is_ended():
         run(2, "time", runner=("-c", "import time; time.sleep(99)"), seconds=2)
 
 
+def test_the_benchmark_measures_one_rank_and_two():
+    from benchmarks import ranks
+
+    head, _, line = ranks.measured(rounds=1, seconds=0.05).splitlines()
+    assert head == "| Examples per second | one rank | two ranks | factor | goal |"
+    cells = line.strip("| ").split(" | ")
+    assert cells[0] == ranks.TITLE and float(cells[2].replace(",", "")) > 0
+
+
 # --- alone ----------------------------------------------------------------------------------------
 
 
