@@ -42,7 +42,7 @@ def speed(size, seconds=SECONDS):
 
 
 def measured(rounds=ROUNDS, seconds=SECONDS):
-    """A table: one rank and two take turns, and the best round counts, when both cores were free."""
+    """A table: one rank and two take turns; the best round counts, when both cores were free."""
     if reason := missing():
         return f"Not measured: {reason}."
     speeds = {1: [], 2: []}

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ OTHERS = ("PMI_", "PMIX_", "HYD", "MPI_", "OMPI_")
 # --- how they are started -------------------------------------------------------------------------
 
 
-def run(size, *words, runner=("-m", "mpi4py"), seconds=SECONDS):
+def run(size, *words, runner=("-m", "mpi4py"), seconds=SECONDS, meanwhile=None):
     """What `size` ranks say: status, output, errors. All of them are ended if it takes too long."""
     mpiexec = Path(sys.executable).with_name("mpiexec")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(OTHERS)}
@@ -48,6 +49,8 @@ def run(size, *words, runner=("-m", "mpi4py"), seconds=SECONDS):
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, start_new_session=True, **streams) as process:
         try:
+            if meanwhile:
+                meanwhile(process)
             out, err = process.communicate(timeout=seconds)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
@@ -260,6 +263,7 @@ def data(comm):
 
 def evaluation(comm):
     """Means over the ranks, weighted by examples."""
+
     def measure(x, offset=0):
         return {"loss": x + offset, "accuracy": 1}
 
@@ -363,6 +367,7 @@ def resume(comm, path, checkpoint, epochs, dropout="0"):
 
 def middle(comm, path, checkpoint, stop):
     """The last rank alone wants to stop in the middle of an epoch; another run goes on there."""
+
     def stopping(trainer):
         if comm.rank == comm.size - 1 and trainer.epoch == 1:
             if stop == "stop" and trainer.batch == 2:
@@ -377,6 +382,19 @@ def middle(comm, path, checkpoint, stop):
     if stop == "stop":
         assert trainer.stopped == "enough" and (trainer.epoch, trainer.batch) == (1, 2)
     keep(comm, trainer, path)
+
+
+def interrupted(comm, started, checkpoint):
+    """Ctrl-C comes when the first epoch is over."""
+
+    def slowly(trainer):
+        Path(started).touch()
+        time.sleep(0.01)
+
+    trainer = make_trainer(comm, slowly, Checkpoint(checkpoint), Progress(bar=False))
+    trainer.fit(loaders(comm)[0], epochs=2000)
+    assert trainer.stopped == "Ctrl-C"
+    same_everywhere(comm, [np.array([trainer.epoch, trainer.batch]), *weights(trainer.model)])
 
 
 def running(comm):
@@ -459,6 +477,7 @@ def differ(comm, how):
 
 def caught(comm):
     """An error on rank 0 that all ranks catch is no reason to end."""
+
     def missing():
         raise FileNotFoundError("no such file")
 

@@ -4,8 +4,10 @@ All runs are bounded in time, and share this machine: shared memory, no network.
 """
 
 import pickle
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -127,6 +129,18 @@ def test_a_rank_that_fails_ends_all(runner):
 def test_a_killed_rank_ends_all():
     status, out, _ = run(4, "fail", "kill")
     assert status != 0 and "KILLED" in out.upper() and "done" not in out
+
+
+def test_ctrl_c_ends_all_after_the_same_batch(tmp_path):
+    started, save = tmp_path / "started", tmp_path / "save.npz"
+
+    def press(process):
+        while not started.exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+
+    status, out, _ = run(2, "interrupted", started, save, meanwhile=press)
+    assert status == 0 and "done 2" in out and ": Ctrl-C\n" in out
 
 
 @pytest.mark.parametrize("how", ["exit", "leave"])
