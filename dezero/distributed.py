@@ -44,9 +44,11 @@ class Communicator:
     be told anything.
     """
     def __init__(self, mpi: Any = None):
-        self.mpi = mpi
+        self.mpi: Any = mpi
         self.rank: int = 0 if mpi is None else mpi.Get_rank()
         self.size: int = 1 if mpi is None else mpi.Get_size()
+
+    def __deepcopy__(self, memo): return self  # a layer's copy knows it, too
 
     def __repr__(self): return f'<Communicator: rank {self.rank} of {self.size}>'
 
@@ -57,10 +59,10 @@ def meet(self: Communicator, what: Any, number: float = 0) -> tuple[np.ndarray, 
 
     If all have the same plan it is given once, and only two numbers are sent.
     """
+    if self.mpi is None: return np.array([number], float), [what]
     mine = np.array([_digest(repr(what).encode()), number], float)
     heard = np.empty((self.size, 2))
-    if self.mpi is None: heard[0] = mine
-    else: self.mpi.Allgather(mine, heard)
+    self.mpi.Allgather(mine, heard)
     alike = (heard[:, 0] == mine[0]).all()
     return heard[:, 1], [what] if alike else self.mpi.allgather(what)
 
@@ -93,6 +95,7 @@ def allreduce(self: Communicator, x: Any) -> np.ndarray:
     if self.mpi is not None: self.mpi.Allreduce(mine, total)
     return to_module(total, array_module(x))
 
+# %% ../nbs/74_distributed.ipynb #gather-first
 @patch
 def allgather(self: Communicator, x: Any) -> np.ndarray:
     "The arrays of all ranks, of one shape and dtype, stacked along a new first axis."
@@ -140,7 +143,7 @@ def create_communicator(mpi_comm: Any = None) -> Communicator:
     if isinstance(mpi_comm, str):
         raise TypeError(f'there is one kind of communicator: leave {mpi_comm!r} out')
     if mpi_comm is None:
-        if not any([name in os.environ for name in _RANK_VARIABLES]): return Communicator()
+        if os.environ.keys().isdisjoint(_RANK_VARIABLES): return Communicator()
         mpi = import_extra('mpi4py.MPI', 'mpiexec started this program, and ranks talk '
                            'to each other by mpi4py', 'mpi')
         mpi_comm = mpi.COMM_WORLD
@@ -154,8 +157,8 @@ def _leave(comm):
     "At the end of the program: all ranks end here, or all are ended."
     if sys.modules['mpi4py.MPI'].Is_finalized(): return
     try:
-        if hasattr(sys, 'last_value'): raise RuntimeError(f'rank {comm.rank} has failed')
-        comm.agree('end the program')
+        if not hasattr(sys, 'last_value'): return comm.agree('end the program')
+        raise RuntimeError(f'rank {comm.rank} has failed')
     except Exception as error:
         print(error, file=sys.stderr, flush=True)
         sys.stdout.flush()
@@ -226,12 +229,15 @@ def mean_gradients(params: list, comm: Communicator, share: float) -> None:
             _put(param, total[start:end])
             start = end
 
+# %% ../nbs/74_distributed.ipynb #into-the-array
 def _gradient(param, dtype):
     "The gradient as a flat array in main memory; zeros, if there is none."
     if param.grad is None: return np.zeros(param.size, dtype)
     grad = as_variable(param.grad).data
-    if grad.shape == param.shape: return to_module(grad, np).reshape(-1).astype(dtype, copy=False)
-    raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
+    if grad.shape == param.shape:
+        return to_module(grad, np).reshape(-1).astype(dtype, copy=False)
+    raise ValueError(f'the parameter {describe(param)} has a gradient of shape '
+                     f'{grad.shape}')
 
 def _put(param, part):
     "A part of a flat array as the gradient of a parameter."
@@ -252,19 +258,22 @@ class MultiNodeOptimizer:
         if name[:2] == '__' or 'actual' not in vars(self): raise AttributeError(name)
         return getattr(self.actual, name)
 
-    def __setattr__(self, name: str, value: Any) -> None: setattr(self.actual, name, value)
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.actual, name, value)
 
-    def setup(self, target: Any):
-        "Say whose parameters are changed, on all ranks; those of rank 0 are broadcast."
-        self.actual.setup(target)
-        if self.comm.size > 1: self.sync()
-        return self
+# %% ../nbs/74_distributed.ipynb #setup-and-sync
+@patch
+def setup(self: MultiNodeOptimizer, target: Any):
+    "Say whose parameters are changed, on all ranks; those of rank 0 are broadcast."
+    self.actual.setup(target)
+    if self.comm.size > 1: self.sync()
+    return self
 
-    def sync(self) -> None:
-        "Broadcast the parameters."
-        broadcast_params(self.target, self.comm)
-        made = [param for param in self.target.params() if param.data is not None]
-        self.synced.update(made)
+@patch
+def sync(self: MultiNodeOptimizer) -> None:
+    "Broadcast the parameters."
+    broadcast_params(self.target, self.comm)
+    self.synced.update([p for p in self.target.params() if p.data is not None])
 
 # %% ../nbs/74_distributed.ipynb #delegate
 @patch
@@ -295,13 +304,15 @@ def update(self: MultiNodeOptimizer, examples: float = 1) -> None:
     if self.comm.size > 1 and not self.gather(examples): return
     self.actual.update()
 
+# %% ../nbs/74_distributed.ipynb #gather-gradients
 @patch
 def gather(self: MultiNodeOptimizer, examples: float) -> bool:
     "Take the mean of the gradients; or make the parameters the same, and say `False`."
     if self.target is None: return True  # the actual optimizer will say what is missing
     params = named_targets(self.target)
     entries = tuple([_entry(name, p, p in self.synced) for name, p in params])
-    numbers, plans = self.comm.meet((f'update {len(params)} parameters', entries), examples)
+    plan = f'update {len(params)} parameters', entries
+    numbers, plans = self.comm.meet(plan, examples)
     merged = merge(*plans)
     if not all([same for *_, same, _ in merged]) and not self.check_same(params):
         self.sync()
@@ -317,12 +328,12 @@ def check_same(self: MultiNodeOptimizer, params: list) -> bool:
     "Do all ranks have the same numbers in their parameters?"
     digests = self.comm.agree('compare parameters', digest_of(params))
     same = bool((digests == digests[0]).all())
-    if same: self.synced.update([param for _, param in params if param.data is not None])
+    if same: self.synced.update([p for _, p in params if p.data is not None])
     return same
 
 def digest_of(params: list) -> int:
     "A number that stands for all numbers in these parameters."
-    arrays = [to_module(param.data, np) for _, param in params if param.data is not None]
+    arrays = [to_module(p.data, np) for _, p in params if p.data is not None]
     return _digest(b''.join([array.tobytes() for array in arrays]))
 
 # %% ../nbs/74_distributed.ipynb #create-multi-node-optimizer
@@ -331,7 +342,8 @@ def create_multi_node_optimizer(actual_optimizer: Any,
     "An optimizer that takes the mean of the gradients over all ranks before an update."
     check_instance(communicator, Communicator, 'the second argument is a communicator',
                    'write create_multi_node_optimizer(Adam(), create_communicator())')
-    check_instance(actual_optimizer, lambda x: hasattr(x, 'update') and hasattr(x, 'target'),
+    def fits(x): return hasattr(x, 'update') and hasattr(x, 'target')
+    check_instance(actual_optimizer, fits,
                    'the first argument is an optimizer such as Adam()')
     if isinstance(actual_optimizer, MultiNodeOptimizer):
         raise TypeError('this optimizer takes the mean over the ranks already')
@@ -363,9 +375,9 @@ def scatter_dataset(dataset: Any, comm: Communicator, shuffle: bool = False,
     """The share that this rank has of a dataset, as a dataset; equally long on all ranks.
 
     Example number `i` goes to rank `i % comm.size`. Where the lengths would differ,
-    some ranks get an example from the beginning once more. With `shuffle` the examples are
-    given out in a random order. A rank where `dataset` is `None` gets its examples from
-    rank 0.
+    some ranks get an example from the beginning once more. With `shuffle` the examples
+    are given out in a random order. A rank where `dataset` is `None` gets its examples
+    from rank 0.
     """
     if seed is not None: check_int('seed', seed)
     elif shuffle: seed = comm.from_root(lambda: int(np.random.randint(2 ** 31)))
@@ -422,7 +434,7 @@ def join(self: Communicator, trainer: Any) -> None:
 
 @patch
 def prepare(self: Communicator, trainer: Any, batch: Any) -> None:
-    "Make the parameters that wait for a first input, and broadcast them, before it counts."
+    "Make the parameters that wait for an input, and broadcast all, before it counts."
     params = [*trainer.model.params()]
     if self.size == 1 or trainer.batch > 1: return
     if trainer.optimizer.synced.issuperset(params): return
@@ -440,8 +452,8 @@ def even_out(self: Communicator, model: Any) -> None:
         copy_into(param, (self.allreduce(param.data) / self.size).astype(param.dtype))
     digests = self.agree('compare weights', digest_of(params))
     if (digests == digests[0]).all(): return
-    raise RuntimeError('the weights of the ranks are no longer the same: was a model '
-                       'changed on some ranks only, or do their machines round otherwise?')
+    raise RuntimeError('the weights of the ranks are no longer the same: was a '
+                       'model changed on some ranks only, or do machines round otherwise?')
 
 # %% ../nbs/74_distributed.ipynb #gather-training
 @patch
@@ -465,7 +477,7 @@ def scatter_training(self: Communicator, trainer: Any, random: dict) -> None:
     if not self.rank: return
     trainer.sums = np.zeros_like(trainer.sums)
     start = f'{self.rank}/'
-    own = {key.removeprefix(start): x for key, x in random.items() if key.startswith(start)}
+    own = {key[len(start):]: x for key, x in random.items() if key.startswith(start)}
     if own: set_rng_state(own)
     else: np.random.seed(np.random.randint(0, 2 ** 32, self.rank, np.uint32))
 
@@ -496,7 +508,8 @@ def pooled(comm: Communicator, x: Any, axes: tuple) -> tuple:
     mean = x.sum(axes, float) / max(n, 1)
     shape = (-1, *[1] * (x.ndim - 2))
     spread = np.square(x - mean.reshape(shape)).sum(axes) / max(n, 1)
-    count, means, spreads = comm.allgather(np.stack([mean * 0 + n, mean, spread])).swapaxes(0, 1)
+    found = comm.allgather(np.stack([mean * 0 + n, mean, spread]))
+    count, means, spreads = found.swapaxes(0, 1)
     parts = count / count.sum(0)
     middle = (parts * means).sum(0)
     var = (parts * (spreads + (means - middle) ** 2)).sum(0)
@@ -542,7 +555,7 @@ def _gradients_as_graph(self: MultiNodeBatchNormalization, gy, x, gamma, beta):
 
 # %% ../nbs/74_distributed.ipynb #multi-node-batch-norm
 class MultiNodeBatchNorm(BatchNorm):
-    """`BatchNorm` with the mean and the spread of the batches of all ranks together.
+    """`BatchNorm` with mean and spread of the batches of all ranks together.
 
     It has first derivatives only.
     """
@@ -555,6 +568,6 @@ class MultiNodeBatchNorm(BatchNorm):
     def forward(self, x) -> Variable:
         x = as_variable(x)
         if self.gamma.data is None or x.shape[1:2] != self.gamma.shape:
-            with no_grad(), test_mode(): super().forward(x)  # makes them, or says what is wrong
+            with no_grad(), test_mode(): super().forward(x)  # makes them, or refuses
         kept = self.avg_mean.data, self.avg_var.data, self.decay, self.eps
         return MultiNodeBatchNormalization(self.comm, *kept)(x, self.gamma, self.beta)

@@ -3,6 +3,7 @@
 Each checks on every rank what it promises; a failing assert ends all ranks.
 """
 
+import copy
 import os
 import signal
 import subprocess
@@ -493,6 +494,7 @@ def caught(comm):
     assert comm.first(None) is None
     assert comm.allreduce(comm.rank) == sum(range(comm.size))
     assert comm.allgather(2.5 * comm.rank).tolist() == [2.5 * rank for rank in range(comm.size)]
+    assert copy.deepcopy(MultiNodeBatchNorm(comm)).comm is comm
     assert repr(comm) == f"<Communicator: rank {comm.rank} of {comm.size}>"
 
 
