@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .callbacks import Progress
+from .callbacks import Progress, flatten_dict
 from .config import Config, no_grad, test_mode
 from dezero.context import (
     check_instance,
@@ -137,8 +137,8 @@ _RANK_VARIABLES = ('PMI_RANK', 'PMIX_RANK', 'OMPI_COMM_WORLD_RANK', 'MPI_LOCALRA
 def create_communicator(mpi_comm: Any = None) -> Communicator:
     """The communicator of all ranks, or of those of `mpi_comm`, one of mpi4py.
 
-    In a program that was not started by `mpiexec` there is one rank, and MPI need not be
-    installed. When a rank ends by an error, it ends all.
+    In a program that was not started by `mpiexec` there is one rank, and MPI need not
+    be installed. When a rank ends by an error, it ends all.
     """
     if isinstance(mpi_comm, str):
         raise TypeError(f'there is one kind of communicator: leave {mpi_comm!r} out')
@@ -179,7 +179,7 @@ def _entry(name, param, synced):
 @lru_cache(maxsize=64)
 def merge(*plans: tuple) -> list[tuple]:
     """What all ranks together know of each parameter: name, shape, dtype, whether
-    somebody has a gradient, whether all have the same numbers, and the first who has any.
+    somebody has a gradient, whether all have the same numbers, and who is the first.
     """
     if len({(what, len(entries)) for what, entries in plans}) > 1: raise parted(plans)
     merged = []
@@ -246,7 +246,7 @@ def _put(param, part):
 
 # %% ../nbs/74_distributed.ipynb #multi-node-optimizer
 class MultiNodeOptimizer:
-    """An optimizer that takes the mean of the gradients over all ranks before an update.
+    """An optimizer that first takes the mean of the gradients over all ranks.
 
     All else is that of the `actual` optimizer: its hooks see the mean.
     """
@@ -372,7 +372,7 @@ class Shard(Dataset):
 # %% ../nbs/74_distributed.ipynb #scatter-dataset
 def scatter_dataset(dataset: Any, comm: Communicator, shuffle: bool = False,
                     seed: int | None = None) -> Shard:
-    """The share that this rank has of a dataset, as a dataset; equally long on all ranks.
+    """The share that this rank has of a dataset; equally long on all ranks.
 
     Example number `i` goes to rank `i % comm.size`. Where the lengths would differ,
     some ranks get an example from the beginning once more. With `shuffle` the examples
@@ -419,8 +419,8 @@ def scatter_batches(loader: DataLoader, comm: Communicator) -> DataLoader:
     check_instance(loader, DataLoader, 'scatter_batches takes a DataLoader')
     sizes = [len(loader.batch_indices(i)) for i in (0, loader.max_iter - 1)]
     if min(sizes) < comm.size:
-        raise ValueError(f'a batch of {min(sizes)} examples is too small for {comm.size} '
-                         'ranks: take another batch_size, or drop_last=True')
+        raise ValueError(f'a batch of {min(sizes)} examples is too small for '
+                         f'{comm.size} ranks: take another batch_size, or drop_last=True')
     return ScatteredLoader(loader, comm)
 
 # %% ../nbs/74_distributed.ipynb #join
@@ -453,7 +453,7 @@ def even_out(self: Communicator, model: Any) -> None:
     digests = self.agree('compare weights', digest_of(params))
     if (digests == digests[0]).all(): return
     raise RuntimeError('the weights of the ranks are no longer the same: was a '
-                       'model changed on some ranks only, or do machines round otherwise?')
+                       'model changed on some only, or do machines round otherwise?')
 
 # %% ../nbs/74_distributed.ipynb #gather-training
 @patch
@@ -463,17 +463,17 @@ def gather_training(self: Communicator, trainer: Any) -> tuple[np.ndarray, dict]
     orders = trainer.train.state() if hasattr(trainer.train, 'state') else {}
     digest = _digest(b''.join([orders[key].tobytes() for key in sorted(orders)]))
     if len(set(self.agree('compare the orders of examples', digest))) > 1:
-        raise ValueError('a checkpoint keeps one order of the examples, and that of each '
-                         'rank is another: give all DataLoaders the same seed')
+        raise ValueError('a checkpoint keeps one order of the examples, and the ranks '
+                         'have several: give all DataLoaders the same seed')
     random = get_rng_state()
     states = [random] if self.size == 1 else self.mpi.allgather(random)
-    more = {f'{i}/{key}': x for i, state in enumerate(states) for key, x in state.items()}
+    more = flatten_dict({str(i): state for i, state in enumerate(states)})
     return self.allreduce(trainer.sums), {**states[0], **more}
 
 # %% ../nbs/74_distributed.ipynb #scatter-training
 @patch
 def scatter_training(self: Communicator, trainer: Any, random: dict) -> None:
-    "Take this rank's part of a checkpoint: rank 0 has the sums, each its random numbers."
+    "Take this rank's part of a checkpoint: rank 0 the sums, each its random numbers."
     if not self.rank: return
     trainer.sums = np.zeros_like(trainer.sums)
     start = f'{self.rank}/'
@@ -502,8 +502,8 @@ def create_multi_node_evaluator(actual_evaluator: Callable,
 
 # %% ../nbs/74_distributed.ipynb #pooled
 def pooled(comm: Communicator, x: Any, axes: tuple) -> tuple:
-    """Mean and variance of the numbers of all ranks together, what share of them is here,
-    and how many there are."""
+    """Mean and variance of the numbers of all ranks, what share of them is here, and
+    how many there are."""
     n = math.prod([x.shape[axis] for axis in axes])
     mean = x.sum(axes, float) / max(n, 1)
     shape = (-1, *[1] * (x.ndim - 2))
@@ -524,7 +524,8 @@ class MultiNodeBatchNormalization(BatchNormalization):
         self.comm = comm
 
     def forward(self, x, gamma, beta):
-        if not Config.train or self.comm.size == 1: return super().forward(x, gamma, beta)
+        alone = self.comm.size == 1 or not Config.train
+        if alone: return super().forward(x, gamma, beta)
         x, self.training = floats(x), True
         axes, shape = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
         mean, var, self.part, n = pooled(self.comm, x, axes)
