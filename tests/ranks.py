@@ -304,6 +304,15 @@ def norm(comm):
             with test_mode():
                 near(many(part).data, part_of(comm, one(whole).data), dtype)
                 F.sum(many(part) ** 2).backward(create_graph=True)
+    x = np.random.RandomState(2).randn(9, 3).astype(np.float16)
+    one, many = L.BatchNorm(), MultiNodeBatchNorm(comm)
+    near(many(part_of(comm, x)).data, part_of(comm, one(x).data), np.float16)
+    part = Variable(x if comm.rank == 0 else x[:0])  # somebody has nothing
+    y = MultiNodeBatchNorm(comm)(part)
+    if comm.rank == 0:
+        near(y.data, one(x).data, np.float16)
+    F.sum(y).backward()
+    assert part.grad.shape == part.shape and np.isfinite(part.grad.data).all()
     try:
         F.sum(many(part) ** 2).backward(create_graph=True)
     except NotImplementedError as error:

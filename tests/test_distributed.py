@@ -3,17 +3,24 @@
 All runs are bounded in time, and share this machine: shared memory, no network.
 """
 
+import copy
 import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from ranks import keep, loaders, make_trainer, run
+from stand_in import cupy as cupy
+from stand_in import ndarray
 
 import dezero.functions as F
+import dezero.layers as L
+from dezero.core import to_module
 from dezero.dataloaders import DataLoader
 from dezero.distributed import (
     Communicator,
@@ -24,7 +31,7 @@ from dezero.distributed import (
     scatter_batches,
     scatter_dataset,
 )
-from dezero.models import MLP
+from dezero.models import MLP, Sequential
 from dezero.optimizers import SGD, Adam
 from dezero.training import Trainer
 
@@ -277,21 +284,71 @@ def test_bad_input_is_told(call, error, words):
         call()
 
 
-class Pretend:
-    """The first of several ranks that are not there."""
+class Threads:
+    """What mpi4py gives a rank, for ranks that are threads."""
 
-    def __init__(self, size):
-        self.size = size
+    def __init__(self, rank, places, barrier):
+        self.rank, self.places, self.barrier = rank, places, barrier
 
     def Get_rank(self):
-        return 0
+        return self.rank
 
     def Get_size(self):
-        return self.size
+        return len(self.places)
+
+    def allgather(self, x):
+        self.places[self.rank] = copy.copy(x)
+        self.barrier.wait()
+        found = list(self.places)
+        self.barrier.wait()
+        return found
+
+    def Bcast(self, x, root):
+        x[...] = self.allgather(x)[root]
+
+    def Allgather(self, x, found):
+        found[...] = self.allgather(x)
+
+    def Allreduce(self, x, total):
+        total[...] = sum(self.allgather(x))
+
+
+def on_threads(size, program):
+    """What a program gives on each of so many ranks."""
+    places, barrier = [None] * size, threading.Barrier(size, timeout=60)
+    with ThreadPoolExecutor(size) as pool:
+        ranks = [Threads(rank, places, barrier) for rank in range(size)]
+        return list(pool.map(lambda rank: program(Communicator(rank)), ranks))
+
+
+def test_arrays_on_the_gpu_go_over_the_wire_and_back(cupy):
+    x = np.random.RandomState(0).randn(8, 3).astype(np.float32)
+
+    def train(comm, gpu=True):
+        model = Sequential(MultiNodeBatchNorm(comm), L.Linear(2, in_size=3))
+        model.layers[1].W.data = np.full((3, 2), comm.rank + 0.5, np.float32)
+        if gpu:
+            model.to_gpu()
+        optimizer = create_multi_node_optimizer(Adam(0.1), comm).setup(model)
+        mine = x[comm.rank :: comm.size]
+        for _ in range(2):
+            y = model(cupy.asarray(mine) if gpu else mine)
+            model.cleargrads()
+            F.sum(y**3 / len(mine)).backward()
+            optimizer.update(len(mine))
+        comm.even_out(model)
+        assert all([isinstance(p.data, ndarray) == gpu for p in model.params()])
+        return [to_module(param.data, np) for param in model.params()]
+
+    (one,) = on_threads(1, lambda comm: train(comm, gpu=False))
+    two = on_threads(2, train)
+    for here, there, alone in zip(*two, one):
+        assert np.array_equal(here, there)
+        np.testing.assert_allclose(here, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_batches_must_be_large_enough_for_all_ranks():
-    comm = Communicator(Pretend(4))
+    comm = Communicator(Threads(0, [None] * 4, None))
     data = np.arange(10)
     with pytest.raises(ValueError, match="a batch of 2 examples is too small for 4 ranks"):
         scatter_batches(DataLoader(data, 8), comm)
