@@ -14,7 +14,7 @@ from dezero.datasets import ArrayDataset
 from dezero.models import Sequential
 
 PLACES = [dezero, dezero.optimizers, dezero.models]
-PLACES.append(importlib.import_module("dezero.transformations"))
+PLACES += [importlib.import_module(f"dezero.{name}") for name in ("transformations", "distributed")]
 FUNCTIONS = "elementwise shapes reductions products activations losses more linalg conv".split()
 CHAPTERS = [f"dezero.functions.{name}" for name in FUNCTIONS]
 CHAPTERS += [f"dezero.{name}" for name in ("regularization", "rnn", "attention")]
