@@ -16,13 +16,16 @@ from dezero.datasets import Dataset
 from dezero.layers.base import misfits, params_by_name
 
 # %% ../nbs/63_checks.ipynb #check-trainable
-def check_trainable(model: Any, optimizer: Any, loss: Any) -> None:
+def check_trainable(model: Any, optimizer: Any, loss: Any, comm: Any = None) -> None:
     "Can these be trained? An error says what is wrong."
     check_instance(model, lambda x: hasattr(x, 'params'),
                    'a Trainer trains a Layer or a Model')
     check_instance(optimizer, lambda x: hasattr(x, 'update') and hasattr(x, 'target'),
                    'an optimizer is an object such as SGD(0.1)')
     check_instance(loss, callable, 'the loss is a function of outputs and targets')
+    if comm is not None:
+        check_instance(comm, lambda x: hasattr(x, 'from_root'), 'comm is a communicator',
+                       'write comm=create_communicator()')
     check_parameters(model, optimizer)
 
 # %% ../nbs/63_checks.ipynb #check-parameters

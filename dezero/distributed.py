@@ -380,8 +380,9 @@ def scatter_dataset(dataset: Any, comm: Communicator, shuffle: bool = False,
     from rank 0.
     """
     if seed is not None: check_int('seed', seed)
-    elif shuffle: seed = comm.from_root(lambda: int(np.random.randint(2 ** 31)))
-    sent = comm.agree(f'give out a dataset, seed {seed}', dataset is None).any()
+    elif shuffle: seed = int(np.random.randint(2 ** 31))
+    seed = comm.from_root(lambda: seed)
+    sent = comm.agree('give out a dataset', dataset is None).any()
     if sent: dataset = comm.from_root(lambda: dataset)
     n = len(dataset)
     if not n: raise ValueError('there are no examples to be given out')
@@ -420,7 +421,7 @@ def scatter_batches(loader: DataLoader, comm: Communicator) -> DataLoader:
     sizes = [len(loader.batch_indices(i)) for i in (0, loader.max_iter - 1)]
     if min(sizes) < comm.size:
         raise ValueError(f'a batch of {min(sizes)} examples is too small for '
-                         f'{comm.size} ranks: take another batch_size, or drop_last=True')
+                         f'{comm.size} ranks: change batch_size, or set drop_last=True')
     return ScatteredLoader(loader, comm)
 
 # %% ../nbs/74_distributed.ipynb #join
@@ -460,15 +461,22 @@ def even_out(self: Communicator, model: Any) -> None:
 def gather_training(self: Communicator, trainer: Any) -> tuple[np.ndarray, dict]:
     "The sums and the random states of all ranks, for a checkpoint."
     self.even_out(trainer.model)
-    orders = trainer.train.state() if hasattr(trainer.train, 'state') else {}
-    digest = _digest(b''.join([orders[key].tobytes() for key in sorted(orders)]))
+    order, drawing = _loader_state(trainer.train)
+    digest = _digest(b''.join([order[name].tobytes() for name in sorted(order)]))
     if len(set(self.agree('compare the orders of examples', digest))) > 1:
         raise ValueError('a checkpoint keeps one order of the examples, and the ranks '
                          'have several: give all DataLoaders the same seed')
-    random = get_rng_state()
+    random = {**get_rng_state(), **drawing}
     states = [random] if self.size == 1 else self.mpi.allgather(random)
     more = flatten_dict({str(i): state for i, state in enumerate(states)})
     return self.allreduce(trainer.sums), {**states[0], **more}
+
+def _loader_state(loader):
+    "What the state of a loader says of the order, and of what its transforms draw."
+    state = loader.state() if hasattr(loader, 'state') else {}
+    own = [name for name in state if name.startswith('transform')]
+    order = {name: x for name, x in state.items() if name not in own}
+    return order, {f'train/{name}': state[name] for name in own}
 
 # %% ../nbs/74_distributed.ipynb #scatter-training
 @patch
@@ -476,10 +484,16 @@ def scatter_training(self: Communicator, trainer: Any, random: dict) -> None:
     "Take this rank's part of a checkpoint: rank 0 the sums, each its random numbers."
     if not self.rank: return
     trainer.sums = np.zeros_like(trainer.sums)
-    start = f'{self.rank}/'
-    own = {key[len(start):]: x for key, x in random.items() if key.startswith(start)}
+    own = _under(f'{self.rank}/', random)
     if own: set_rng_state(own)
     else: np.random.seed(np.random.randint(0, 2 ** 32, self.rank, np.uint32))
+    if drawing := _under('train/', own):
+        trainer.train.load_state({**trainer.train.state(), **drawing})
+
+def _under(start, arrays):
+    "Those whose names begin so, without this beginning."
+    found = [name for name in arrays if name.startswith(start)]
+    return {name[len(start):]: arrays[name] for name in found}
 
 # %% ../nbs/74_distributed.ipynb #create-multi-node-evaluator
 def create_multi_node_evaluator(actual_evaluator: Callable,

@@ -132,7 +132,7 @@ class Trainer:
     """
     def __init__(self, model: Any, optimizer: Any, loss: Any, metrics: Any = (),
                  callbacks: Any = (), verbose: bool = True, comm: Any = None):
-        check_trainable(model, optimizer, loss)
+        check_trainable(model, optimizer, loss, comm)
         if optimizer.target is None: optimizer.setup(model)
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics = metrics_by_name(metrics)

@@ -31,6 +31,7 @@ from dezero.distributed import (
 )
 from dezero.models import MLP, Sequential
 from dezero.training import Trainer
+from dezero.transforms import RandomTransform
 
 SECONDS = 60  # no run of these takes longer; most take less than one
 OTHERS = ("PMI_", "PMIX_", "HYD", "MPI_", "OMPI_")
@@ -47,8 +48,10 @@ def run(size, *words, runner=("-m", "mpi4py"), seconds=SECONDS, meanwhile=None):
     environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
     launch = [str(mpiexec), "-n", str(size)] if size > 1 else []
     command = [*launch, sys.executable, *runner, __file__, *map(str, words)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment, start_new_session=True, **streams) as process:
+    streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE) | {"stdin": subprocess.DEVNULL}
+    with subprocess.Popen(
+        command, env=environment, start_new_session=True, text=True, **streams
+    ) as process:
         try:
             if meanwhile:
                 meanwhile(process)
@@ -339,8 +342,18 @@ def make_trainer(comm, *callbacks, norm=False, dropout=0.0, **options):
     return Trainer(model, optimizer, loss, F.accuracy, callbacks, comm=comm, **options)
 
 
-def loaders(comm):
-    train = DataLoader(classified(), 16, seed=5)
+class Noise(RandomTransform):
+    """Each rank draws for its own examples, in the last batch not equally many."""
+
+    def __call__(self, x):
+        return x + np.float32(self.draw() * 0.1)
+
+
+def loaders(comm, noise=False):
+    data = classified()
+    if noise:
+        data = ArrayDataset(*data.arrays, transform=Noise(seed=2))
+    train = DataLoader(data, 16, seed=5)
     return scatter_batches(train, comm), scatter_batches(DataLoader(classified(30, 1), 10), comm)
 
 
@@ -370,7 +383,7 @@ def resume(comm, path, checkpoint, epochs, dropout="0"):
     """Train up to so many epochs, from a checkpoint if there is one."""
     callbacks = [Checkpoint(checkpoint), Progress(bar=False)]
     trainer = make_trainer(comm, *callbacks, dropout=float(dropout))
-    fit, _ = loaders(comm)
+    fit, _ = loaders(comm, noise=dropout != "0")
     trainer.fit(fit, epochs=int(epochs), resume=checkpoint)
     keep(comm, trainer, path)
 

@@ -257,6 +257,11 @@ def test_a_multi_node_optimizer_is_like_its_own():
 @pytest.mark.parametrize(
     "call, error, words",
     [
+        (
+            lambda: Trainer(MLP((2,)), SGD(), F.mean_squared_error, comm=4),
+            TypeError,
+            "comm is a communicator, not <class 'int'>",
+        ),
         (lambda: create_communicator("pure_nccl"), TypeError, "leave 'pure_nccl' out"),
         (lambda: create_multi_node_optimizer(SGD(), 4), TypeError, "is a communicator"),
         (lambda: create_multi_node_optimizer(MLP((2,)), Communicator()), TypeError, "optimizer"),
