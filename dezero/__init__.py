@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         published,
         regularization,
         rnn,
+        tokenizer,
         training,
         transformations,
         transformer,
@@ -59,7 +60,7 @@ else:
         "dezero":
             "anomaly attention callbacks core_simple cuda dataloaders datasets"
             " distributed download environment files formats functions_conv gradcheck layers"
-            " models optimizers progress published regularization rnn training"
+            " models optimizers progress published regularization rnn tokenizer training"
             " transformations transformer transforms utils vision",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
@@ -81,6 +82,6 @@ __all__ = [
     "dataloaders", "datasets", "distributed", "download", "environment", "files", "formats",
     "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy", "methods",
     "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
-    "regularization", "rnn", "setup_variable", "test_mode", "training", "transformations",
-    "transformer", "transforms", "using_config", "utils", "vision", "visualize",
+    "regularization", "rnn", "setup_variable", "test_mode", "tokenizer", "training",
+    "transformations", "transformer", "transforms", "using_config", "utils", "vision", "visualize",
 ]  # fmt: skip

@@ -1911,6 +1911,26 @@ def ring(fig):
     fig.text(280, 320, words, "soft", 15)
 
 
+# ---------------------------------------------------------------- chapter 72: pieces of a word
+
+@figure(580, 268, """The word slowest in five rows of boxes. First seven letters. In the second row
+    l and o are one box, in the third low, in the fourth lowe, and in the fifth s and t are one box,
+    too. Beside each row stands the pair that was joined.""")
+def merges(fig):
+    """Five rows: pairs of boxes join, until the word is three pieces"""
+    rows = (("s l o w e s t", "the bytes"), ("s lo w e s t", "l + o"), ("s low e s t", "lo + w"),
+            ("s lowe s t", "low + e"), ("s lowe st", "s + t"))
+    for i, (row, joined) in enumerate(rows):
+        x, y = 28, 18 + 49 * i
+        for piece in row.split():
+            width = 50 * len(piece)
+            fill = "var" if len(piece) == 1 else "fun"
+            fig.rect(x + 3, y, width - 6, 36, fill, INK[fill])
+            fig.text(x + width / 2, y + 18, f"`{piece}`", INK[fill], 19)
+            x += width
+        fig.text(404, y + 18, joined if i == 0 else f"`{joined}`", "soft", 16, "start")
+
+
 # ---------------------------------------------------------------- the command
 
 def drawn():
