@@ -498,6 +498,22 @@ def differ(comm, how):
         comm.from_root(open, "/no/such/file")
 
 
+def split(comm):
+    """Groups of ranks that train models of their own, and all of them together beside."""
+    from mpi4py import MPI
+
+    world = create_communicator()
+    pair = create_communicator(MPI.COMM_WORLD.Split(comm.rank // 2))
+    assert (pair.rank, pair.size) == (comm.rank % 2, 2)
+    alone = create_communicator(MPI.COMM_WORLD.Split(comm.rank))
+    assert (alone.rank, alone.size) == (0, 1) and alone.allreduce(3) == 3
+    assert pair.allreduce(comm.rank) == 4 * (comm.rank // 2) + 1
+    assert world.allreduce(1) == comm.size
+    model = L.Linear(2, in_size=3)
+    create_multi_node_optimizer(O.SGD(), pair).setup(model)
+    same_everywhere(pair, weights(model))
+
+
 def caught(comm):
     """An error on rank 0 that all ranks catch is no reason to end."""
 

@@ -14,13 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ranks import keep, loaders, make_trainer, run
+from registry import tried
 from stand_in import cupy as cupy
 from stand_in import ndarray
 
 import dezero.functions as F
 import dezero.layers as L
-from dezero.core import to_module
+from dezero.core import Parameter, Variable, to_module
 from dezero.dataloaders import DataLoader
 from dezero.distributed import (
     Communicator,
@@ -28,6 +31,7 @@ from dezero.distributed import (
     create_communicator,
     create_multi_node_evaluator,
     create_multi_node_optimizer,
+    pooled,
     scatter_batches,
     scatter_dataset,
 )
@@ -60,6 +64,10 @@ def bad(size, *words, **options):
 @pytest.mark.parametrize("size", RANKS)
 def test_gradients_data_and_norms_are_those_of_the_whole_batch(size):
     good(size, "mean,mixed,ways,lazy,frozen,data,evaluation,norm,running,caught")
+
+
+def test_groups_of_ranks():
+    good(4, "split")
 
 
 @pytest.mark.parametrize("norm", ["plain", "norm"])
@@ -166,9 +174,9 @@ def test_a_loss_that_is_not_a_number_ends_all():
     [
         ("shape", "a model with the parameter 'never' (5,) float64"),
         ("dtype", "a model with the parameter 'never' (2,) float32"),
-        ("number", "rank 3: broadcast 5 parameters"),
-        ("sum", "rank 3: add up numbers of shape (3,) and dtype float64"),
-        ("sizes", "rank 3: add up numbers of shape (4,) and dtype float64"),
+        ("number", "rank 1: broadcast 5 parameters"),
+        ("sum", "rank 1: add up numbers of shape (3,) and dtype float64"),
+        ("sizes", "rank 1: add up numbers of shape (4,) and dtype float64"),
         ("grad", "has a gradient of shape (2, 2)"),
         ("none", "examples is 0 on all ranks"),
         ("orders", "give them the same seed"),
@@ -179,7 +187,7 @@ def test_a_loss_that_is_not_a_number_ends_all():
     ],
 )
 def test_ranks_that_disagree_are_told(how, words):
-    assert words in bad(4, "differ", how)
+    assert words in bad(2, "differ", how)
 
 
 def test_a_run_that_hangs_is_ended():
@@ -308,6 +316,9 @@ class Threads:
         self.barrier.wait()
         return found
 
+    def bcast(self, x, root=0):
+        return self.allgather(x)[root]
+
     def Bcast(self, x, root):
         x[...] = self.allgather(x)[root]
 
@@ -324,6 +335,85 @@ def on_threads(size, program):
     with ThreadPoolExecutor(size) as pool:
         ranks = [Threads(rank, places, barrier) for rank in range(size)]
         return list(pool.map(lambda rank: program(Communicator(rank)), ranks))
+
+
+sizes = st.integers(1, 4)
+shapes = st.lists(st.lists(st.integers(0, 3), max_size=3), max_size=4)
+
+
+@tried(40)
+@given(sizes, shapes, st.lists(st.sampled_from("efd"), min_size=4, max_size=4), st.data())
+def test_the_mean_of_any_gradients(size, shapes, dtypes, data):
+    counts = data.draw(st.lists(st.integers(0, 5), min_size=size, max_size=size).filter(sum))
+    there = [[data.draw(st.booleans()) for _ in shapes] for _ in counts]
+
+    def program(comm):
+        model = L.Layer()
+        model.all = [Parameter(np.zeros(s, d)) for s, d in zip(shapes, dtypes)]
+        optimizer = create_multi_node_optimizer(SGD(1.0), comm).setup(model)
+        for param, known in zip(model.all, there[comm.rank]):
+            if known:
+                param.grad = Variable(np.full(param.shape, comm.rank + 1, param.dtype))
+        optimizer.update(counts[comm.rank])
+        return model.all
+
+    found = on_threads(size, program)
+    for i, param in enumerate(found[0]):
+        own = [(rank + 1) * counts[rank] * there[rank][i] for rank in range(size)]
+        anybody = any([there[rank][i] for rank in range(size)])
+        assert (param.grad is not None) == anybody
+        wanted = sum(own) / sum(counts) if size > 1 else float(anybody)
+        np.testing.assert_allclose(param.data, np.full(param.shape, -wanted), rtol=1e-3)
+        assert param.dtype == dtypes[i]
+        for others in found[1:]:
+            assert np.array_equal(others[i].data, param.data)
+
+
+@tried(40)
+@given(sizes, st.integers(1, 20), st.booleans(), st.integers(0, 3))
+def test_any_dataset_is_given_out_evenly(size, n, shuffle, seed):
+    def program(comm):
+        shard = scatter_dataset(np.arange(n), comm, shuffle, seed)
+        return [int(x) for x in shard]
+
+    shards = on_threads(size, program)
+    assert {len(shard) for shard in shards} == {-(-n // size)}
+    assert {x for shard in shards for x in shard} == set(range(n))
+
+
+@tried(40)
+@given(sizes, st.integers(1, 20), st.integers(1, 20), st.booleans())
+def test_any_batches_are_shared(size, n, batch_size, drop_last):
+    loader = DataLoader(np.arange(n), batch_size, seed=1, drop_last=drop_last)
+    whole = [batch.tolist() for batch in loader]
+    loader = DataLoader(np.arange(n), batch_size, seed=1, drop_last=drop_last)
+
+    def program(comm):
+        try:
+            return [batch.tolist() for batch in scatter_batches(loader, comm)]
+        except ValueError as error:
+            return str(error)
+
+    shares = on_threads(size, program)
+    if any([len(batch) < size for batch in whole]):
+        assert all(["too small" in share for share in shares])
+    else:
+        for i, batch in enumerate(whole):
+            assert [share[i] for share in shares] == [batch[r::size] for r in range(size)]
+
+
+@tried(40)
+@given(sizes, st.data())
+def test_mean_and_variance_of_any_parts(size, data):
+    rows = data.draw(st.lists(st.integers(0, 5), min_size=size, max_size=size).filter(sum))
+    x = np.random.RandomState(sum(rows)).randn(sum(rows), 3, 2) + 5
+    parts = np.split(x, np.cumsum(rows)[:-1])
+    for mean, var, share, n in on_threads(
+        size, lambda comm: pooled(comm, parts[comm.rank], (0, 2))
+    ):
+        np.testing.assert_allclose(mean, x.mean((0, 2)))
+        np.testing.assert_allclose(var, x.var((0, 2)), atol=1e-12)
+        assert n == 2 * sum(rows) and 0 <= share <= 1
 
 
 def test_arrays_on_the_gpu_go_over_the_wire_and_back(cupy):
