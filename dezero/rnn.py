@@ -187,6 +187,15 @@ def _no_state(xs, W):
     xs, W = unwrap(xs), unwrap(W)
     return array_module(xs).zeros((xs.shape[1], W.shape[1]), W.dtype)
 
+# %% ../nbs/22_rnn.ipynb #rnn-simple
+def rnn_simple(xs, h, W, b, U):
+    "The states h of all steps, (T, N, H)."
+    hs = []
+    for z in linear(xs, W, b):
+        h = tanh(linear(h, U, z))
+        hs.append(h)
+    return stack(hs)
+
 # %% ../nbs/22_rnn.ipynb #grad-within
 class _Same(Function):
     "`x` once more."
@@ -204,16 +213,88 @@ def grad_within(function, inputs, gy):
     for x, f in zip(xs, links): x.set_creator(f)
     return gxs
 
-# %% ../nbs/22_rnn.ipynb #lstm-steps
-class LSTMSteps(Function):
-    "`lstm_simple` as one function."
+# %% ../nbs/22_rnn.ipynb #steps
+class _Steps(Function):
+    "All steps in one function: subclasses have `forward`, `back`, and their formula."
     words = ('{gy}, back through the steps',
              'each step hands on what its state got from the later ones')
+    def backward(self, gy):
+        if recording.get(): return grad_within(self.simple, self.inputs, gy)
+        return self.back(gy.data, *self.kept)
+
+# %% ../nbs/22_rnn.ipynb #steps-parts
+def _products(xs, W, b, dtype):
+    "`xs @ W + b` for each W and b, (number, T, N, H), each one product."
+    (T, N, features), H = xs.shape, W[0].shape[1]
+    sums = array_module(xs).empty((len(W), T * N, H), dtype)
+    rows = xs.reshape(T * N, features).astype(dtype, copy=False)
+    for k in range(len(W)):
+        np.dot(rows, W[k].astype(dtype, copy=False), out=sums[k])
+        sums[k] += b[k]
+    return sums.reshape(len(W), T, N, H)
+
+def _products_back(xs, W, gz):
+    "The gradients of xs, of each W and of each b, from those of the sums."
+    (k, T, N, H), features = gz.shape, xs.shape[-1]
+    gz, rows, gx = gz.reshape(k, T * N, H), xs.data.reshape(T * N, features), None
+    if xs.__class__ is not Constant:
+        gx = sum(g @ w.data.T for g, w in zip(gz, W)).reshape(xs.shape)
+    return gx, [rows.T @ g for g in gz], gz.sum(1)
+
+def _states_back(hs, gs):
+    "The gradients of each U, from those of the sums; `hs` are the states before."
+    T, N, H = hs.shape
+    return hs.reshape(T * N, H).T @ gs.reshape(len(gs), T * N, H)
+
+def _floating(*arrays):
+    "The dtype in which arrays are computed."
+    dtype = np.result_type(*arrays)
+    return dtype if dtype.kind == 'f' else np.dtype(float)
+
+# %% ../nbs/22_rnn.ipynb #rnn-steps
+class RNNSteps(_Steps):
+    "`rnn_simple` as one function."
+    simple = staticmethod(rnn_simple)
+    def forward(self, xs, h, W, b, U):
+        dtype = _floating(xs, h, W, b, U)
+        (z,), U = _products(xs, [W], [b], dtype), U.astype(dtype, copy=False)
+        hs = np.empty_like(z, shape=(len(z) + 1, *z.shape[1:]))
+        hs[0] = h
+        for t in range(len(z)):
+            z[t] += hs[t] @ U
+            np.tanh(z[t], hs[t + 1])
+        self.kept = hs,
+        return hs[1:]
+    def back(self, gy, hs):
+        xs, h, W, b, U = self.inputs
+        gz, gh, turned = np.empty_like(gy), 0, U.data.T
+        for t in reversed(range(len(gy))):
+            np.subtract(1, hs[t + 1] * hs[t + 1], gz[t])
+            gz[t] *= gy[t] + gh
+            gh = gz[t] @ turned
+        gx, gW, gb = _products_back(xs, [W], gz[None])
+        return gx, gh, *gW, *gb, *_states_back(hs[:-1], gz[None])
+
+# %% ../nbs/22_rnn.ipynb #rnn-sequence
+@patch
+def sequence(self: RNN, xs) -> Variable:
+    "All steps: `xs` is (T, N, I), the states that come out are (T, N, H)."
+    check_steps(self, xs, 3)
+    if self.x2h.W.data is None: self.x2h(xs[:0])  # now it learns its number of rows
+    h = _no_state(xs, self.x2h.W) if self.h is None else self.h
+    if self.h2h.W.data is None: self.h2h(h)
+    hs = RNNSteps()(xs, h, self.x2h.W, self.x2h.b, self.h2h.W)
+    self.h = hs[-1]
+    return hs
+
+# %% ../nbs/22_rnn.ipynb #lstm-steps
+class LSTMSteps(_Steps):
+    "`lstm_simple` as one function."
+    simple = staticmethod(lstm_simple)
     def forward(self, xs, h, c, *weights):
         W, b, U = weights[:4], weights[4:8], weights[8:]
         xp, (T, N, _), H = array_module(xs), xs.shape, h.shape[-1]
-        dtype = np.result_type(xs, h, c, *weights)
-        if dtype.kind != 'f': dtype = np.dtype(float)
+        dtype = _floating(xs, h, c, *weights)
         gates = _products(xs, W, b, dtype)
         hs, cs, bent = [xp.empty((T + n, N, H), dtype) for n in (2, 1, 0)]
         sums, stacked = xp.empty((4, N, H), dtype), np.stack(U)
@@ -221,44 +302,29 @@ class LSTMSteps(Function):
         with np.errstate(over='ignore'):  # exp of a large number: the gate is shut
             for t in range(T):
                 gates[:, t] += np.matmul(hs[t], stacked, out=sums)
-                f, i, o, u = _squash(gates[:, t])
+                f, i, o, u = gates[:, t]
+                _shut(gates[:3, t])
                 c = np.multiply(f, cs[t], cs[t + 1])
-                c += np.multiply(i, u, sums[0])
+                c += np.multiply(i, np.tanh(u, u), sums[0])
                 np.multiply(o, np.tanh(c, bent[t]), hs[t + 1])
         hs[T + 1] = cs[T]
         self.kept = gates, hs, cs, bent
         return hs[1:]
-    def backward(self, gy):
-        if recording.get(): return grad_within(lstm_simple, self.inputs, gy)
-        return _lstm_back(gy.data, self.inputs, *self.kept)
 
-# %% ../nbs/22_rnn.ipynb #lstm-steps-parts
-def _products(xs, W, b, dtype):
-    "`xs @ W + b` for each of the gates, (4, T, N, H), each one product."
-    T, N, features = xs.shape
-    gates = array_module(xs).empty((4, T * N, W[0].shape[1]), dtype)
-    rows = xs.reshape(T * N, features).astype(dtype, copy=False)
-    for k in range(4):
-        np.dot(rows, W[k].astype(dtype, copy=False), out=gates[k])
-        gates[k] += b[k]
-    return gates.reshape(4, T, N, W[0].shape[1])
-
-def _squash(z):
-    "The sigmoid of f, i and o, the tanh of u, in place."
-    gates = z[:3]
-    np.exp(np.negative(gates, gates), gates)
-    gates += 1
-    np.reciprocal(gates, gates)
-    np.tanh(z[3], z[3])
-    return z
+def _shut(z):
+    "The sigmoid, in place."
+    np.exp(np.negative(z, z), z)
+    z += 1
+    np.reciprocal(z, z)
 
 # %% ../nbs/22_rnn.ipynb #lstm-back
-def _lstm_back(gy, inputs, gates, hs, cs, bent):
-    "The gradients of all operands of `LSTMSteps`."
+@patch
+def back(self: LSTMSteps, gy, gates, hs, cs, bent):
+    "The gradients of all operands."
     T, N, H = bent.shape
-    W, U = [w.data for w in inputs[3:7]], [u.data for u in inputs[11:]]
     gz, slopes = np.empty_like(gates), np.empty_like(gates, shape=(4, N, H))
-    turned = np.stack([u.T for u in U]).astype(gz.dtype, copy=False)
+    turned = np.stack([u.data.T for u in self.inputs[11:]])
+    turned = turned.astype(gz.dtype, copy=False)
     gh, gc = np.zeros_like(gy[T]), gy[T]
     for t in reversed(range(T)):
         (f, i, o, u), g = gates[:, t], gz[:, t]
@@ -276,17 +342,77 @@ def _lstm_back(gy, inputs, gates, hs, cs, bent):
         np.subtract(1, u * u, slopes[3])
         g *= slopes
         gh = np.matmul(g, turned, out=slopes).sum(0)
-    gz = gz.reshape(4, T * N, H)
-    before = hs[:T].reshape(T * N, H)
-    xs, gx = inputs[0].data.reshape(T * N, inputs[0].shape[-1]), None
-    if inputs[0].__class__ is not Constant:
-        gx = sum(g @ w.T for g, w in zip(gz, W)).reshape(inputs[0].shape)
-    return gx, gh, gc, *[xs.T @ g for g in gz], *gz.sum(1), *(before.T @ gz)
+    gx, gW, gb = _products_back(self.inputs[0], self.inputs[3:7], gz)
+    return gx, gh, gc, *gW, *gb, *_states_back(hs[:T], gz)
 
 # %% ../nbs/22_rnn.ipynb #lstm-fast
 def lstm(xs, h, c, *weights):
     "What `lstm_simple` computes, in one function."
     return LSTMSteps()(xs, h, c, *weights)
+
+# %% ../nbs/22_rnn.ipynb #gru-simple
+def gru_simple(xs, h, *weights):
+    """The states h of all steps, (T, N, H).
+
+    `weights` are three W, three b and three U, each for r, z and n, and d.
+    """
+    W, b, U, d = weights[:3], weights[3:6], weights[6:9], weights[9]
+    zs, hs = [linear(xs, *pair) for pair in zip(W, b)], []
+    for r, z, n in zip(*zs):
+        r, z = sigmoid(linear(h, U[0], r)), sigmoid(linear(h, U[1], z))
+        n = tanh(n + r * linear(h, U[2], d))
+        h = n + z * (h - n)
+        hs.append(h)
+    return stack(hs)
+
+# %% ../nbs/22_rnn.ipynb #gru-steps
+class GRUSteps(_Steps):
+    "`gru_simple` as one function."
+    simple = staticmethod(gru_simple)
+    def forward(self, xs, h, *weights):
+        W, b, U, d = weights[:3], weights[3:6], weights[6:9], weights[9]
+        xp, (T, N, _), H = array_module(xs), xs.shape, h.shape[-1]
+        dtype = _floating(xs, h, *weights)
+        gates = _products(xs, W, b, dtype)
+        hs, seen = [xp.empty((T + n, N, H), dtype) for n in (1, 0)]
+        sums, stacked = xp.empty((3, N, H), dtype), np.stack(U)
+        hs[0] = h
+        with np.errstate(over='ignore'):  # exp of a large number: the gate is shut
+            for t in range(T):
+                (r, z, n), new = gates[:, t], hs[t + 1]
+                np.matmul(hs[t], stacked, out=sums)
+                gates[:2, t] += sums[:2]
+                _shut(gates[:2, t])
+                n += np.multiply(r, np.add(sums[2], d, seen[t]), sums[2])
+                np.tanh(n, n)
+                new[...] = hs[t] - n
+                new *= z
+                new += n
+        self.kept = gates, hs, seen
+        return hs[1:]
+
+# %% ../nbs/22_rnn.ipynb #gru-back
+@patch
+def back(self: GRUSteps, gy, gates, hs, seen):
+    "The gradients of all operands."
+    T, N, H = seen.shape
+    gz, gs = np.empty_like(gates), np.empty_like(gates)  # of the sums of x, and of h
+    turned = np.stack([u.data.T for u in self.inputs[8:11]])
+    turned = turned.astype(gz.dtype, copy=False)
+    gh = np.zeros_like(gy[0])
+    for t in reversed(range(T)):
+        (r, z, n), (gr, gu, gn) = gates[:, t], gz[:, t]
+        gh = gy[t] + gh
+        np.multiply(gh, 1 - z, gn)
+        gn *= 1 - n * n
+        np.multiply(gn, seen[t], gr)
+        np.multiply(gh, hs[t] - n, gu)
+        gz[:2, t] *= gates[:2, t] * (1 - gates[:2, t])
+        gs[:2, t] = gz[:2, t]
+        np.multiply(gn, r, gs[2, t])
+        gh = gh * z + np.matmul(gs[:, t], turned).sum(0)
+    gx, gW, gb = _products_back(self.inputs[0], self.inputs[2:5], gz)
+    return gx, gh, *gW, *gb, *_states_back(hs[:T], gs), gs[2].sum((0, 1))
 
 # %% ../nbs/22_rnn.ipynb #gru
 class GRU(Recurrent):
@@ -303,15 +429,26 @@ class GRU(Recurrent):
         self.h2n = Linear(size, in_size=size)
         self.reset_state()
 
-    def read(self, x): return self.x2r(x), self.x2z(x), self.x2n(x)
+# %% ../nbs/22_rnn.ipynb #gru-run
+@patch
+def sequence(self: GRU, xs) -> Variable:
+    "All steps: `xs` is (T, N, I), the states that come out are (T, N, H)."
+    check_steps(self, xs, 3)
+    readers, keepers = [self.x2r, self.x2z, self.x2n], [self.h2r, self.h2z, self.h2n]
+    for part in readers:
+        if part.W.data is None: part(xs[:0])  # now it learns its number of rows
+    W, b, U = [p.W for p in readers], [p.b for p in readers], [p.W for p in keepers]
+    h = _no_state(xs, U[0]) if self.h is None else self.h
+    hs = GRUSteps()(xs, h, *W, *b, *U, self.h2n.b)
+    self.h = hs[-1]
+    return hs
 
-    def advance(self, r, z, n):
-        h = _no_state(n.data[None], self.h2n.W) if self.h is None else self.h
-        r = sigmoid(_add_product(r, h, self.h2r))
-        z = sigmoid(_add_product(z, h, self.h2z))
-        n = tanh(n + r * self.h2n(h))
-        self.h = n + z * (h - n)
-        return self.h
+@patch
+def forward(self: GRU, x) -> Variable:
+    "One step: `x` is (N, I), the state `h` that comes out is (N, H)."
+    check_steps(self, x, 2)
+    self.sequence(x[None])
+    return self.h
 
 # %% ../nbs/22_rnn.ipynb #rows
 class AddRows(PutItem):

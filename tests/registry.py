@@ -24,7 +24,7 @@ from dezero.functions.losses import Reduced
 from dezero.functions.shapes import PutItem, SwapAxes
 from dezero.methods import floor_divide, mod
 from dezero.operators import LogOrZero, power
-from dezero.rnn import AddRows, lstm
+from dezero.rnn import AddRows, GRUSteps, RNNSteps, lstm
 from dezero.transformations import checkpoint
 
 OLD = {"dezero.core_simple", "dezero.published"}  # names that old programs want
@@ -393,11 +393,15 @@ def gradients_of_rows(case):
 
 
 @st.composite
-def recurrent(draw):
-    """Shapes of what an LSTM reads: inputs, h and c, four W, four b, four U."""
-    T, N, K, H = [draw(st.integers(0, 3)) for _ in range(4)]
-    gates = [[shape] * 4 for shape in ((K, H), (H,), (H, H))]
-    return ((T, N, K), (N, H), (N, H), *gates[0], *gates[1], *gates[2]), ()
+def recurrent(draw, gates, states=1, more=""):
+    """Shapes of what a recurrent layer reads: inputs, its states, a W, b and U for each gate.
+
+    With `more` there are further vectors. Without a step only a layer with several states has a
+    result.
+    """
+    T, N, K, H = draw(st.integers(states == 1, 3)), *[draw(st.integers(0, 3)) for _ in range(3)]
+    weights = [shape for shape in ((K, H), (H,), (H, H)) for _ in range(gates)]
+    return ((T, N, K), *[(N, H)] * states, *weights, *[(H,)] * len(more)), ()
 
 
 @dataclass(frozen=True)
@@ -1290,6 +1294,23 @@ def lstm_by_hand(exp, tanh, stack, xs, h, c, *weights):
     return stack([*hs, c])
 
 
+def rnn_by_hand(tanh, stack, xs, h, W, b, U):
+    hs = [h]
+    for x in xs:
+        hs.append(tanh(x @ W + hs[-1] @ U + b))
+    return stack(hs[1:])
+
+
+def gru_by_hand(exp, tanh, stack, xs, h, *weights):
+    W, b, U, d, hs = weights[:3], weights[3:6], weights[6:9], weights[9], []
+    for x in xs:
+        r, z = [1 / (1 + exp(-(x @ W[k] + h @ U[k] + b[k]))) for k in (0, 1)]
+        n = tanh(x @ W[2] + b[2] + r * (h @ U[2] + d))
+        h = (1 - z) * n + z * h
+        hs.append(h)
+    return stack(hs)
+
+
 ROWS_OF_TABLES = SHAPES.filter(lambda shape: shape[:1] > (0,)).map(lambda shape: ((shape,), ()))
 
 SEQUENCES = [
@@ -1299,7 +1320,23 @@ SEQUENCES = [
         (between(-1, 1),) * 15,
         lambda *xs: lstm_by_hand(np.exp, np.tanh, np.stack, *xs),
         lambda t, *xs: lstm_by_hand(t.exp, t.tanh, t.stack, *xs),
-        cases=recurrent(),
+        cases=recurrent(4, states=2),
+    ),
+    Entry(
+        "RNNSteps",
+        lambda *xs: RNNSteps()(*xs),
+        (between(-1, 1),) * 5,
+        lambda *xs: rnn_by_hand(np.tanh, np.stack, *xs),
+        lambda t, *xs: rnn_by_hand(t.tanh, t.stack, *xs),
+        cases=recurrent(1),
+    ),
+    Entry(
+        "GRUSteps",
+        lambda *xs: GRUSteps()(*xs),
+        (between(-1, 1),) * 12,
+        lambda *xs: gru_by_hand(np.exp, np.tanh, np.stack, *xs),
+        lambda t, *xs: gru_by_hand(t.exp, t.tanh, t.stack, *xs),
+        cases=recurrent(3, more="d"),
     ),
     Entry(
         "embed_id Rows",

@@ -9,8 +9,9 @@ from registry import tried
 import dezero.functions as F
 import dezero.layers as L
 from dezero import Model, Parameter, Variable, grad, no_grad, optimizers
+from dezero.backprop import functions_behind
 from dezero.gradcheck import gradient_check
-from dezero.rnn import AddRows, LSTMSteps, fresh_state, lstm, lstm_simple
+from dezero.rnn import AddRows, GRUSteps, LSTMSteps, RNNSteps, fresh_state
 
 KINDS = [L.RNN, L.LSTM, L.GRU]
 
@@ -146,8 +147,6 @@ def test_second_derivatives(kind, form):
 
 def test_the_walk_for_second_derivatives_does_not_grow_from_step_to_step():
     """Each step differentiates itself alone: twice as many steps, about twice as many functions."""
-    from dezero.backprop import functions_behind
-
     sizes = []
     for T in (4, 8):
         layer, xs = made(L.LSTM, 2, 2), Variable(inputs(T, 1, 2))
@@ -269,8 +268,6 @@ def test_unchain_backward_cuts_the_state_off_at_the_window(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_graph_does_not_grow_from_window_to_window(kind):
-    from dezero.backprop import functions_behind
-
     layer, sizes = made(kind, 3, 2), []
     for _ in range(4):
         loss = F.sum(layer.sequence(inputs(5, 2, 2)))
@@ -437,27 +434,52 @@ def test_embed_layer(tmp_path):
 # --- one function for all steps -----------------------------------------------------------------
 
 
-def test_mixed_dtypes_are_widened_once():
-    rng = np.random.default_rng(0)
-    shapes = [(3, 2, 2), (2, 3), (2, 3), *[(2, 3)] * 4, *[(3,)] * 4, *[(3, 3)] * 4]
-    xs = [rng.normal(size=s).astype("f") for s in shapes]
+def gates(number, K=2, H=3):
+    return [shape for shape in ((K, H), (H,), (H, H)) for _ in range(number)]
+
+
+STEPS = {  # the function, and the shapes of what it takes behind the inputs
+    "RNN": (RNNSteps, [(2, 3), *gates(1)]),
+    "LSTM": (LSTMSteps, [(2, 3), (2, 3), *gates(4)]),
+    "GRU": (GRUSteps, [(2, 3), *gates(3), (3,)]),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_mixed_dtypes_are_widened_once(name):
+    rng, (function, shapes) = np.random.default_rng(0), STEPS[name]
+    xs = [rng.normal(size=s).astype("f") for s in [(3, 2, 2), *shapes]]
     xs[0] = xs[0].astype(float)
     ops = list(map(Variable, xs))
-    y = lstm(*ops)
+    y = function()(*ops)
     assert y.dtype == float
     for gx, x in zip(grad(y, ops), ops):
         assert gx.dtype == x.dtype and gx.shape == x.shape
 
 
-def test_a_constant_input_gets_no_gradient_and_the_simple_form_agrees():
-    rng = np.random.default_rng(0)
-    shapes = [(2, 3), (2, 3), *[(2, 3)] * 4, *[(3,)] * 4, *[(3, 3)] * 4]
+@pytest.mark.parametrize("name", STEPS)
+def test_a_constant_input_gets_no_gradient_and_the_formula_agrees(name):
+    rng, (function, shapes) = np.random.default_rng(0), STEPS[name]
     ops, xs = [Variable(rng.normal(size=s)) for s in shapes], rng.normal(size=(4, 2, 2))
-    y = lstm(xs, *ops)
-    assert isinstance(y.creator, LSTMSteps)
-    np.testing.assert_allclose(y.data, lstm_simple(xs, *ops).data, rtol=1e-12)
+    y, formula = function()(xs, *ops), function.simple(xs, *ops)
+    assert isinstance(y.creator, function)
+    np.testing.assert_allclose(y.data, formula.data, rtol=1e-12)
+    for gx, right in zip(grad(F.sum(y**2), ops), grad(F.sum(formula**2), ops)):
+        np.testing.assert_allclose(gx.data, right.data, rtol=1e-9, atol=1e-12)
     with no_grad():  # a plain walk
         assert y.creator.backward(Variable(y.data))[0] is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sequence_is_one_function_and_a_walk_may_be_repeated(kind):
+    layer, xs = made(kind, 3, 2), Variable(inputs(4, 2, 2))
+    ys = layer.sequence(xs)
+    loss = F.sum(ys**2)
+    first = grad(loss, [xs, *layer.params()])
+    again = grad(loss, [xs, *layer.params()])
+    assert len(functions_behind(ys)) <= 2  # and the cut in front of the memory of an LSTM
+    for a, b in zip(first, again):
+        np.testing.assert_array_equal(a.data, b.data)
 
 
 # --- a trainer ----------------------------------------------------------------------------------
