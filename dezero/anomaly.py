@@ -100,8 +100,10 @@ _detecting = ContextVar('detect_anomaly', default=False)
 switches['detect_anomaly'] = _detecting
 
 def detect_anomaly() -> Any:
-    """A `with` block in which `backward()` raises a `FloatingPointError` where it meets
-    a result or gradient that is not finite, and names the first function that gave one."""
+    """A `with` block in which `backward()` finds what is not finite.
+
+    A `FloatingPointError` names the first function that gave such a result or gradient.
+    """
     return using_config('detect_anomaly', True)
 
 # %% ../nbs/61_anomaly.ipynb #check-finite

@@ -139,7 +139,8 @@ class EarlyStopping:
         if new and self.better and self.better([*before, last]) == last:
             self.best, params = trainer.epoch, params_by_name(trainer.model).items()
             if self.restore:
-                self.weights = {name: to_module(p.data, np).copy() for name, p in params}
+                self.weights = {name: to_module(p.data, np).copy()
+                                for name, p in params}
         self.stop_if_due(trainer)
 
 # %% ../nbs/60_callbacks.ipynb #direction
@@ -178,7 +179,8 @@ def begin(self: EarlyStopping, trainer: Any) -> None:
     if self.watch not in (known := trainer.measured()):
         raise KeyError(f'the history has no {self.watch!r}. It has: {", ".join(known)}')
     if self.better is None:
-        raise ValueError(f'should {self.watch} rise or fall? Say better=max or better=min')
+        raise ValueError(f'should {self.watch} rise or fall? Say better=max or '
+                         'better=min')
     if self.resumed: self.stop_if_due(trainer)  # it may have been over before
     else: self.since = trainer.epoch
     if not trainer.epoch: self.best, self.weights = 0, {}  # of another training
@@ -229,7 +231,8 @@ def unflatten_dict(flat: dict[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name, x in flat.items():
         part, slash, rest = name.partition('/')
-        if slash and part in flat: raise ValueError(f'{part!r} is there, and {name!r}, too')
+        if slash and part in flat:
+            raise ValueError(f'{part!r} is there, and {name!r}, too')
         if slash: parts.setdefault(part, {})[rest] = x
         else: parts[name] = x
     return parts

@@ -24,7 +24,8 @@ def check_trainable(model: Any, optimizer: Any, loss: Any, comm: Any = None) -> 
                    'an optimizer is an object such as SGD(0.1)')
     check_instance(loss, callable, 'the loss is a function of outputs and targets')
     if comm is not None:
-        check_instance(comm, lambda x: hasattr(x, 'from_root'), 'comm is a communicator',
+        is_comm = lambda x: hasattr(x, 'from_root')
+        check_instance(comm, is_comm, 'comm is a communicator',
                        'write comm=create_communicator()')
     check_parameters(model, optimizer)
 
@@ -33,8 +34,9 @@ def check_parameters(model: Any, optimizer: Any) -> None:
     "A `ValueError` if there are no parameters, or the optimizer is set up for others."
     params = set(map(id, model.params()))
     if not params:
-        raise ValueError(f'{type(model).__name__} has no parameters, so there is nothing'
-                         ' to train: keep Parameters and Layers in its attributes')
+        raise ValueError(f'{type(model).__name__} has no parameters, so there is '
+                         'nothing to train: keep Parameters and Layers in its '
+                         'attributes')
     if optimizer.target and params.isdisjoint(map(id, optimizer.target.params())):
         raise ValueError(f'this {type(optimizer).__name__} was set up for another '
                          'model: make a new one')
@@ -135,7 +137,8 @@ def check_fields(arrays: dict[str, np.ndarray]) -> None:
     text = np.asarray(arrays.get('fields', np.zeros(0, np.uint8)))
     if text.dtype != np.uint8: raise ValueError("'fields' is no list of names")
     try: names = text.tobytes().decode().split('\0')
-    except UnicodeDecodeError: raise ValueError("'fields' is no list of names") from None
+    except UnicodeDecodeError:
+        raise ValueError("'fields' is no list of names") from None
     if missing := [name for name in names if name and name not in arrays]:
         raise ValueError(f"there is no {missing[0][:60]!r}, which 'fields' lists")
 
@@ -145,7 +148,8 @@ def check_parts(parts: dict[str, Any], asked: dict[str, Any]) -> None:
         if name not in parts: raise ValueError(f'there is no {name!r}')
     for name in ('model', 'sums', 'history', 'random', *asked):
         if not isinstance(parts.get(name, {}), dict):
-            raise ValueError(f'{name!r} is an array, and should have fields: {name}/...')
+            wanted = f'should have fields: {name}/...'
+            raise ValueError(f'{name!r} is an array, and {wanted}')
 
 def check_position(arrays: dict[str, np.ndarray], names: list[str]) -> None:
     "A `ValueError` if epoch, batch, sums or history are none."
@@ -160,11 +164,13 @@ def check_position(arrays: dict[str, np.ndarray], names: list[str]) -> None:
 def check_columns(arrays: dict[str, np.ndarray], epoch: int, names: list[str]) -> None:
     "A `ValueError` if the columns of a history cannot be those of so many epochs."
     columns = {name: x for name, x in arrays.items() if name.startswith('history/')}
-    length = max([np.size(x) for name, x in columns.items() if name in names], default=0)
+    length = max([np.size(x) for name, x in columns.items() if name in names],
+                 default=0)
     for name, x in columns.items():
         n = length if name in names else np.size(x)
         check_field(columns, name, (n,), 'iuf', least=None)
-        if n > epoch: raise ValueError(f"{name!r} has length {n}, and 'epoch' is {epoch}")
+        if n > epoch:
+            raise ValueError(f"{name!r} has length {n}, and 'epoch' is {epoch}")
 
 # %% ../nbs/63_checks.ipynb #check-resumable
 def check_resumable(loader: Any, batch: int) -> None:

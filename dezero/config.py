@@ -32,7 +32,7 @@ class _Switchboard(type):
 # %% ../nbs/50_config.ipynb #config-2
 class Config(metaclass=_Switchboard):
     """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers
-    behave as in training? `Config.update_statistics`: does a layer that keeps statistics
+    behave as in training? `Config.update_statistics`: does a layer with statistics
     of what it has seen add to them? Book steps 18 and 54."""
 
 # %% ../nbs/50_config.ipynb #using-config
@@ -71,7 +71,8 @@ def using_config(name: str, value: Any) -> _Block:
 # %% ../nbs/50_config.ipynb #no-grad
 class _Called(type):
     "Lets a block say that its parentheses are missing."
-    def __enter__(cls): raise TypeError(f'write the parentheses: with {cls.__name__}():')
+    def __enter__(cls):
+        raise TypeError(f'write the parentheses: with {cls.__name__}():')
     def __exit__(cls, *error): return None
 
 class no_grad(_Block, metaclass=_Called):
@@ -86,7 +87,8 @@ class test_mode(_Block, metaclass=_Called):
 def _decorated(function: Any, name: str, value: Any) -> Any:
     "The function, with the switch set while its body runs."
     from functools import wraps
-    if found := _waiting_kind(function): return wraps(function)(found(function, name, value))
+    if found := _waiting_kind(function):
+        return wraps(function)(found(function, name, value))
     @wraps(function)
     def body(*args: Any, **options: Any) -> Any:
         with _Block(name, value): return function(*args, **options)

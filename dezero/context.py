@@ -30,7 +30,7 @@ def _place(array: Any) -> str:
 
 # %% ../nbs/51_context.ipynb #describe-call
 def describe_call(place: str, operands: Iterable) -> str:
-    "A function with its operands, as in all messages: `MatMul('x' (2, 3) float64, 'W' …)`."
+    "A function with its operands as in messages: `MatMul('x' (2, 3) float64, …)`."
     return f'{place}({", ".join(map(describe, operands))})'
 
 # %% ../nbs/51_context.ipynb #with-context
@@ -46,8 +46,9 @@ def with_context(error: Exception, place: str, operands: Iterable,
     if not isinstance(error, ValueError) and 'None' in map(describe, operands):
         cause = 'None is no array and no number'
     elif len({_place(x.data) for x in operands if getattr(x.data, 'ndim', 0)}) > 1:
-        cause = ('an array on the GPU meets one in main memory: bring both to one place '
-                 'with to_gpu() or to_cpu(), and batches with DataLoader(..., gpu=True)')
+        cause = ('an array on the GPU meets one in main memory: bring both to one '
+                 'place with to_gpu() or to_cpu(), '
+                 'and batches with DataLoader(..., gpu=True)')
     if cause: return TypeError(f'{cause}{text[len(str(error)):]}')
     if error.args not in ((str(error),), ()): return _with_text(error, text)
     error.args = (text,)
@@ -63,7 +64,7 @@ def _describe_options(options: dict) -> str:
 
 # %% ../nbs/51_context.ipynb #with-text
 def _with_text(error: Exception, text: str) -> Exception:
-    "An error of a subclass with the same name, which says `text`; pickled it is the old one."
+    "An error of a subclass of the same name that says `text`; pickled, the old one."
     kind = type(error)
     says = {'__str__': lambda self: text, '__reduce__': lambda self: (kind, self.args),
             '__module__': kind.__module__, '__qualname__': kind.__qualname__}

@@ -20,7 +20,8 @@ from dezero.published import is_simple_core as is_simple_core
 from dezero.published import setup_variable as setup_variable
 
 # %% ../nbs/70_core_simple.ipynb #listed
-_all_ = ['Config', 'no_grad', 'using_config', 'as_array', 'is_simple_core', 'setup_variable']
+_all_ = ['Config', 'no_grad', 'using_config', 'as_array', 'is_simple_core',
+         'setup_variable']
 
 # %% ../nbs/70_core_simple.ipynb #variable
 class Variable(core.Variable):
@@ -58,10 +59,12 @@ def _simple_results(function):
 
 # %% ../nbs/70_core_simple.ipynb #simple-operators-1
 for _sign in 'add radd sub rsub mul rmul truediv rtruediv pow neg array_ufunc'.split():
-    setattr(Variable, f'__{_sign}__', _simple_results(getattr(core.Variable, f'__{_sign}__')))
+    setattr(Variable, f'__{_sign}__',
+            _simple_results(getattr(core.Variable, f'__{_sign}__')))
 
 add, sub, mul, div, neg, pow, rsub, rdiv = map(_simple_results, [
-    operators.add, operators.sub, operators.mul, operators.div, operators.neg, operators.pow,
+    operators.add, operators.sub, operators.mul, operators.div, operators.neg,
+    operators.pow,
     operators.rsub, operators.rdiv])
 
 # %% ../nbs/70_core_simple.ipynb #function
@@ -78,7 +81,8 @@ def _array_pullback(f, gy, grads, create_graph):
     gxs = f.backward(*(gy if f._several else (gy,)))
     gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
     for x, a, gx in zip(f.inputs, operands_of(f), gxs):
-        if gx is not None and type(x) is not Constant: add_gradient(grads, x, a, as_data(gx))
+        if gx is not None and type(x) is not Constant:
+            add_gradient(grads, x, a, as_data(gx))
 
 # %% ../nbs/70_core_simple.ipynb #operator-classes
 class Add(Function, operators.Add): "`x0 + x1`."

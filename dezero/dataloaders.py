@@ -22,12 +22,14 @@ class DataLoader:
     """The examples of a dataset in batches, for loops such as `for x, t in loader`.
 
     `dataset` is a Dataset, an array, a list, or anything that has a length and takes an
-    index. A loop is an epoch. It starts from the beginning, in a new order if `shuffle`.
-    Book step 50. A subclass with a `__next__` of its own is asked for each batch by that.
+    index. A loop is an epoch. It starts from the beginning, in a new order if
+    `shuffle`. Book step 50. A subclass with a `__next__` of its own is asked for each
+    batch by that.
 
     - `drop_last`: leave out the last batch if it is shorter than the others
     - `seed`: shuffle with a generator of its own, not with NumPy's global one
-    - `collate`: a function that makes a batch of a list of examples, instead of stacking
+    - `collate`: a function that makes a batch of a list of examples, instead of
+      stacking
     - `gpu`: give arrays on the GPU (chapter 18)
     """
     drop_last, collate, generator, started, gpu = False, None, None, False, False
@@ -174,7 +176,7 @@ def _rngs(loader):
     names = 'transform', 'target_transform'
     transforms = [getattr(loader.dataset, name, None) for name in names]
     own = [rng for transform in transforms for rng in _rngs_of(transform)]
-    return {'generator': loader.rng} | {f'transform{i}': rng for i, rng in enumerate(own)}
+    return {'generator': loader.rng, **{f'transform{i}': r for i, r in enumerate(own)}}
 
 def _rngs_of(transform):
     "The generators of a transform and of the parts that it is composed of."
@@ -204,7 +206,8 @@ def load_state(self: DataLoader, arrays: Mapping[str, np.ndarray]) -> None:
 def _drawn(arrays, name):
     "The part of a state that belongs to one of the generators."
     start = f'{name}/'
-    return {key.removeprefix(start): x for key, x in arrays.items() if key.startswith(start)}
+    return {key.removeprefix(start): x for key, x in arrays.items()
+            if key.startswith(start)}
 
 # %% ../nbs/16_dataloaders.ipynb #check-state
 @patch
@@ -212,13 +215,15 @@ def check_state(self: DataLoader, arrays: Mapping[str, np.ndarray],
                 checkpoint: Any = None) -> None:
     "A `ValueError` if this is no `state()` that fits this loader."
     if missing := sorted({'index', 'iteration', 'batch_size'} - set(arrays)):
-        raise ValueError(f'this is no state of a DataLoader: it has no {", ".join(missing)}')
+        raise ValueError('this is no state of a DataLoader: it has no '
+                         f'{", ".join(missing)}')
     _check_order(self, arrays)
     done = int(check_field(arrays, 'iteration'))
     batch_size = int(check_field(arrays, 'batch_size', least=1))
     if done and batch_size != self.batch_size:
-        raise ValueError(f'this state is in the middle of an epoch, after batches of {batch_size}, '
-                         f'and this loader makes batches of {self.batch_size}')
+        raise ValueError('this state is in the middle of an epoch, after batches of '
+                         f'{batch_size}, and this loader makes batches of '
+                         f'{self.batch_size}')
     check_field(arrays, 'iteration', most=self.max_iter)
     for name in _rngs(self): _check_generator(arrays, name)
 
@@ -226,7 +231,8 @@ def _check_order(loader, arrays):
     "A `ValueError` if the order of a state is not one of all examples of the loader."
     n, shape = loader.data_size, np.shape(arrays['index'])
     if len(shape) == 1 and shape != (n,):
-        raise ValueError(f'this state belongs to {shape[0]} examples, the dataset has {n}')
+        raise ValueError(f'this state belongs to {shape[0]} examples, the dataset has '
+                         f'{n}')
     index = check_field(arrays, 'index', (n,), most=n - 1)
     ours = type(loader).reset is DataLoader.reset
     if ours and np.bincount(index.astype(int), minlength=n).max(initial=1) > 1:
@@ -235,8 +241,8 @@ def _check_order(loader, arrays):
 def _check_generator(arrays, name):
     "A `ValueError` if a state lacks a generator, or has not what belongs to one."
     if not (state := _drawn(arrays, name)):
-        raise ValueError(f'this state has no generator {name}: does a transform draw here '
-                         'that did not there?')
+        raise ValueError(f'this state has no generator {name}: does a transform draw '
+                         'here that did not there?')
     try: check_rng_state(state)
     except ValueError as error: raise ValueError(f'in {name}: {error}') from None
 
@@ -245,8 +251,8 @@ class SeqDataLoader(DataLoader):
     """Batches in order: row `j` of the batches runs through successive examples.
 
     The dataset is cut into `batch_size` lanes, which begin `data_size // batch_size`
-    apart. An epoch gives as many batches as that of a DataLoader; at the end a lane runs
-    into the next one. Book step 60.
+    apart. An epoch gives as many batches as that of a DataLoader; at the end a lane
+    runs into the next one. Book step 60.
     """
     def __init__(self, dataset: Any, batch_size: int, gpu: bool = False):
         super().__init__(dataset, batch_size, shuffle=False, gpu=gpu)
@@ -260,4 +266,5 @@ class SeqDataLoader(DataLoader):
         return (starts + i) % self.data_size
 
 # %% ../nbs/16_dataloaders.ipynb #names-passed-on
-pass_on(__name__, {'': 'math', 'dezero.published': 'np'})  # for old programs (chapter 71)
+# for old programs (chapter 71)
+pass_on(__name__, {'': 'math', 'dezero.published': 'np'})

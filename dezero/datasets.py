@@ -24,37 +24,39 @@ from .lazy import pass_on
 from .transforms import Compose, Flatten, Normalize, check_transform
 
 # %% ../nbs/15_datasets.ipynb #get-spiral
-def get_spiral(train: bool = True, reseed: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def get_spiral(train: bool = True,
+               reseed: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Points on three arms of a spiral, and the numbers of their arms. Book step 48.
 
-    300 points, float32 of shape (300, 2), labels int64 of shape (300,). They are always the
-    same. As in the book's package, NumPy's global generator is seeded for them (1984 to train,
-    2020 to test) and left so. With `reseed=False` it is left alone.
+    300 points, float32 of shape (300, 2), labels int64 of shape (300,). They are always
+    the same. As in the book's package, NumPy's global generator is seeded for them
+    (1984 to train, 2020 to test) and left so. With `reseed=False` it is left alone.
     """
     random = np.random if reseed else np.random.RandomState()
     random.seed(1984 if _check_train(train) else 2020)
     t = np.repeat(np.arange(3), 100)
     radius = np.tile(np.arange(100) / 100, 3)
     angle = t * 4.0 + 4.0 * radius + random.randn(300) * 0.2
-    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1).astype(np.float32)
+    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)],
+                 axis=1).astype(np.float32)
     order = random.permutation(300)
     return x[order], t[order].astype(np.int64)
 
 # %% ../nbs/15_datasets.ipynb #check-train
 def _check_train(train: Any) -> bool:
-    "`train` as True or False; a `TypeError` for anything else, such as the name of a part."
+    "`train` as True or False; a `TypeError` for anything else."
     if isinstance(train, (int, np.bool_)) and train in (0, 1): return bool(train)
     given = repr(train) if np.isscalar(train) else type(train)
-    raise TypeError(f'train is True or False, not {given}: write train=False for the examples to '
-                    'test with, and nothing for those to train with')
+    raise TypeError(f'train is True or False, not {given}: write train=False for the '
+                    'examples to test with, and nothing for those to train with')
 
 # %% ../nbs/15_datasets.ipynb #same
 class Dataset:
     """Examples with numbers from 0 to `len(self) - 1`. Book step 49.
 
-    A dataset of your own fills `self.data` and, if it has any, `self.label` in `prepare`; or it
-    brings its own `__getitem__` and `__len__`. `transform` is applied to each example that is
-    fetched, `target_transform` to its label.
+    A dataset of your own fills `self.data` and, if it has any, `self.label` in
+    `prepare`; or it brings its own `__getitem__` and `__len__`. `transform` is applied
+    to each example that is fetched, `target_transform` to its label.
     """
     data: Any = None
     label: Any = None
@@ -65,7 +67,8 @@ class Dataset:
         self.transform = _transform_of(transform)
         self.target_transform = _transform_of(target_transform)
         self.prepare()
-        if self.data is not None: self._check_lengths()  # else it has its own __getitem__
+        if self.data is not None:
+            self._check_lengths()  # else it has its own __getitem__
 
     def prepare(self) -> None:
         "Fill `self.data` and `self.label`."
@@ -85,12 +88,13 @@ def fields(self: Dataset) -> tuple:
     "What an example consists of, as pairs (values, transform)."
     if self.data is not None:
         return (self.data, self.transform), (self.label, self.target_transform)
-    raise TypeError(f'{type(self).__name__} holds no data: fill self.data in prepare(), '
-                    'or write __len__ and __getitem__')
+    raise TypeError(f'{type(self).__name__} holds no data: fill self.data in '
+                    'prepare(), or write __len__ and __getitem__')
 
 @patch
 def __getitem__(self: Dataset, index: Any) -> Any:
-    if isinstance(index, slice) or np.ndim(index): return self.gather(np.arange(len(self))[index])
+    if isinstance(index, slice) or np.ndim(index):
+        return self.gather(np.arange(len(self))[index])
     i = operator.index(index)  # NumPy would take None and ... for an index, too
     return tuple(None if values is None else transform(values[i])
                  for values, transform in self.fields())
@@ -101,14 +105,16 @@ def _check_lengths(self: Dataset) -> None:
     "A ValueError unless there is one label for each example."
     lengths = [len(values) for values, _ in self.fields() if values is not None]
     if len(set(lengths)) > 1:
-        raise ValueError(f'{self}: there must be one label for each example, the lengths are '
-                         f'{", ".join(map(str, lengths))}')
+        raise ValueError(f'{self}: there must be one label for each example, the '
+                         f'lengths are {", ".join(map(str, lengths))}')
 
 @patch
 def __repr__(self: Dataset) -> str:
     parts = {'data': self.data, 'label': self.label}
-    told = [f'{name} {v.shape} {v.dtype}' for name, v in parts.items() if hasattr(v, 'dtype')]
-    return f'<{type(self).__name__} train={self.train}: {", ".join(told) or "no arrays"}>'
+    arrays = [f'{name} {v.shape} {v.dtype}' for name, v in parts.items()
+              if hasattr(v, 'dtype')]
+    what = ', '.join(arrays) or 'no arrays'
+    return f'<{type(self).__name__} train={self.train}: {what}>'
 
 # %% ../nbs/15_datasets.ipynb #spiral
 class Spiral(Dataset):
@@ -141,17 +147,18 @@ def _transform_rows(values: Any, transform: Any, indices: np.ndarray) -> Any:
 
 # %% ../nbs/15_datasets.ipynb #stacked
 def stack_examples(values: Sequence) -> Any:
-    "Many values of one shape as an array with a new first axis; if all are None it is None."
+    "Values of one shape as an array with a new first axis; `None` if all are `None`."
     if values and all(value is None for value in values): return None
     arrays = [np.asarray(value) for value in values]
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) > 1:
-        raise ValueError(f'examples of the shapes {shapes} do not fit into one array: bring them '
-                         'to one shape with a transform, or give the DataLoader a collate function')
+        raise ValueError(f'examples of the shapes {shapes} do not fit into one array: '
+                         'bring them to one shape with a transform, or give the '
+                         'DataLoader a collate function')
     array = np.stack(arrays) if arrays else np.empty(0)
     if array.dtype != object: return array
-    raise TypeError(f'{type(values[0])} does not fit into an array of numbers: give the '
-                    'DataLoader a collate function')
+    raise TypeError(f'{type(values[0])} does not fit into an array of numbers: give '
+                    'the DataLoader a collate function')
 
 # %% ../nbs/15_datasets.ipynb #arraydataset
 class ArrayDataset(Dataset):
@@ -162,7 +169,8 @@ class ArrayDataset(Dataset):
     def __init__(self, *arrays: Any, transform: Callable | None = None,
                  target_transform: Callable | None = None):
         for array in arrays:
-            check_instance(array, lambda x: hasattr(x, '__len__'), 'ArrayDataset takes arrays')
+            is_array = lambda x: hasattr(x, '__len__')
+            check_instance(array, is_array, 'ArrayDataset takes arrays')
         self.arrays = arrays
         super().__init__(True, transform, target_transform)
 
@@ -177,17 +185,18 @@ class ArrayDataset(Dataset):
 class SinCurve(Dataset):
     """Values of a curve, and for each the next one: 999 pairs, float64. Book step 59.
 
-    To train with, one period of a sine with a little noise (from NumPy's global generator). To
-    test with, a cosine without noise.
+    To train with, one period of a sine with a little noise (from NumPy's global
+    generator). To test with, a cosine without noise.
     """
     def prepare(self):
         x = np.linspace(0, 2 * np.pi, 1000)
-        y = np.sin(x) + np.random.uniform(-0.05, 0.05, x.shape) if self.train else np.cos(x)
+        noise = np.random.uniform(-0.05, 0.05, x.shape) if self.train else 0
+        y = np.sin(x) + noise if self.train else np.cos(x)
         self.data, self.label = y[:-1, None], y[1:, None]
 
 # %% ../nbs/15_datasets.ipynb #make-grid
 def make_grid(images: np.ndarray, row: int, col: int) -> np.ndarray:
-    "`row * col` images (channels, height, width) as one, (height, width[, channels]), with gaps."
+    "`row * col` images (channels, height, width) as one, (height, width[, channels])."
     gap = max(1, images.shape[-1] // 16)
     images = np.pad(images, ((0, 0), (0, 0), (gap, gap), (gap, gap)))
     _, channels, height, width = images.shape
@@ -200,25 +209,27 @@ class ImageDataset(Dataset):
     "A dataset of images (channels, height, width)."
     def show(self, row: int = 10, col: int = 10) -> None:
         "Draw `row * col` images, picked at random, as they are stored."
-        plt = import_extra('matplotlib.pyplot', 'images are drawn by Matplotlib', 'plot')
+        plt = import_extra('matplotlib.pyplot', 'images are drawn by Matplotlib',
+                           'plot')
         chosen = np.random.randint(0, len(self), row * col)
         plt.imshow(make_grid(self.data[chosen], row, col), cmap='gray')
         plt.axis('off')
         plt.show()
 
 # %% ../nbs/15_datasets.ipynb #digit-vector
-#: what becomes of the digits unless you say something else: vectors of numbers from 0 to 1
+#: digits as vectors of numbers from 0 to 1, unless you say something else
 DIGIT_VECTOR = Compose([Flatten(), Normalize(0, 16)])
 
 # %% ../nbs/15_datasets.ipynb #digits
 class Digits(ImageDataset):
-    """1,797 handwritten digits of 8 x 8 pixels. They are part of the package: no download.
+    """1,797 handwritten digits of 8 x 8 pixels, which are part of the package.
 
-    Grey values from 0 to 16, (N, 1, 8, 8) uint8; labels int64. Every fifth image is kept for
-    testing. Without another `transform` an example is a vector of 64 numbers from 0 to 1.
+    Grey values from 0 to 16, (N, 1, 8, 8) uint8; labels int64. Every fifth image is
+    kept for testing. Without another `transform` an example is a vector of 64 numbers
+    from 0 to 1.
 
-    Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
-    Repository, https://doi.org/10.24432/C50P49, licence CC BY 4.0.
+    Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI
+    Machine Learning Repository, https://doi.org/10.24432/C50P49, licence CC BY 4.0.
     """
     def __init__(self, train: bool = True, transform: Callable | None = DIGIT_VECTOR,
                  target_transform: Callable | None = None):
@@ -250,15 +261,15 @@ _MNIST_SHA256 = {
         'f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6'}
 
 # %% ../nbs/15_datasets.ipynb #unit-vector
-#: what becomes of images from 0 to 255 unless you say something else: vectors from 0 to 1
+#: images from 0 to 255 as vectors from 0 to 1, unless you say something else
 UNIT_VECTOR = Compose([Flatten(), Normalize(0, 255)])
 
 # %% ../nbs/15_datasets.ipynb #mnist
 class MNIST(ImageDataset):
-    """70,000 handwritten digits of 28 x 28 pixels, 60,000 of them for training. Book step 51.
+    """70,000 handwritten digits of 28 x 28 pixels, 60,000 to train. Book step 51.
 
-    Grey values from 0 to 255, (N, 1, 28, 28) uint8; labels int64. They are downloaded once.
-    Without another `transform` an example is a vector of 784 numbers from 0 to 1.
+    Grey values from 0 to 255, (N, 1, 28, 28) uint8; labels int64. They are downloaded
+    once. Without another `transform` an example is a vector of 784 numbers from 0 to 1.
     """
     mirrors: tuple[str, ...] = ('https://ossci-datasets.s3.amazonaws.com/mnist/',
                                 'https://storage.googleapis.com/cvdf-datasets/mnist/')
@@ -300,7 +311,7 @@ _GITHUB_RAW = 'https://raw.githubusercontent.com/'
 
 # %% ../nbs/15_datasets.ipynb #fashionmnist
 class FashionMNIST(MNIST):
-    "70,000 images of clothes, in the form of `MNIST`: 28 x 28 grey pixels, ten classes."
+    "70,000 images of clothes in the form of `MNIST`: 28 x 28 grey pixels, ten classes."
     mirrors = (_GITHUB_RAW + 'zalandoresearch/fashion-mnist/master/data/fashion/',
                'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/')
     checksums = _FASHION_SHA256
@@ -309,8 +320,8 @@ class FashionMNIST(MNIST):
     @staticmethod
     def labels() -> dict[int, str]:
         "The names of the classes, by label."
-        return dict(enumerate(['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal',
-                               'Shirt', 'Sneaker', 'Bag', 'Ankle boot']))
+        return dict(enumerate(['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat',
+                               'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot']))
 
 # %% ../nbs/15_datasets.ipynb #symmetric
 #: what becomes of the photos unless you say something else: numbers from -1 to 1
@@ -318,10 +329,10 @@ SYMMETRIC = Normalize(127.5, 127.5)
 
 # %% ../nbs/15_datasets.ipynb #cifar10
 class CIFAR10(ImageDataset):
-    """60,000 colour photos of 32 x 32 pixels, 50,000 of them for training, in ten classes.
+    """60,000 colour photos of 32 x 32 pixels in ten classes, 50,000 to train.
 
-    Values from 0 to 255, (N, 3, 32, 32) uint8; labels int64. They are downloaded once. Without
-    another `transform` an example has numbers from -1 to 1.
+    Values from 0 to 255, (N, 3, 32, 32) uint8; labels int64. They are downloaded once.
+    Without another `transform` an example has numbers from -1 to 1.
     """
     mirrors: tuple[str, ...] = ('https://www.cs.toronto.edu/~kriz/',
                                 'https://cave.cs.toronto.edu/kriz/')
@@ -344,38 +355,41 @@ class CIFAR10(ImageDataset):
 
     def _members(self) -> list[str]:
         "The names of the files that are needed."
-        return [f'data_batch_{i}' for i in range(1, 6)] if self.train else ['test_batch']
+        if not self.train: return ['test_batch']
+        return [f'data_batch_{i}' for i in range(1, 6)]
 
     def _read(self, path: str, name: str, content: bytes) -> tuple:
         "The images and the labels in one file of the archive."
         found = read_pickled_arrays(content)
         try: return found['data'], found[self.label_key]
-        except KeyError as error: raise ValueError(f'{name} in {path} has no {error}') from None
+        except KeyError as error:
+            raise ValueError(f'{name} in {path} has no {error}') from None
 
     @staticmethod
     def labels() -> dict[int, str]:
         "The names of the classes, by label."
-        return dict(enumerate(['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog',
-                               'horse', 'ship', 'truck']))
+        return dict(enumerate(['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog',
+                               'frog', 'horse', 'ship', 'truck']))
 
 # %% ../nbs/15_datasets.ipynb #code-the-fine-names-of-the-classes-of-cifar
 #: the fine names of the classes of CIFAR-100
 _FINE_LABELS = '''
-    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
-    butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab
-    crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard
-    lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom
-    oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
-    possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake
-    spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
-    train trout tulip turtle wardrobe whale willow_tree wolf woman worm'''.split()
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge
+    bus butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud
+    cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox
+    girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man
+    maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree
+    pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
+    road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel
+    streetcar sunflower sweet_pepper table tank telephone television tiger tractor train
+    trout tulip turtle wardrobe whale willow_tree wolf woman worm'''.split()
 #: and the coarse ones
 _COARSE_LABELS = '''
     aquatic_mammals fish flowers food_containers fruit_and_vegetables
     household_electrical_devices household_furniture insects large_carnivores
-    large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores
-    medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1
-    vehicles_2'''.split()
+    large_man-made_outdoor_things large_natural_outdoor_scenes
+    large_omnivores_and_herbivores medium_mammals non-insect_invertebrates people
+    reptiles small_mammals trees vehicles_1 vehicles_2'''.split()
 
 # %% ../nbs/15_datasets.ipynb #cifar100
 class CIFAR100(CIFAR10):
@@ -396,18 +410,20 @@ class CIFAR100(CIFAR10):
     def labels(label_type: str = 'fine') -> dict[int, str]:
         "The names of the classes, by label."
         if label_type in ('fine', 'coarse'):
-            return dict(enumerate(_FINE_LABELS if label_type == 'fine' else _COARSE_LABELS))
+            return dict(enumerate(_FINE_LABELS if label_type == 'fine'
+                                  else _COARSE_LABELS))
         raise ValueError(f"label_type must be 'fine' or 'coarse', not {label_type!r}")
 
 # %% ../nbs/15_datasets.ipynb #imagenet
 class ImageNet(Dataset):
-    "The names of the 1,000 classes: `ImageNet.labels()`. The photos cannot be downloaded freely."
+    "The names of the 1,000 classes: `ImageNet.labels()`. The photos are not free."
     url = ('https://gist.githubusercontent.com/yrevar/942d3a0ac09ec9e5eb3a/raw/'
            '238f720ff059c1f82f368259d1ca4ffa5dd8f9f5/imagenet1000_clsidx_to_labels.txt')
 
     def prepare(self):
-        raise NotImplementedError('the photos of ImageNet cannot be downloaded freely: write a '
-                                  'Dataset for those you have. ImageNet.labels() are the names')
+        raise NotImplementedError('the photos of ImageNet cannot be downloaded '
+                                  'freely: write a Dataset for those you have. '
+                                  'ImageNet.labels() are the names')
 
     @classmethod
     def labels(cls) -> dict[int, str]:
@@ -417,13 +433,14 @@ class ImageNet(Dataset):
         text = read_text(path, 1_000_000)
         try: names = literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError): names = None
-        if isinstance(names, dict): return {int(i): str(name) for i, name in names.items()}
-        raise ValueError(f'{path} does not hold the names of the classes: delete it, to '
-                         'download it again')
+        if isinstance(names, dict):
+            return {int(i): str(name) for i, name in names.items()}
+        raise ValueError(f'{path} does not hold the names of the classes: delete it, '
+                         'to download it again')
 
 # %% ../nbs/15_datasets.ipynb #number-letters
 def encode_letters(text: str) -> tuple[np.ndarray, dict[str, int]]:
-    "The letters of a text as numbers, counted as they first occur, and the dict that says which."
+    "The letters of a text as numbers, in order of appearance, and the dict of them."
     ids = {letter: i for i, letter in enumerate(dict.fromkeys(text))}
     return np.fromiter(map(ids.__getitem__, text), np.int64, len(text)), ids
 
@@ -455,7 +472,7 @@ def _cache_path(filename: str, train: bool) -> str:
     return cached_path(f'{url_file_name(filename)}.{part}.npz')
 
 def save_cache_npz(data: Any, label: Any, filename: str, train: bool = False) -> str:
-    "Keep two arrays under a name, which may be an address; returns the path of the file."
+    "Keep two arrays under a name, perhaps an address; returns the path of the file."
     path = _cache_path(filename, train)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     save_arrays(path, {'data': data, 'label': label})
@@ -469,5 +486,6 @@ def load_cache_npz(filename: str, train: bool = False) -> tuple[Any, Any]:
     return arrays['data'], arrays['label']
 
 # %% ../nbs/15_datasets.ipynb #names-passed-on
-pass_on(__name__, {'': 'os', 'dezero.download': 'cache_dir get_file', 'dezero.published': 'np',
+pass_on(__name__, {'': 'os', 'dezero.download': 'cache_dir get_file',
+                   'dezero.published': 'np',
                    'dezero.transforms': 'Compose Flatten Normalize ToFloat'})

@@ -24,7 +24,8 @@ class CacheDir(os.PathLike):
     The environment is asked whenever the path is used, not when DeZero is imported.
     """
     def __fspath__(self):
-        return os.path.expanduser(os.environ.get('DEZERO_HOME') or os.path.join('~', '.dezero'))
+        return os.path.expanduser(os.environ.get('DEZERO_HOME')
+                                  or os.path.join('~', '.dezero'))
 
     def __str__(self): return os.fspath(self)
     def __repr__(self): return f'CacheDir({os.fspath(self)!r})'
@@ -56,7 +57,7 @@ class _WrongFile(OSError):
     "A file is there, but not the one that was asked for."
 
 def _check_file(path: str, sha256: str | None) -> None:
-    "A `_WrongFile` for a file that is empty, or has not this checksum, if one is given."
+    "A `_WrongFile` for a file that is empty or has another checksum."
     found = sha256_of(path) if sha256 else None
     if sha256 and found != sha256.lower(): raise _WrongFile(f'its SHA-256 is {found}')
     if not os.path.getsize(path): raise _WrongFile('the file is empty')
@@ -66,7 +67,7 @@ class DownloadError(OSError):
     "A file could not be had; the message says from where, why, and what to do."
 
 def _is_cached(path: str, sha256: str | None) -> bool:
-    "Is the file in the cache? A file with another checksum is not touched, but refused."
+    "Is the file in the cache? One with another checksum is refused, and stays."
     if not os.path.exists(path): return False
     check_regular(path)
     if os.environ.get('DEZERO_SKIP_CHECKSUM') == '1': return True
@@ -74,7 +75,8 @@ def _is_cached(path: str, sha256: str | None) -> bool:
     except _WrongFile as error:
         if not sha256: return False  # an empty file is no file
         raise DownloadError(
-            f'{path} is not the expected file: {error},\nand should be {sha256.lower()}.\n'
+            f'{path} is not the expected file: {error},\n'
+            f'and should be {sha256.lower()}.\n'
             'Delete it, and it will be downloaded again. If it is your own, set '
             'DEZERO_SKIP_CHECKSUM=1 to use it as it is.') from None
     return True
@@ -87,7 +89,8 @@ def _check_url(url: str) -> str:
     if parts.scheme not in ('http', 'https') or not parts.hostname:
         raise ValueError(f'{url!r} is no http or https address')
     if not re.fullmatch('[!-~]+', url):
-        raise ValueError(f'{url!r} must be percent-encoded: only plain letters, no spaces')
+        raise ValueError(f'{url!r} must be percent-encoded: only plain letters, no '
+                         'spaces')
     return url
 
 # %% ../nbs/58_download.ipynb #url-file-name
@@ -150,19 +153,22 @@ def _opener(deadline: Any = None) -> Any:
     from urllib import request
     opener = request.OpenerDirector()
     proxies = {k: v for k, v in request.getproxies().items() if k in ('http', 'https')}
-    for handler in (request.ProxyHandler(proxies), *_handlers(deadline or _Deadline(20)),
-                    request.HTTPDefaultErrorHandler(), request.HTTPErrorProcessor(), _redirects()):
+    for handler in (request.ProxyHandler(proxies),
+                    *_handlers(deadline or _Deadline(20)),
+                    request.HTTPDefaultErrorHandler(), request.HTTPErrorProcessor(),
+                    _redirects()):
         opener.add_handler(handler)
     return opener
 
 def _redirects() -> Any:
-    "A handler that follows a redirection only if it leads to a web address, and stays encrypted."
+    "A handler that follows redirections to web addresses, encrypted ones to such."
     from urllib import error, request
 
     class Redirects(request.HTTPRedirectHandler):
         def redirect_request(self, req, fp, code, msg, headers, newurl):
             try: _check_url(newurl)
-            except ValueError as reason: raise error.URLError(f'redirected: {reason}') from None
+            except ValueError as reason:
+                raise error.URLError(f'redirected: {reason}') from None
             if req.type == 'https' and newurl.split(':')[0].lower() != 'https':
                 raise error.URLError(f'redirected from https to {newurl}')
             return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -175,8 +181,10 @@ def _content_range(answer: Any, have: int) -> tuple[int, int | None]:
     if answer.status != 206:  # the whole file, whatever we asked for
         length = answer.headers.get('Content-Length', '')
         return 0, int(length) if re.fullmatch(r'\d{1,18}', length) else None
-    found = re.match(r'bytes (\d+)-\d+/(\d+|\*)$', answer.headers.get('Content-Range', ''))
-    if not found or int(found[1]) != have: raise _WrongFile('another part came than was asked for')
+    found = re.match(r'bytes (\d+)-\d+/(\d+|\*)$',
+                     answer.headers.get('Content-Range', ''))
+    if not found or int(found[1]) != have:
+        raise _WrongFile('another part came than was asked for')
     return have, None if found[2] == '*' else int(found[2])
 
 # %% ../nbs/58_download.ipynb #chunks
@@ -184,7 +192,7 @@ def _content_range(answer: Any, have: int) -> tuple[int, int | None]:
 _MIN_SPEED = 1000
 
 def _read_chunks(answer: Any, deadline: _Deadline) -> Iterator[bytes]:
-    "The bytes of an answer as they come; a `TimeoutError` if for a while they hardly do."
+    "The bytes of an answer as they come; a `TimeoutError` if they hardly do."
     count, since, timeout = 0, time.monotonic(), deadline.timeout
     deadline.restart()
     while chunk := answer.read1(1 << 16):
@@ -199,13 +207,17 @@ def _read_chunks(answer: Any, deadline: _Deadline) -> Iterator[bytes]:
 # %% ../nbs/58_download.ipynb #too-large
 def _fetch(url: str, part: str, have: int, max_bytes: int, timeout: float,
            show: Callable[[int, int | None], None]) -> None:
-    """One request: write what comes to the file `part`, behind the `have` bytes that it holds
-    if the server agrees to go on from there, else from the start."""
+    """One request: write what comes to the file `part`.
+
+    Behind the `have` bytes that it holds if the server agrees to go on from there,
+    else from the start.
+    """
     from urllib.request import Request
     headers = {'User-Agent': 'dezero', 'Accept-Encoding': 'identity'}
     if have: headers['Range'] = f'bytes={have}-'
     deadline = _Deadline(timeout)
-    with _opener(deadline).open(Request(url, headers=headers), timeout=timeout) as answer:
+    with _opener(deadline).open(Request(url, headers=headers),
+                                timeout=timeout) as answer:
         done, total = _content_range(answer, have)
         _check_size(total or 0, max_bytes)
         with open(part, 'ab' if done else 'wb') as file:
@@ -216,7 +228,8 @@ def _fetch(url: str, part: str, have: int, max_bytes: int, timeout: float,
                 show(done, total)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it gets its name
-    if done < (total or 0): raise ConnectionError(f'cut off after {done} of {total} bytes')
+    if done < (total or 0):
+        raise ConnectionError(f'cut off after {done} of {total} bytes')
 
 def _check_size(size: int, max_bytes: int) -> None:
     "A `_WrongFile` for a file that is larger than allowed."
@@ -228,8 +241,8 @@ _MAX_TRIES = 10
 #: what the system says when the disk is full, or the share of it that one may use
 _NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
-def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int, timeout: float,
-               show: Callable[[int, int | None], None]) -> None:
+def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int,
+               timeout: float, show: Callable[[int, int | None], None]) -> None:
     "Download `path` from the first address that has it; a `DownloadError` if none has."
     from http.client import HTTPException
     part, reasons = path + '.part', []
@@ -237,10 +250,11 @@ def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int, t
         for left in reversed(range(_MAX_TRIES)):
             have = os.path.getsize(part) if sha256 and os.path.exists(part) else 0
             try:
-                with _complete_if_416(have): _fetch(url, part, have, max_bytes, timeout, show)
+                with _complete_if_416(have):
+                    _fetch(url, part, have, max_bytes, timeout, show)
                 _check_file(part, sha256)
                 return os.replace(part, path)
-            except (OSError, HTTPException, ValueError) as error:  # of what the server sent
+            except (OSError, HTTPException, ValueError) as error:
                 if getattr(error, 'errno', None) in _NO_ROOM:
                     raise OSError(error.errno, error.strerror, path) from error
                 again = _may_retry(error, part, have)
@@ -260,7 +274,7 @@ def _complete_if_416(have: int) -> Iterator[None]:
         if not (have and error.code == 416): raise
 
 def _may_retry(error: Exception, part: str, have: int) -> bool:
-    "Is it worth asking the same mirror again? If an old beginning was to blame, or bytes came."
+    "Is the mirror worth another try? If an old beginning was wrong, or bytes came."
     if isinstance(error, _WrongFile):
         with suppress(FileNotFoundError): os.remove(part)
         return have > 0
@@ -271,7 +285,8 @@ def _may_retry(error: Exception, part: str, have: int) -> bool:
 def _reason(error: Any, timeout: float) -> str:
     "An error in a few words."
     from urllib.error import HTTPError, URLError
-    if isinstance(error, HTTPError): return f'the server answers {error.code} {error.reason}'
+    if isinstance(error, HTTPError):
+        return f'the server answers {error.code} {error.reason}'
     if isinstance(error, URLError): error = error.reason
     if isinstance(error, TimeoutError) and not str(error).startswith('only'):
         return f'no answer within {timeout:g} s'
@@ -281,21 +296,24 @@ def _advice(path: str, sha256: str | None, reasons: list[str]) -> str:
     "What to say when no mirror had the file."
     lines = [
         f'could not download {os.path.basename(path)}:', *reasons,
-        'Try again later, or fetch it from one of these addresses in another way and put it at',
+        'Try again later, or fetch it from one of these addresses in another way '
+        'and put it at',
         f'  {path}']
     if sha256: lines += [f'Its SHA-256 must be {sha256.lower()}.',
                          'To use a file of your own, set DEZERO_SKIP_CHECKSUM=1.']
     return '\n'.join(lines)
 
 # %% ../nbs/58_download.ipynb #get-file
-def get_file(url: str | Iterable[str], file_name: str | None = None, sha256: str | None = None,
-             max_bytes: int = 1 << 31, timeout: float = 20.0, progress: bool = True) -> str:
-    """The path of a file from the web; it is downloaded if the cache does not have it yet.
+def get_file(url: str | Iterable[str], file_name: str | None = None,
+             sha256: str | None = None, max_bytes: int = 1 << 31, timeout: float = 20.0,
+             progress: bool = True) -> str:
+    """The path of a file from the web, downloaded if the cache does not have it yet.
 
-    `url` is an address, or a list of addresses of the same file, tried in turn. `file_name` is its
-    name in the cache, otherwise that in the first address. With `sha256` the file is checked, and a
-    download that was cut off goes on where it ended. `timeout` is how many seconds a server may be
-    silent, `max_bytes` how large the file may be.
+    `url` is an address, or a list of addresses of the same file, tried in turn.
+    `file_name` is its name in the cache, otherwise that in the first address. With
+    `sha256` the file is checked, and a download that was cut off goes on where it
+    ended. `timeout` is how many seconds a server may be silent, `max_bytes` how large
+    the file may be.
     """
     urls = [_check_url(u) for u in ([url] if isinstance(url, str) else url)]
     if not urls: raise ValueError('get_file needs an address')

@@ -49,7 +49,7 @@ def _blas_threads() -> str:
 
 # %% ../nbs/62_environment.ipynb #gpu
 def find_gpu() -> tuple[str, str]:
-    "The version of CuPy with the name of the card, and why there is none: one is empty."
+    "The version of CuPy with the name of the card, or why there is none: one is empty."
     try:
         cupy = import_module('cupy')
         card = cupy.cuda.runtime.getDeviceProperties(0)['name'].decode()

@@ -35,7 +35,8 @@ def _stretching(small, large, between=None):
     "How one shape is stretched to another, step by step: `(3,) -> (1, 3) -> (2, 3)`."
     padded = (1,) * (len(large) - len(small)) + small
     steps = [small, between or padded, large]
-    return ' -> '.join([str(s) for i, s in enumerate(steps) if i == 0 or s != steps[i - 1]])
+    return ' -> '.join([str(s) for i, s in enumerate(steps) if i == 0
+                        or s != steps[i - 1]])
 
 # %% ../nbs/53_explain.ipynb #why-summed
 def _why_summed(name, small, large):
@@ -46,11 +47,12 @@ def _why_summed(name, small, large):
     along = f'{name} was stretched along {"axis" if len(axes) == 1 else "axes"} {where}'
     if times == 0: return f'{along} to nothing: no gradient comes back, the sum is 0'
     if times == 1: return f'{along}, of length 1, which {name} does not have'
-    return f'{along}, each of its elements was used {times} times: these gradients are added'
+    return (f'{along}, each of its elements was used {times} times: '
+            'these gradients are added')
 
 # %% ../nbs/53_explain.ipynb #stretched
 def _stretched_shapes(f, shapes, y):
-    "The shapes to which `f` stretches inputs of these shapes, when its output has the shape `y`."
+    "The shapes to which `f` stretches inputs of these shapes, for the shape `y`."
     if type(f).__name__ == 'BroadcastTo': return [y]
     if type(f).__name__ == 'MatMul' and min(map(len, shapes)) > 1:
         return [y[:-2] + s[-2:] for s in shapes]
@@ -59,10 +61,12 @@ def _stretched_shapes(f, shapes, y):
 
 # %% ../nbs/53_explain.ipynb #with-indices
 def _with_indices(target, *factors):
-    "A product written with indices, from pairs of a name and letters: `y_ik = sum_j x_ij W_jk`."
-    left, *right = ['_'.join([part for part in pair if part]) for pair in (target, *factors)]
+    "A product with indices, from pairs of name and letters: `y_ik = sum_j x_ij W_jk`."
+    left, *right = ['_'.join([part for part in pair if part])
+                    for pair in (target, *factors)]
     summed = sorted({c for _, letters in factors for c in letters} - set(target[1]))
-    return ' '.join([left, '=', *(['sum_' + ''.join(summed)] if summed else []), *right])
+    return ' '.join([left, '=', *(['sum_' + ''.join(summed)] if summed else []),
+                     *right])
 
 # %% ../nbs/53_explain.ipynb #name-variables
 def _free_names(letters):
@@ -77,11 +81,16 @@ def _name_variables(y, variables):
         if x in names: return
         names[x] = next(c for c in _free_names(candidates) if c not in names.values())
     for x in variables:
-        if x.name: give(x, [re.sub(r'\W+', '_', x.name)])  # in a formula l0/W would be a quotient
+        if x.name:
+            # in a formula l0/W would be a quotient
+            give(x, [re.sub(r'\W+', '_', x.name)])
     give(y, 'yz')
     for x in variables:
-        if type(x) is Constant and x.size == 1: names.setdefault(x, _operand(x.data.item()))
-        else: give(x, 'c' if type(x) is Constant else 'abdefhmnpqrstuvw' if x.creator else 'x')
+        if type(x) is Constant and x.size == 1:
+            names.setdefault(x, _operand(x.data.item()))
+        else:
+            give(x, 'c' if type(x) is Constant else 'abdefhmnpqrstuvw' if x.creator
+                 else 'x')
     return names
 
 def _operand(value):
@@ -90,7 +99,8 @@ def _operand(value):
 
 # %% ../nbs/53_explain.ipynb #format-call
 #: how functions of two operands are written
-_CALL_SIGNS = {'Add': '+', 'Sub': '-', 'Mul': '*', 'Div': '/', 'Power': '**', 'MatMul': '@'}
+_CALL_SIGNS = {'Add': '+', 'Sub': '-', 'Mul': '*', 'Div': '/', 'Power': '**',
+               'MatMul': '@'}
 
 def _format_call(f, operands):
     "A function as one writes it, with texts for its operands."
@@ -108,12 +118,13 @@ def _options(f):
     default = inspect.signature(type(f).__init__).parameters
     found = [f'{k}={v!r}' for k, v in vars(f).items() if not hasattr(Function, k)
              and not isinstance(v, np.ndarray)
-             and (k == 'axis' and v is not None or k not in default or default[k].default != v)]
+             and (k == 'axis' and v is not None
+                  or k not in default or default[k].default != v)]
     return [text for text in found if len(text) < 30]
 
 # %% ../nbs/53_explain.ipynb #named-graph
 class _NamedGraph:
-    "The functions behind a Variable in their order, and what their inputs and outputs are called."
+    "The functions behind a Variable in order, and the names of what goes in and out."
     def __init__(self, y):
         self.functions = functions_behind(y)[::-1]
         self.made = {f: outputs_of(f) for f in self.functions}
@@ -125,7 +136,7 @@ class _NamedGraph:
 
 # %% ../nbs/53_explain.ipynb #forward-row
 def _forward_row(f, graph):
-    "What `f` computes: formula, shapes, and as notes the indices and what is stretched."
+    "What `f` computes: formula and shapes; notes on indices and what is stretched."
     names, made, shapes = graph.inputs(f), graph.outputs(f), [x.shape for x in f.inputs]
     results, notes = [y.shape for y in graph.made[f]], []
     if hasattr(f, 'letters'):
@@ -136,7 +147,8 @@ def _forward_row(f, graph):
             notes.append(f'{name} is stretched: {_stretching(shape, to)}')
     signs = type(f).__name__ in _CALL_SIGNS
     given = _format_call(f, list(map(str, shapes))) if signs else _list_shapes(shapes)
-    return f'{", ".join(made)} = {graph.call(f)}', f'{given} -> {_list_shapes(results)}', notes
+    formula = f'{", ".join(made)} = {graph.call(f)}'
+    return formula, f'{given} -> {_list_shapes(results)}', notes
 
 # %% ../nbs/53_explain.ipynb #list-shapes
 def _list_shapes(shapes):
@@ -145,7 +157,7 @@ def _list_shapes(shapes):
 
 # %% ../nbs/53_explain.ipynb #backward-rows
 def _backward_rows(f, graph, grads):
-    "A row for the gradient of each input of `f`; the gradients themselves go into `grads`."
+    "A row for the gradient of each input of `f`; the gradients go into `grads`."
     ys, rows = graph.made[f], []
     if not any([y in grads for y in ys]): return rows
     gys = [grads.get(y, np.zeros(y.shape, grad_dtype(y))) for y in ys]
@@ -161,7 +173,8 @@ def _backward_rows(f, graph, grads):
 def _backward_row(f, i, graph, texts, gys, gx, again):
     """The gradient of input `i`: formula, shapes, and as notes the reasons.
 
-    `gys`, called `texts`, arrive, and the rule makes `gx` of them, perhaps not for the first time.
+    `gys`, called `texts`, arrive, and the rule makes `gx` of them, perhaps not for the
+    first time.
     """
     x, name, after = f.inputs[i], graph.inputs(f)[i], np.shape(gx)
     vector = type(f).__name__ == 'MatMul' and min([x.ndim for x in f.inputs]) < 2
@@ -179,7 +192,8 @@ def _derive(f, i, graph, texts, gys, gx, after):
     "The rule for input `i` of `f`: in the words of its class, or as it computes."
     x, before = f.inputs[i], [gy.shape for gy in gys]
     shapes = str(after) if before == [after] else f'{_list_shapes(before)} -> {after}'
-    if hasattr(f, 'keepdims'): shapes = _stretching(before[0], after, kept_shape(x, f.axis))
+    if hasattr(f, 'keepdims'):
+        shapes = _stretching(before[0], after, kept_shape(x, f.axis))
     names = [*texts, *graph.inputs(f), *graph.outputs(f)]
     if words := words_for(f, i, names, graph.made[f]):
         return words[0], shapes, [word for word in words[1:] if word]
@@ -195,14 +209,15 @@ def _derive_product(f, i, graph, texts, gys, gx, after):
     factors[i] = gy, result
     notes = [_with_indices((f'dL/d{xs[i]}', letters[i]), *factors)]
     if type(f).__name__ == 'MatMul' and min([x.ndim for x in f.inputs]) > 1:
-        return *_matrix_product(f.inputs[1 - i], xs[1 - i], gy, gys[0].shape, i, after), notes
+        return *_matrix_product(f.inputs[1 - i], xs[1 - i], gy, gys[0].shape, i,
+                                after), notes
     names, others = [name for name, _ in factors], [term for _, term in factors]
     formula = _format_einsum(letters[i], others, names)
     return formula, f'{gys[0].shape} -> {after}', notes
 
 # %% ../nbs/53_explain.ipynb #matrix-product
 def _matrix_product(other, name, gy, shape, i, after):
-    "The gradient of operand `i` as a product of `gy` and the other one, turned: text and shapes."
+    "The gradient of operand `i`: `gy` times the other one, turned. Text and shapes."
     turned = name + ('.T' if other.ndim == 2 else '.swapaxes(-1, -2)')
     sides = [(gy, shape), (turned, (*other.shape[:-2], *other.shape[:-3:-1]))]
     (left, a), (right, b) = sides[::-1] if i else sides
@@ -210,16 +225,17 @@ def _matrix_product(other, name, gy, shape, i, after):
 
 # %% ../nbs/53_explain.ipynb #format-einsum
 def _format_einsum(wanted, letters, names):
-    "The gradient of an operand with the letters `wanted`, from letters and names of the others."
+    "The gradient of an operand with the letters `wanted`, from what the others have."
     known = ''.join([c for c in dict.fromkeys(wanted) if c in ''.join(letters)])
     subscripts = f'{",".join(letters)}->{known}'
-    formula = names[0] if letters == [known] else f'einsum({", ".join([repr(subscripts), *names])})'
+    call = f'einsum({", ".join([repr(subscripts), *names])})'
+    formula = names[0] if letters == [known] else call
     return formula + (' on the diagonal' if len(set(wanted)) < len(wanted) else
                       ' stretched' if known != wanted else '')
 
 # %% ../nbs/53_explain.ipynb #explanation
 class Explanation:
-    "A small graph explained: parts with a title and rows, each row a formula, shapes, and notes."
+    "A small graph explained: parts with a title and rows: formula, shapes, notes."
     def __init__(self, y):
         graph, grads = _NamedGraph(y), {y: np.ones(y.shape, grad_dtype(y))}
         self.parts = [('forward', [_forward_row(f, graph) for f in graph.functions])]
@@ -249,7 +265,8 @@ def _cell(html, style='', columns=1):
 
 def _code_cell(text):
     "A cell with a formula or with shapes."
-    return _cell(f'<code style="white-space:nowrap">{escape(text)}</code>', 'padding-right:1.5em')
+    return _cell(f'<code style="white-space:nowrap">{escape(text)}</code>',
+                 'padding-right:1.5em')
 
 # %% ../nbs/53_explain.ipynb #format-note
 def _format_note(text):
@@ -267,23 +284,27 @@ def _repr_html_(self: Explanation) -> str:
         lines.append(_cell(f'<b>{escape(title)}</b>', 'padding-top:.8em', 2))
         for formula, shapes, notes in rows:
             lines.append(_code_cell(formula) + _code_cell(shapes))
-            lines += [_cell(_format_note(note), 'padding-left:2.5em', 2) for note in notes]
+            lines += [_cell(_format_note(note), 'padding-left:2.5em', 2)
+                      for note in notes]
     body = ''.join([f'<tr style="background:none">{line}</tr>' for line in lines])
     return f'<table class="dz-explanation"><tbody>{body}</tbody></table>'
 
 # %% ../nbs/53_explain.ipynb #explain
-def explain(expression: Variable | Callable, *operands: Any, **options: Any) -> Explanation:
+def explain(expression: Variable | Callable, *operands: Any,
+            **options: Any) -> Explanation:
     """Shapes forward, the path of broadcasting, and where each gradient comes from.
 
-    `explain(y)` explains the graph behind a Variable. `explain(f, x, W)` computes `f(x, W)` and
-    names arrays as the parameters of `f` are named; numbers count as operands if there are no
-    arrays. The result shows itself, as text or as a table.
+    `explain(y)` explains the graph behind a Variable. `explain(f, x, W)` computes `f(x,
+    W)` and names arrays as the parameters of `f` are named; numbers count as operands
+    if there are no arrays. The result shows itself, as text or as a table.
     """
     y = expression
     if not isinstance(y, Variable): y = _compute(expression, operands, options)
-    elif operands or options: raise TypeError('a Variable is explained alone: explain(y)')
+    elif operands or options:
+        raise TypeError('a Variable is explained alone: explain(y)')
     if y.creator is None:
-        raise ValueError('there is no graph to explain: ' + (y._detached or 'nothing was computed'))
+        reason = y._detached or 'nothing was computed'
+        raise ValueError(f'there is no graph to explain: {reason}')
     check_in_main_memory(y, 'an explanation')
     if (count := len(functions_behind(y))) > 100:
         raise ValueError(f'{count} functions are too many to read about: '
@@ -292,13 +313,15 @@ def explain(expression: Variable | Callable, *operands: Any, **options: Any) -> 
 
 # %% ../nbs/53_explain.ipynb #compute
 def _compute(f, operands, options):
-    "The result of `f`, a graph of its own in which arrays have the names of the parameters."
+    "The result of `f`, in a graph where arrays have the names of the parameters."
     if not callable(f):
-        raise TypeError(f'explain needs a Variable, or a function and its operands, not {type(f)}')
+        raise TypeError('explain needs a Variable, or a function and its operands, '
+                        f'not {type(f)}')
     tables = [x for x in operands if isinstance(x, (Variable, np.ndarray))]
-    kinds = (Variable, np.ndarray) if tables else (float, int)  # beside a table, 2 is an option
-    xs = [Variable(unwrap(x), getattr(x, 'name', None) or name) if isinstance(x, kinds) else x
-          for x, name in zip(operands, parameter_names(f, len(operands)))]
+    # beside a table, 2 is an option
+    kinds = (Variable, np.ndarray) if tables else (float, int)
+    xs = [Variable(unwrap(x), getattr(x, 'name', None) or name) if isinstance(x, kinds)
+          else x for x, name in zip(operands, parameter_names(f, len(operands)))]
     with using_config('enable_backprop', True): y = f(*xs, **options)
     if isinstance(y, Variable): return y
     raise TypeError(f'explain needs a function that returns a Variable, not {type(y)}')

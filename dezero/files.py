@@ -22,7 +22,7 @@ from .context import import_extra, printable
 
 # %% ../nbs/55_files.ipynb #try-lock
 def _try_lock(file: IO) -> None:
-    "Lock an open file until it is closed; an `OSError` at once if somebody else has the lock."
+    "Lock an open file until it is closed; an `OSError` if somebody else has the lock."
     if sys.platform == 'win32':
         import msvcrt
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -42,7 +42,7 @@ def _wait_for_lock(file: IO) -> None:
 
 # %% ../nbs/55_files.ipynb #open-locked
 def _open_locked(new_name: Callable[[], str], mode: str) -> Any:
-    "Open a file and lock it until it is closed; once more if somebody has removed it meanwhile."
+    "Open a file and lock it until it is closed; again if it was removed meanwhile."
     while True:
         file = open(new_name(), mode)
         try:
@@ -68,15 +68,17 @@ def _move(file: Any, path: str) -> None:
     file.flush()
     os.fsync(file.fileno())
     if os.path.exists(path): os.chmod(file.name, os.stat(path).st_mode)
-    if sys.platform == 'win32': file.close()  # Windows does not rename an open file either
+    if sys.platform == 'win32':
+        file.close()  # Windows does not rename an open file either
     os.replace(file.name, path)
 
 # %% ../nbs/55_files.ipynb #file-lock
 @contextmanager
 def file_lock(path: str | os.PathLike) -> Iterator[None]:
-    """Let one process, or thread, at a time do something about this path; the others wait.
+    """Let one process or thread at a time do something about this path; others wait.
 
-    The system takes the lock from a process that dies. Where it knows no locks we go on without.
+    The system takes the lock from a process that dies. Where it knows no locks we go on
+    without.
     """
     folder, name = os.path.split(os.fsdecode(path))
     name = os.path.join(folder, f'{_short_name(name)}.lock')
@@ -90,15 +92,17 @@ def file_lock(path: str | os.PathLike) -> Iterator[None]:
 def _remove_leftovers(folder: str, name: str) -> None:
     "Remove what programs that were killed have left of a file: what nobody has locked."
     for found in os.listdir(folder):
-        if not re.fullmatch(rf'\.{re.escape(name)}\.[0-9a-f]{{8}}\.part', found): continue
+        if not re.fullmatch(rf'\.{re.escape(name)}\.[0-9a-f]{{8}}\.part', found):
+            continue
         with suppress(OSError), open(os.path.join(folder, found), 'r+b') as file:
             _try_lock(file)
-            if sys.platform == 'win32': file.close()  # Windows does not remove an open file
+            if sys.platform == 'win32':
+                file.close()  # Windows does not remove an open file
             os.remove(file.name)
 
 # %% ../nbs/55_files.ipynb #check-folder
 def check_folder(path: str | os.PathLike) -> tuple[str, str]:
-    "The folder and the name of a file that is to be written; an error if there is no such folder."
+    "The folder and the name of a file to write; an error if there is no such folder."
     folder, name = os.path.split(os.path.realpath(path))
     if os.path.isdir(folder): return folder, name
     raise FileNotFoundError(f'there is no folder {folder!r}')
@@ -106,7 +110,7 @@ def check_folder(path: str | os.PathLike) -> tuple[str, str]:
 # %% ../nbs/55_files.ipynb #atomic-write
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    "A new file to write to, which takes the place of `path` when the block has ended well."
+    "A new file to write to, which takes the place of `path` when the block ends well."
     folder, name = check_folder(path)
     check_regular(path)
     with _disk_errors_name(path):
@@ -141,7 +145,8 @@ def check_regular(path: str | os.PathLike) -> None:
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, 'this is a folder', os.fsdecode(path))
     if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(errno.EINVAL, 'this is no file, but a pipe or a device', os.fsdecode(path))
+        raise OSError(errno.EINVAL, 'this is no file, but a pipe or a device',
+                      os.fsdecode(path))
 
 # %% ../nbs/55_files.ipynb #file-path
 def file_path(path: str | os.PathLike) -> str:
@@ -152,31 +157,36 @@ def file_path(path: str | os.PathLike) -> str:
 
 # %% ../nbs/55_files.ipynb #save-arrays
 def save_arrays(path: str | os.PathLike, arrays: dict[str, Any]) -> None:
-    """Write a dict of arrays to an `.npz` file, or to `.safetensors` if the path ends so.
+    """Write a dict of arrays to `.npz`, or to `.safetensors` if the path ends so.
 
     The file is replaced as a whole or not at all, and holds no pickled objects.
     """
     path, arrays = file_path(path), {name: np.asarray(x) for name, x in arrays.items()}
     for name, x in arrays.items():
-        if x.dtype.kind not in 'biuf': raise TypeError(f'{name} holds {x.dtype} and no numbers')
+        if x.dtype.kind not in 'biuf':
+            raise TypeError(f'{name} holds {x.dtype} and no numbers')
     write = _write_safetensors if path.endswith('.safetensors') else _write_npz
     with atomic_write(path) as file: write(file, arrays)
 
 # %% ../nbs/55_files.ipynb #write-npz
 def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
     "An archive with one `.npy` member for each array, as `np.savez` makes it."
-    import zipfile  # here, as in every function that reads or writes files: import dezero is quick
+    # here, as in every function that reads or writes files: import dezero is quick
+    import zipfile
     with zipfile.ZipFile(file, 'w') as archive:
         for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f'{name}.npy'), 'w', force_zip64=True) as member:
+            with archive.open(zipfile.ZipInfo(f'{name}.npy'), 'w',
+                              force_zip64=True) as member:
                 np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
 
 # %% ../nbs/55_files.ipynb #load-arrays
-def load_arrays(path: str | os.PathLike, limit: int | None = None) -> dict[str, np.ndarray]:
-    """Read a dict of arrays from an `.npz` file, or from `.safetensors`; nothing in it is executed.
+def load_arrays(path: str | os.PathLike,
+                limit: int | None = None) -> dict[str, np.ndarray]:
+    """Read a dict of arrays from `.npz` or `.safetensors`; nothing is executed.
 
-    A file that would unpack to more than `limit` bytes is refused before anything is unpacked.
-    Without `limit` that is 64 MB, or 20 times the size of the file if that is more.
+    A file that would unpack to more than `limit` bytes is refused before anything is
+    unpacked. Without `limit` that is 64 MB, or 20 times the size of the file if that is
+    more.
     """
     file = file_path(path)
     if not os.path.exists(file) and os.path.isfile(path): file = os.fsdecode(path)
@@ -211,33 +221,40 @@ def _read_npz(path: str, limit: int) -> dict[str, np.ndarray]:
     import zipfile
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-        total, names = sum([m.file_size for m in members]), [m.filename for m in members]
+        names = [m.filename for m in members]
+        total = sum([m.file_size for m in members])
         _check_limit(total, limit)
-        if len(set(names)) < len(names): raise ValueError('two of its members have the same name')
+        if len(set(names)) < len(names):
+            raise ValueError('two of its members have the same name')
         return {m.filename[:-4]: _read_member(archive, m) for m in members}
 
 # %% ../nbs/55_files.ipynb #read-member
 def _read_member(archive: Any, member: Any) -> np.ndarray:
-    "One array of an archive, if it is as large as the archive says and made of numbers."
+    "One array of an archive, if it is as large as announced and made of numbers."
     name = member.filename
-    if not name.endswith('.npy') or member.compress_type not in (0, 8):  # stored or deflated
+    # stored or deflated
+    if not name.endswith('.npy') or member.compress_type not in (0, 8):
         raise ValueError(f'its member {name!r} is no array')
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version != (1, 0): raise ValueError(f'{name!r} has format {version}')
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.kind not in 'biuf': raise ValueError(f'{name!r} holds {dtype} and no numbers')
+        if dtype.kind not in 'biuf':
+            raise ValueError(f'{name!r} holds {dtype} and no numbers')
         if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
             raise ValueError(f'{name!r} is not as long as its shape {shape} says')
-        return np.ndarray(shape, dtype, bytearray(file.read()), order='F' if fortran else 'C')
+        order = 'F' if fortran else 'C'
+        return np.ndarray(shape, dtype, bytearray(file.read()), order=order)
 
 # %% ../nbs/55_files.ipynb #write-safetensors
 def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
     "The format of Hugging Face, by their library."
-    file.write(_safetensors().save({name: np.asarray(x, order='C') for name, x in arrays.items()}))
+    file.write(_safetensors().save({name: np.asarray(x, order='C')
+                                    for name, x in arrays.items()}))
 
 def _safetensors() -> Any:
     "The module `safetensors.numpy`, or an error that says how to get it."
-    import_extra('safetensors', '.safetensors files need the library of that name', 'safetensors')
+    import_extra('safetensors', '.safetensors files need the library of that name',
+                 'safetensors')
     import safetensors.numpy
     return safetensors.numpy

@@ -32,7 +32,7 @@ class _BoundedReader(io.RawIOBase):
 # %% ../nbs/59_formats.ipynb #unpacked
 @contextmanager
 def _open_unpacked(path: Any, max_bytes: int) -> Iterator[Any]:
-    "A file, unpacked if it is a gzip file, for reading `max_bytes` at most; else a `ValueError`."
+    "A file, unpacked if it is gzipped, to read `max_bytes` of; else a `ValueError`."
     import gzip
     import zlib
     check_regular(path)
@@ -68,7 +68,8 @@ def read_idx(path: str | os.PathLike, max_bytes: int = 1 << 30) -> np.ndarray:
         shape = np.frombuffer(_read_exactly(file, 4 * int(ndim)), '>u4').tolist()
         dtype = np.dtype(_IDX_TYPES[kind])
         size = math.prod(shape) * dtype.itemsize
-        if size > max_bytes: raise ValueError(f'it wants to be an array of {size} bytes')
+        if size > max_bytes:
+            raise ValueError(f'it wants to be an array of {size} bytes')
         array = np.frombuffer(_read_exactly(file, size), dtype).reshape(shape)
         if file.read(1): raise ValueError('something follows the array')
     return array.astype(dtype.newbyteorder('='))
@@ -97,7 +98,7 @@ def read_tar(path: str | os.PathLike, names: Collection[str],
     return found
 
 def _is_plain_file(member: Any) -> bool:
-    "Is it a file whose bytes are all there? A sparse one has holes, which grow to any size."
+    "Is it a file with all its bytes? A sparse one has holes, which grow to any size."
     return member.isreg() and not member.issparse()
 
 # %% ../nbs/59_formats.ipynb #recorded
@@ -115,7 +116,7 @@ _ARRAY_GLOBALS = {('numpy', 'ndarray'), ('numpy', 'dtype'),
 
 # %% ../nbs/59_formats.ipynb #check-sizes
 def _check_memo(data: bytes) -> None:
-    "A ValueError for a pickle that claims to be longer than it is, in order to fill the memory."
+    "A `ValueError` for a pickle that claims to be longer than it is, to fill memory."
     import pickletools
     for opcode, argument, _ in pickletools.genops(data):
         if 'PUT' in opcode.name and int(argument or 0) > len(data):
@@ -123,7 +124,7 @@ def _check_memo(data: bytes) -> None:
 
 # %% ../nbs/59_formats.ipynb #read-pickled-arrays
 def read_pickled_arrays(data: bytes) -> dict[str, Any]:
-    """A pickled dict of arrays, lists, texts and numbers, read without executing anything.
+    """A pickled dict of arrays, lists, texts and numbers; nothing is executed.
 
     The keys are texts. Whatever else the pickle asks for is a `ValueError`.
     """
@@ -139,7 +140,8 @@ def read_pickled_arrays(data: bytes) -> dict[str, Any]:
         content = Reader(io.BytesIO(data), encoding='bytes').load()
         if not isinstance(content, dict): raise TypeError('it holds no dict')
         return {_as_text(key): _as_array(value) for key, value in content.items()}
-    except Exception as error: raise ValueError(f'this pickle is not read: {error}') from error
+    except Exception as error:
+        raise ValueError(f'this pickle is not read: {error}') from error
 
 # %% ../nbs/59_formats.ipynb #as-text
 def _as_text(key: Any) -> str:
@@ -147,11 +149,13 @@ def _as_text(key: Any) -> str:
     return key.decode() if isinstance(key, bytes) else str(key)
 
 def _as_array(call: Any) -> Any:
-    "The array that was recorded, if it is one of plain numbers; what is no record stays as it is."
+    "The array that was recorded, if it is one of numbers; others stay as they are."
     if not isinstance(call, _RecordedCall): return call
     _, shape, dtype, is_fortran, raw = call.state
     kind, order = _as_text(dtype.args[0]), _as_text(dtype.state[1])
     if not re.fullmatch('[biuf][1248]', kind): raise TypeError(f'an array of {kind}')
-    if isinstance(raw, _RecordedCall): raw = raw.args[0].encode('latin1') if raw.args else b''
-    array = np.frombuffer(raw, order + kind).reshape(shape, order='F' if is_fortran else 'C')
+    if isinstance(raw, _RecordedCall):
+        raw = raw.args[0].encode('latin1') if raw.args else b''
+    layout = 'F' if is_fortran else 'C'
+    array = np.frombuffer(raw, order + kind).reshape(shape, order=layout)
     return array.astype(array.dtype.newbyteorder('='))

@@ -12,20 +12,22 @@ from importlib import import_module
 from typing import Any
 
 # %% ../nbs/64_lazy.ipynb #advice
-#: what to write instead of a name that a package does not have: 'package.name' and the advice
+#: what to write instead of a name that a package does not have: 'package.name', advice
 ADVICE: dict[str, str] = {}
 
 # %% ../nbs/64_lazy.ipynb #import-later
-def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str], Any], Callable]:
-    """`__getattr__` and `__dir__` of a package that loads these names when they are asked for.
+def import_later(package: str,
+                 imports: dict[str, str]) -> tuple[Callable[[str], Any], Callable]:
+    """`__getattr__` and `__dir__` of a package that loads these names when needed.
 
-    `{'shop': 'toys', 'shop.toys': 'ball'}` stands for `from shop import toys` and `from shop.toys
-    import ball`, and `{'': 'math'}` for `import math`. If the package has an `__all__` already,
-    the names are added to it.
+    `{'shop': 'toys', 'shop.toys': 'ball'}` stands for `from shop import toys` and `from
+    shop.toys import ball`, and `{'': 'math'}` for `import math`. If the package has an
+    `__all__` already, the names are added to it.
     """
     homes = {name: home for home, names in imports.items() for name in names.split()}
     module = vars(sys.modules[package])
-    if '__all__' in module: module['__all__'] = [*module['__all__'], *homes]  # for a star
+    if '__all__' in module:
+        module['__all__'] = [*module['__all__'], *homes]  # for a star
 
     def load(name: str) -> Any:
         if name not in homes:
@@ -42,7 +44,7 @@ def import_later(package: str, imports: dict[str, str]) -> tuple[Callable[[str],
 
 # %% ../nbs/64_lazy.ipynb #pass-on
 def pass_on(module: str, imports: dict[str, str]) -> None:
-    "Let a star of a module bring names of others, too, as old programs expect (chapter 71)."
+    "Let a star of a module bring names of others, as old programs expect (chapter 71)."
     load, names = import_later(module, imports)
     vars(sys.modules[module]).update(__getattr__=load, __dir__=names)
 
@@ -56,5 +58,6 @@ def _loading(cls, module, name):
     def method(self, *args: Any, **kwargs: Any) -> Any:
         import_module(module)
         return getattr(cls, name)(self, *args, **kwargs)
-    method.__name__, method.__doc__ = name, f'Loads `{module}`, where this method is told.'
+    method.__name__ = name
+    method.__doc__ = f'Loads `{module}`, where this method is told.'
     return method

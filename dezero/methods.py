@@ -46,12 +46,12 @@ from dezero.operators import UFUNCS, add_methods
 def item(self: Variable) -> Any:
     "The only element as a Python number."
     if self.size == 1: return self.data.item()
-    raise ValueError(f'a Variable of shape {self.shape} is not one number: take one with '
-                     'x[i], their mean() or the whole array, x.data')
+    raise ValueError(f'a Variable of shape {self.shape} is not one number: take one '
+                     'with x[i], their mean() or the whole array, x.data')
 
 @patch
 def __format__(self: Variable, spec: str) -> str:
-    "The only element in a format, as in `f'{loss:.4f}'`; the whole Variable without one."
+    "The only element in a format, as in `f'{loss:.4f}'`; without one the Variable."
     return format(self.item(), spec) if spec else str(self)
 
 @patch
@@ -67,7 +67,7 @@ def copy(self: Variable) -> Variable:
 
 @patch
 def astype(self: Variable, dtype: Any) -> Variable:
-    "A copy in another dtype; of floats the gradient comes back, in the dtype of this one."
+    "A copy in another dtype; a gradient of floats comes back in that of this one."
     if np.dtype(dtype).kind == 'f': return Cast(dtype)(self)
     return Variable(self.data.astype(dtype))
 
@@ -154,7 +154,8 @@ def _reflected(function: Callable) -> Callable[[Any, Any], Variable]:
     def operate(x0: Any, x1: Any) -> Variable: return function(x1, x0)
     return operate
 
-UFUNCS.update({np.floor_divide: floor_divide, np.remainder: mod, np.positive: lambda x: x})
+UFUNCS.update({np.floor_divide: floor_divide, np.remainder: mod})
+UFUNCS[np.positive] = lambda x: x
 add_methods(__mod__=mod, __rmod__=_reflected(mod), __floordiv__=floor_divide,
             __rfloordiv__=_reflected(floor_divide))
 
@@ -167,10 +168,12 @@ def __pos__(self: Variable) -> Variable:
 def _logical(sign: str, compute: Any) -> Callable[..., np.ndarray]:
     "An operator of masks and whole numbers, given as Variables or as arrays."
     def operate(*xs: Any) -> np.ndarray:
-        arrays = [a if hasattr(a, 'dtype') else np.asarray(a)[()] for a in map(unwrap, xs)]
+        arrays = [a if hasattr(a, 'dtype') else np.asarray(a)[()]
+                  for a in map(unwrap, xs)]
         if all([a.dtype.kind in 'biu' for a in arrays]): return compute(*arrays)
         kinds = ' and '.join([str(a.dtype) for a in arrays])
-        raise TypeError(f'{sign} is for masks such as x > 0 and for whole numbers, not {kinds}')
+        raise TypeError(f'{sign} is for masks such as x > 0 and for whole numbers, not '
+                        f'{kinds}')
     UFUNCS[compute] = operate
     return operate
 
@@ -181,12 +184,12 @@ add_methods(__and__=_and, __rand__=_and, __or__=_or, __ror__=_or,
 
 # %% ../nbs/67_methods.ipynb #function-methods
 add_later(Variable, 'dezero.cuda', 'to_cpu to_gpu')  # chapter 18
-add_methods(abs=absolute, sign=sign, exp=exp, expm1=expm1, log=log, log2=log2, log10=log10,
-            log1p=log1p, sqrt=sqrt, square=square, sin=sin, cos=cos, tan=tan, arcsin=arcsin,
-            arccos=arccos, arctan=arctan, sinh=sinh, cosh=cosh, tanh=tanh, sigmoid=sigmoid,
-            relu=relu, softmax=softmax, log_softmax=log_softmax, norm=norm,
-            logsumexp=logsumexp, expand_dims=expand_dims, broadcast_to=broadcast_to,
-            sum_to=sum_to)
+add_methods(abs=absolute, sign=sign, exp=exp, expm1=expm1, log=log, log2=log2,
+            log10=log10, log1p=log1p, sqrt=sqrt, square=square, sin=sin, cos=cos,
+            tan=tan, arcsin=arcsin, arccos=arccos, arctan=arctan, sinh=sinh, cosh=cosh,
+            tanh=tanh, sigmoid=sigmoid, relu=relu, softmax=softmax,
+            log_softmax=log_softmax, norm=norm, logsumexp=logsumexp,
+            expand_dims=expand_dims, broadcast_to=broadcast_to, sum_to=sum_to)
 
 # %% ../nbs/67_methods.ipynb #named-otherwise
 class NamedOtherwise:
@@ -210,7 +213,8 @@ def name_otherwise(cls: type, **names: str) -> None:
 # %% ../nbs/67_methods.ipynb #names-of-a-tensor
 name_otherwise(
     Variable, numpy='its array is x.data', zero_grad='write x.cleargrad()',
-    clone='write x.copy()', view='write x.reshape(...)', permute='write x.transpose(...)',
+    clone='write x.copy()', view='write x.reshape(...)',
+    permute='write x.transpose(...)',
     unsqueeze='write F.expand_dims(x, axis)', expand='write F.broadcast_to(x, shape)',
     expand_as='write F.broadcast_to(x, y.shape)', clamp='write x.clip(low, high)',
     masked_fill='write F.where(mask, value, x)', t='write x.T', mm='write x @ y',
@@ -221,7 +225,8 @@ name_otherwise(
     half='write x.astype(np.float16)', long='write x.astype(int)',
     to='write x.astype(dtype) for another dtype, x.to_gpu() for another place',
     cpu='write x.to_cpu()', cuda='write x.to_gpu()')
-_always = 'every Variable that you make gets a gradient; where none is wanted, use no_grad()'
+_always = ('every Variable that you make gets a gradient; '
+           'where none is wanted, use no_grad()')
 Variable.requires_grad = NotSwitched('requires_grad', _always)  # pyright: ignore
 
 # %% ../nbs/67_methods.ipynb #variable-dir
@@ -233,31 +238,40 @@ def __dir__(self: Variable) -> list[str]:
 
 # %% ../nbs/67_methods.ipynb #names-of-a-module
 _FUNCTIONS = """
-    relu_: F.relu(x) | sigmoid_: F.sigmoid(x) | tanh_: F.tanh(x) | logsigmoid: F.log_sigmoid(x)
-    cat concatenate: F.concat([x, y]) | unsqueeze: F.expand_dims(x, axis) | mm bmm: F.matmul(x, y)
-    view: F.reshape(x, shape) | permute: F.transpose(x, axes) | expand: F.broadcast_to(x, shape)
-    gather: F.take_along_axis(x, indices, axis) | masked_fill: F.where(mask, value, x)
-    clamp: F.clip(x, low, high) | hardtanh: F.clip(x, -1, 1) | amax: F.max(x) | amin: F.min(x)
-    asin: F.arcsin(x) | acos: F.arccos(x) | atan: F.arctan(x) | atan2: F.arctan2(x, y)
-    negative: F.neg(x) | subtract: F.sub(x, y) | multiply: F.mul(x, y) | absolute fabs: F.abs(x)
-    divide true_divide: F.div(x, y) | cross_entropy: F.softmax_cross_entropy(x, t)
+    relu_: F.relu(x) | sigmoid_: F.sigmoid(x) | tanh_: F.tanh(x)
+    logsigmoid: F.log_sigmoid(x) | cat concatenate: F.concat([x, y])
+    unsqueeze: F.expand_dims(x, axis) | mm bmm: F.matmul(x, y)
+    view: F.reshape(x, shape) | permute: F.transpose(x, axes)
+    expand: F.broadcast_to(x, shape) | gather: F.take_along_axis(x, indices, axis)
+    masked_fill: F.where(mask, value, x) | clamp: F.clip(x, low, high)
+    hardtanh: F.clip(x, -1, 1) | amax: F.max(x) | amin: F.min(x) | asin: F.arcsin(x)
+    acos: F.arccos(x) | atan: F.arctan(x) | atan2: F.arctan2(x, y)
+    negative: F.neg(x) | subtract: F.sub(x, y) | multiply: F.mul(x, y)
+    absolute fabs: F.abs(x) | divide true_divide: F.div(x, y)
+    cross_entropy: F.softmax_cross_entropy(x, t)
     mse_loss: F.mean_squared_error(x, t) | l1_loss: F.mean_absolute_error(x, t)
-    huber_loss: F.huber(x, t) | binary_cross_entropy_with_logits: F.sigmoid_cross_entropy(x, t)
-    max_pool2d: F.pooling(x, kernel_size, stride) | conv_transpose2d: F.deconv2d(x, W)
-    avg_pool2d: F.average_pooling(x, kernel_size, stride) | interpolate: F.upsample(x, scale)"""
+    huber_loss: F.huber(x, t)
+    binary_cross_entropy_with_logits: F.sigmoid_cross_entropy(x, t)
+    max_pool2d: F.pooling(x, kernel_size, stride)
+    conv_transpose2d: F.deconv2d(x, W)
+    avg_pool2d: F.average_pooling(x, kernel_size, stride)
+    interpolate: F.upsample(x, scale)"""
 _PACKAGE = """
-    nn: dezero.layers and dezero.models | optim: dezero.optimizers | functional: dezero.functions
-    Module: Layer or Model | tensor Tensor: Variable(np.array(...)) | manual_seed: np.random.seed(0)
+    nn: dezero.layers and dezero.models | optim: dezero.optimizers
+    functional: dezero.functions | Module: Layer or Model
+    tensor Tensor: Variable(np.array(...)) | manual_seed: np.random.seed(0)
     save: model.save_weights(path) | load: model.load_weights(path)"""
 _DATA = """
-    zeros: np.zeros(shape) | ones: np.ones(shape) | empty: np.empty(shape) | arange: np.arange(n)
-    array asarray: np.array(numbers) | linspace: np.linspace(low, high) | eye: np.eye(n)"""
+    zeros: np.zeros(shape) | ones: np.ones(shape) | empty: np.empty(shape)
+    arange: np.arange(n) | array asarray: np.array(numbers)
+    linspace: np.linspace(low, high) | eye: np.eye(n)"""
 
 def _advise(package: str, table: str) -> None:
     "Put a table `names: what to write | …` into the list of advice."
     for line in table.replace('\n', '|').split('|')[1:]:
         names, ours = line.split(':')
-        ADVICE.update({f'{package}.{name}': 'write' + ours.rstrip() for name in names.split()})
+        ADVICE.update({f'{package}.{name}': 'write' + ours.rstrip()
+                       for name in names.split()})
 
 _advise('dezero.functions', _FUNCTIONS + _DATA)
 _advise('dezero', _PACKAGE + _DATA)

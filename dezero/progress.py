@@ -16,28 +16,32 @@ from typing import Any, TextIO
 def progress_text(done: int, total: int | None) -> str:
     "How far a download is, as a line of text; `total` is None if nobody knows."
     if not total: return f'{done / 1e6:8.1f} MB'
-    return f'[{"#" * (30 * done // total):30}] {100 * done // total:3} % of {total / 1e6:.1f} MB'
+    signs, percent = '#' * (30 * done // total), 100 * done // total
+    return f'[{signs:30}] {percent:3} % of {total / 1e6:.1f} MB'
 
 # %% ../nbs/57_progress.ipynb #is-interactive
 def is_interactive(stream: TextIO) -> bool:
-    "Can a line be written over? In a terminal and in a notebook, but not in a log file."
+    "Can a line be written over? In a terminal and a notebook, but not in a log file."
     return stream.isatty() or type(stream).__module__.startswith('ipykernel')
 
 # %% ../nbs/57_progress.ipynb #download-bar
 @contextmanager
-def download_bar(name: str, wanted: bool = True) -> Iterator[Callable[[int, int | None], None]]:
-    "A function to call with the bytes that have come and their total: it draws a bar on stderr."
+def download_bar(name: str,
+                 wanted: bool = True) -> Iterator[Callable[[int, int | None], None]]:
+    "A function to call with the bytes so far and their total: a bar on stderr."
     stream, drawn, line = sys.stderr, 0.0, ''
     def show(done: int, total: int | None) -> None:
         nonlocal drawn, line
         line = f'{name} {progress_text(done, total)}'
-        if wanted and stream and is_interactive(stream) and time.monotonic() - drawn > 0.2:
+        is_due = time.monotonic() - drawn > 0.2
+        if wanted and stream and is_interactive(stream) and is_due:
             print(f'\r{line}', end='', file=stream, flush=True)
             drawn = time.monotonic()
     try: yield show
     finally:
         if wanted and stream and line:
-            print(f'\r{line}' if is_interactive(stream) else line, file=stream, flush=True)
+            print(f'\r{line}' if is_interactive(stream) else line, file=stream,
+                  flush=True)
 
 # %% ../nbs/57_progress.ipynb #show-progress
 def show_progress(block_num: int, block_size: int, total_size: int) -> None:
@@ -46,10 +50,13 @@ def show_progress(block_num: int, block_size: int, total_size: int) -> None:
     print(f'\r{progress_text(done, total_size)}', end='', flush=True)
 
 # %% ../nbs/57_progress.ipynb #open-bar
-def open_bar(total: int | None, done: int = 0, label: str = '', unit: str = 'batch') -> Any:
+def open_bar(total: int | None, done: int = 0, label: str = '',
+             unit: str = 'batch') -> Any:
     "A bar of tqdm on stdout; None without tqdm, or where nobody would see it move."
     try:
-        from tqdm import tqdm  # an extra; this bar is made of text, which works everywhere
+        # an extra; this bar is made of text, which works everywhere
+        from tqdm import tqdm
     except ImportError: return None
     if not is_interactive(sys.stdout): return None
-    return tqdm(total=total, initial=done, leave=False, unit=unit, file=sys.stdout, desc=label)
+    return tqdm(total=total, initial=done, leave=False, unit=unit, file=sys.stdout,
+                desc=label)

@@ -51,7 +51,8 @@ _LATER = {'BatchNorm': 'BatchNormalization', 'batch_nrom': 'batch_norm'}
 
 def __getattr__(name: str) -> Any:
     "What is in chapter 19 under another name."
-    if name in _LATER: return getattr(import_module('dezero.regularization'), _LATER[name])
+    if name in _LATER:
+        return getattr(import_module('dezero.regularization'), _LATER[name])
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 # %% ../nbs/71_published.ipynb #pair
@@ -66,7 +67,8 @@ class _ParamNames:
     "The names of the Parameters and Layers among the attributes, as a set."
     def __get__(self, layer: Any, owner: Any = None) -> Any:
         if layer is None: return self
-        return {name for name, x in vars(layer).items() if isinstance(x, (Parameter, Layer))}
+        return {name for name, x in vars(layer).items()
+                if isinstance(x, (Parameter, Layer))}
 
 Layer._params = _ParamNames()  # pyright: ignore
 

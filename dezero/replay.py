@@ -45,7 +45,7 @@ from dezero.trace import (
 
 # %% ../nbs/54_replay.ipynb #display-name
 def printable_lines(text: Any) -> list[str]:
-    "The lines of a text, with a replacement sign for each character that cannot be shown."
+    "The lines of a text, with a sign in place of each character that cannot be shown."
     return [''.join([c if c.isprintable() else '\ufffd' for c in line])
             for line in str(text).splitlines()]
 
@@ -62,11 +62,13 @@ def short_name(x: Variable | str, most: int = 18) -> str:
 
 # %% ../nbs/54_replay.ipynb #name-all
 def _name_all(variables, output):
-    "A name for each Variable; those without one are numbered, and so are those with the same."
+    "A name for each Variable; those without one, or with the same, are numbered."
     taken, count, names = {display_name(x) for x in variables}, Counter(), {}
-    if output.creator and '' == display_name(output) and 'y' not in taken: names[output] = 'y'
+    if output.creator and '' == display_name(output) and 'y' not in taken:
+        names[output] = 'y'
     for x in variables:
-        name, letter = short_name(x), 'c' if isinstance(x, Constant) else 't' if x.creator else 'x'
+        letter = 'c' if isinstance(x, Constant) else 't' if x.creator else 'x'
+        name = short_name(x)
         if not name: names.setdefault(x, _numbered_name(letter, count, taken))
         elif name in names.values() and not isinstance(x, Constant):
             names[x] = _numbered_name(f'{name} ', count, taken, 2)
@@ -108,7 +110,7 @@ class Diagram:
 
 # %% ../nbs/54_replay.ipynb #summed-gradients
 def _summed_gradients(f, gys):
-    "What each input gets, in its own shape; `None` for constants. An error says where it arose."
+    "What each input gets, in its own shape; `None` for constants. Errors say where."
     try:
         with no_grad(), np.errstate(all='ignore'): gxs = input_gradients(f, gys)
         return [None if gx is None or isinstance(x, Constant) else
@@ -119,8 +121,10 @@ def _summed_gradients(f, gys):
 
 # %% ../nbs/54_replay.ipynb #flows
 def _flows(diagram):
-    """Every derivative that flows back along an arrow, in order: its function, the number of the
-    input, what came in, and what goes out."""
+    """Every derivative that flows back along an arrow, in order.
+
+    As its function, the number of the input, what came in, and what goes out.
+    """
     grads, found = {diagram.output: seed_gradient(diagram.output, None, False)}, []
     for f in diagram.functions[::-1]:
         if not any([y in grads for y in diagram.made[f]]): continue
@@ -139,8 +143,9 @@ def _elements(value, columns=14):
 
 # %% ../nbs/54_replay.ipynb #equation
 def _equation(left, text, figures, value):
-    "Up to three lines: `y = x0 * x1`, then `= 2 * 3` and `= 6`, the signs below each other."
-    show = figures and figures != format_value(value) and not re.search(r'\d\.[a-zA-Z]', figures)
+    "Up to three lines: `y = x0 * x1`, then `= 2 * 3` and `= 6`, sign below sign."
+    news = figures and figures != format_value(value)
+    show = news and not re.search(r'\d\.[a-zA-Z]', figures)
     more = [figures] if show else []  # and nobody writes 2.sum()
     lines = [*more, format_value(value)]
     return [f'{left} = {text}', *[f'{" " * len(left)} = {line}' for line in lines]]
@@ -157,7 +162,7 @@ def _forward_lines(f, ys):
 
 # %% ../nbs/54_replay.ipynb #backward-lines
 def _rule_text(f, i, names, gys, gx, made):
-    "The rule for input `i`, in names and in numbers, and what it gave before it was summed."
+    "The rule for input `i`, in names and in numbers, and what it gave, not yet summed."
     traced = trace_gradient(f, i, names, gys, gx)
     value = traced.value if traced else gx
     if traced and len(traced.text) >= 160: traced = None
@@ -175,14 +180,18 @@ def _format_rule_call(f, i, names, gys):
 
 # %% ../nbs/54_replay.ipynb #backward-lines-2
 def _backward_lines(f, i, gys, gx, made):
-    """What the gradient `gx` of input `i` was computed from: the lines, and which operands stand in
-    them, as pairs of a name and a number: gradients that came in, then inputs, then outputs."""
+    """What the gradient `gx` of input `i` was computed from: lines and operands.
+
+    The operands are those that stand in the lines, as pairs of a name and a number:
+    gradients that came in, then inputs, then outputs.
+    """
     names = gradient_names(f, i, len(gys))
     text, figures, value = _rule_text(f, i, names, gys, gx, made)
     left, summed = _gradient_name(f, i), np.shape(value) not in ((), gx.shape)
     lines = _equation(left, text, figures, value if summed else gx)
     if summed: lines.append(f'summed to {format_value(gx)}')
-    used = [(name, k) for k, name in enumerate(names) if re.search(rf'\b{name}\b', text)]
+    used = [(name, k) for k, name in enumerate(names)
+            if re.search(rf'\b{name}\b', text)]
     return lines, used
 
 def _gradient_name(f, i):
@@ -200,8 +209,8 @@ class Story(Diagram):
 
     def add(self, title, text, **more):
         "Add a step."
-        empty = dict(lines=[], rows=[], note='', nodes=[], arrows=[], flow=[], back='', shows=[],
-                     grads={})
+        empty = dict(lines=[], rows=[], note='', nodes=[], arrows=[], flow=[], back='',
+                     shows=[], grads={})
         self.steps.append({'title': title, 'text': text, **empty, **more})
 
     def around(self, f):
@@ -209,12 +218,14 @@ class Story(Diagram):
         ins, outs = [self.key(x) for x in f.inputs], [self.key(y) for y in self.made[f]]
         me = self.key(f)
         before = [self.arrows[key, me, i] for i, key in enumerate(ins)]
-        return ins, outs, before, [self.arrows[me, key, i] for i, key in enumerate(outs)]
+        return ins, outs, before, [self.arrows[me, key, i]
+                                   for i, key in enumerate(outs)]
 
 # %% ../nbs/54_replay.ipynb #tell-forward
 def _tell_forward(story):
     "The steps in which the values appear, one function after the other."
-    given = [key for key, x in story.nodes.items() if key[0] == 'v' and x.creator is None]
+    given = [key for key, x in story.nodes.items() if key[0] == 'v'
+             and x.creator is None]
     story.add('Start', 'These values are given.', nodes=given, shows=given)
     for n, f in enumerate(story.functions, 1):
         ins, outs, before, after = story.around(f)
@@ -222,9 +233,10 @@ def _tell_forward(story):
         rows = [[name, format_value(story.nodes[key].data), story.names[key]]
                 for name, key in zip(names, ins)]
         made = ' and '.join([story.names[key] for key in outs])
-        story.add(f'Forward, {n} of {len(story.functions)}', f'{type(f).__name__} computes {made}.',
-                  lines=_forward_lines(f, story.made[f]), rows=rows, arrows=before + after,
-                  nodes=[*ins, story.key(f), *outs], shows=outs)
+        story.add(f'Forward, {n} of {len(story.functions)}',
+                  f'{type(f).__name__} computes {made}.',
+                  lines=_forward_lines(f, story.made[f]), rows=rows,
+                  arrows=before + after, nodes=[*ins, story.key(f), *outs], shows=outs)
 
 # %% ../nbs/54_replay.ipynb #tell-flow
 def _tell_flow(story, f, i, gys, gx, **more):
@@ -234,7 +246,8 @@ def _tell_flow(story, f, i, gys, gx, **more):
     values = [*gys, *[x.data for x in (*f.inputs, *story.made[f])]]
     whose = [*[f'gradient of {story.names[key]}' for key in outs],
              *[story.names[key] for key in ins + outs]]
-    story.add(text=f'{type(f).__name__} sends a derivative to {story.names[ins[i]]}.', lines=lines,
+    story.add(text=f'{type(f).__name__} sends a derivative to {story.names[ins[i]]}.',
+              lines=lines,
               rows=[[name, format_value(values[k]), whose[k]] for name, k in used],
               back=format_elements(gx, 1), nodes=[*outs, story.key(f), ins[i]],
               flow=[before[i], *after], **more)
@@ -255,7 +268,8 @@ def _tell_backward(story):
     "The steps in which the derivatives flow back, one arrow after the other."
     steps, seed = _flows(story), seed_gradient(story.output, None, False)
     one = '1' if seed.ndim == 0 else 'ones'
-    story.add('Turn', f'Now back. The derivative of {story.names[story.end]} by itself is {one}.',
+    story.add('Turn', f'Now back. The derivative of {story.names[story.end]} '
+              f'by itself is {one}.',
               nodes=[story.end], grads={story.end: _elements(seed)})
     ways, came = Counter([story.key(f.inputs[i]) for f, i, _, _ in steps]), Counter()
     sums = {story.end: seed}
@@ -273,7 +287,7 @@ def _tell_backward(story):
 
 # %% ../nbs/54_replay.ipynb #assign-layers
 def _assign_layers(nodes, arrows):
-    "The layer of each node: below all that it depends on, and givens just above their first use."
+    "The layer of each node: below all that it needs; givens above their first use."
     before, after, layer = defaultdict(list), defaultdict(list), {}
     for s, t, _ in arrows: before[t].append(s); after[s].append(t)
     for n in nodes: layer[n] = 1 + max([layer[s] for s in before[n]], default=-1)
@@ -287,28 +301,30 @@ def _count_crossings(rows, near):
     total = 0
     for upper, lower in zip(rows, rows[1:]):
         place = {n: i for i, n in enumerate(lower)}
-        ends = [(i, place[m]) for i, n in enumerate(upper) for m in near[n] if m in place]
+        ends = [(i, place[m]) for i, n in enumerate(upper) for m in near[n]
+                if m in place]
         a, b = np.array(ends).reshape(-1, 2).T
         total += int(((a[:, None] - a) * (b[:, None] - b) < 0).sum()) // 2
     return total
 
 # %% ../nbs/54_replay.ipynb #reduce-crossings
 def _reduce_crossings(rows, near, rounds=16):
-    "Order each row so that few lines cross: a node moves to the middle of its neighbours."
+    "Order each row so that few lines cross: a node moves amidst its neighbours."
     best, fewest = rows, _count_crossings(rows, near)
     for n in range(rounds):
         rows = [list(row) for row in rows]
         order = rows[::-1] if n % 2 else rows
         for before, row in zip(order, order[1:]):
             place, now = [{n: i for i, n in enumerate(each)} for each in (before, row)]
-            row.sort(key=lambda n: np.mean([place[m] for m in near[n] if m in place] or now[n]))
+            row.sort(key=lambda n: np.mean([place[m] for m in near[n] if m in place]
+                                           or now[n]))
         count = _count_crossings(rows, near)
         if count < fewest: best, fewest = rows, count
     return best
 
 # %% ../nbs/54_replay.ipynb #place-row
 def _place_row(wanted, widths, gap=16):
-    "The places nearest to the wanted ones at which things of these widths do not overlap."
+    "The places nearest to the wanted ones where things of these widths do not overlap."
     offsets = np.cumsum([0, *[(a + b) / 2 + gap for a, b in zip(widths, widths[1:])]])
     blocks = []
     for place in np.array(wanted) - offsets:
@@ -320,7 +336,7 @@ def _place_row(wanted, widths, gap=16):
 
 # %% ../nbs/54_replay.ipynb #place-rows
 def _place_rows(rows, near, width, rounds=60):
-    "A place from left to right for each node: as nearly below its neighbours as the others allow."
+    "A place from left to right for each node: nearly below its neighbours."
     x = {n: 0.0 for row in rows for n in row}
     for _ in range(rounds):
         for row in rows:
@@ -331,7 +347,7 @@ def _place_rows(rows, near, width, rounds=60):
 
 # %% ../nbs/54_replay.ipynb #layout
 def _layout(sizes, arrows):
-    """The middle of each node, and the way of each arrow, from nodes with their width and height.
+    """The middle of each node and the way of each arrow, from widths and heights.
 
     Where an arrow passes a layer it has a bend, which is placed like a node.
     """
@@ -346,7 +362,8 @@ def _layout(sizes, arrows):
     width = {n: sizes.get(n, (8, 0))[0] for n in layer}
     x = _place_rows(_reduce_crossings(rows, near), near, width)
     tall = [max([sizes[n][1] for n in row if n in sizes]) for row in rows]
-    y = tall[0] / 2 + np.cumsum([0, *[(a + b) / 2 + 42 for a, b in zip(tall, tall[1:])]])
+    y = tall[0] / 2 + np.cumsum([0,
+                                 *[(a + b) / 2 + 42 for a, b in zip(tall, tall[1:])]])
     return {n: (x[n], float(y[k])) for n, k in layer.items()}, ways
 
 # %% ../nbs/54_replay.ipynb #node-text
@@ -369,7 +386,8 @@ def _node_text(diagram, key):
 def _node_size(text, grads, is_function):
     "Width and height of a node with such a text, and what its gradient is as it grows."
     name, value, more = text
-    wide = 7.3 * max(map(_columns, [name + value, more, *grads])) + (20 if is_function else 30)
+    columns = max(map(_columns, [name + value, more, *grads]))
+    wide = 7.3 * columns + (20 if is_function else 30)
     return max(46, wide), 11 + 16 * (1 + bool(more) + bool(grads))
 
 # %% ../nbs/54_replay.ipynb #draw-node
@@ -381,13 +399,14 @@ def _draw_node(key, text, grads, size, x, y):
     "A node as SVG, as it looks in the end."
     (wide, tall), (name, value, more) = size, text
     lines = [escape(name) + _span('value', value), _span('value', more)]
-    lines = [line for line in [*lines, *[_span('grad', grad) for grad in grads[-1:]]] if line]
+    lines = [line for line in [*lines, *[_span('grad', grad) for grad in grads[-1:]]]
+             if line]
     top = 4.5 - 8 * (len(lines) - 1)
     kind, corner = ('fun', 6) if key[0] == 'f' else ('var', min(22, tall / 2))
     texts = [f'<text y="{top + 16 * k}">{line}</text>' for k, line in enumerate(lines)]
-    return (f'<g class="{kind}" data-node="{key}" transform="translate({x:.1f} {y:.1f})">'
-            f'<rect x="{-wide / 2:.1f}" y="{-tall / 2}" width="{wide:.1f}" height="{tall}" '
-            f'rx="{corner}"/><g class="head">{"".join(texts)}</g></g>')
+    return (f'<g class="{kind}" data-node="{key}" transform="translate({x:.1f} '
+            f'{y:.1f})"><rect x="{-wide / 2:.1f}" y="{-tall / 2}" width="{wide:.1f}" '
+            f'height="{tall}" rx="{corner}"/><g class="head">{"".join(texts)}</g></g>')
 
 # %% ../nbs/54_replay.ipynb #curve
 def _curve(points):
@@ -402,7 +421,7 @@ def _curve(points):
 
 # %% ../nbs/54_replay.ipynb #ports
 def _ports(arrows, ways, sizes, places):
-    "How far from the middle of its end each arrow arrives: side by side, from left to right."
+    "How far from the middle of its end each arrow arrives: from left to right."
     found, ends = {}, defaultdict(list)
     for (_, t, _), a in arrows.items(): ends[t].append(a)
     for t, here in ends.items():
@@ -433,11 +452,13 @@ def read_asset(name: str) -> str:
 def draw(diagram: Diagram, grads: dict, words: str, hint: str = '') -> tuple[int, str]:
     """The width of the picture, and the picture as SVG, with a line of `hint` below.
 
-    `grads` are, for each node, the texts of its gradient as it grows; `words` say what it shows.
+    `grads` are, for each node, the texts of its gradient as it grows; `words` say what
+    it shows.
     """
     texts = {key: _node_text(diagram, key) for key in diagram.nodes}
     grads = {key: grads.get(key, []) for key in texts}
-    sizes = {key: _node_size(text, grads[key], key[0] == 'f') for key, text in texts.items()}
+    sizes = {key: _node_size(text, grads[key], key[0] == 'f')
+             for key, text in texts.items()}
     places, ways = _layout(sizes, diagram.arrows)
     port = _ports(diagram.arrows, ways, sizes, places)
     parts = [_draw_arrow(a, way, port[a], sizes, places) for a, way in ways.items()]
@@ -447,17 +468,19 @@ def draw(diagram: Diagram, grads: dict, words: str, hint: str = '') -> tuple[int
 
 # %% ../nbs/54_replay.ipynb #frame
 def _frame(wide, tall, parts, words, hint):
-    "The frame around what was drawn: a picture of its own if there is a hint, else for a replay."
+    "The frame around what was drawn: with a hint it is a picture of its own."
     size, name = '', f' role="img" aria-label="{escape(words)}"'
     more = '<g class="tag"><rect rx="4"/><text/></g><circle class="ball" r="5"/>'
     if hint:
-        wide, tall, name = max(wide, 7.3 * _columns(hint) + 24), tall + 20, ''  # a Picture has one
-        size = (f'xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{tall:.0f}" '
-                'style="color-scheme: light; background: white" ')
-        more = (f'<text x="-2" y="{tall - 24:.0f}" style="text-anchor:start">{escape(hint)}</text>'
+        wide, tall = max(wide, 7.3 * _columns(hint) + 24), tall + 20
+        name = ''  # a Picture has one
+        size = (f'xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" '
+                f'height="{tall:.0f}" ')
+        more = (f'<text x="-2" y="{tall - 24:.0f}" style="text-anchor:start">'
+                f'{escape(hint)}</text>'
                 f'<style>{read_asset("drawing.css")}</style>')
-    return round(wide), (f'<svg class="dz-drawing" {size}viewBox="-12 -12 {wide:.0f} {tall:.0f}" '
-                         f'{name}>{parts}{more}</svg>')
+    return round(wide), (f'<svg class="dz-drawing" {size}viewBox="-12 -12 {wide:.0f} '
+                         f'{tall:.0f}" {name}>{parts}{more}</svg>')
 
 # %% ../nbs/54_replay.ipynb #page
 _count = itertools.count()  #: makes the names of replays differ
@@ -471,11 +494,14 @@ def _page(story):
         for key, text in step['grads'].items(): grads[key].append(f'grad {text}')
     wide, drawing = draw(story, grads, story.title)
     steps = json.dumps(story.steps).replace('<', '\\u003c')
-    name = f'dz-replay-{sha256((steps + drawing).encode()).hexdigest()[:8]}-{next(_count)}'
-    parts = {'REPLAY': name, 'TITLE': escape(story.title), 'WIDE': str(wide), 'DRAWING': drawing,
-             'STYLE': read_asset('drawing.css') + read_asset('replay.css'), 'STEPS': steps,
-             'SCRIPT': read_asset('replay.js').replace('REPLAY', name)}
-    return re.sub('|'.join(parts), lambda found: parts[found[0]], read_asset('replay.html'))
+    mark = sha256((steps + drawing).encode()).hexdigest()[:8]
+    name = f'dz-replay-{mark}-{next(_count)}'
+    parts = {'REPLAY': name, 'TITLE': escape(story.title), 'WIDE': str(wide),
+             'DRAWING': drawing,
+             'STYLE': read_asset('drawing.css') + read_asset('replay.css'),
+             'STEPS': steps, 'SCRIPT': read_asset('replay.js').replace('REPLAY', name)}
+    page = read_asset('replay.html')
+    return re.sub('|'.join(parts), lambda found: parts[found[0]], page)
 
 # %% ../nbs/54_replay.ipynb #replay-class
 class Replay:
@@ -494,23 +520,25 @@ def _write_page(replay, to_file):
 
 # %% ../nbs/54_replay.ipynb #check-variable
 def check_variable(output: Any) -> list[Function]:
-    "Every function behind a Variable, the youngest first; a `TypeError` for anything else."
+    "Every function behind a Variable, the youngest first; a `TypeError` for others."
     if isinstance(output, Variable): return functions_behind(output)
     raise TypeError(f'the graph of a Variable can be shown, and this is {type(output)}')
 
 # %% ../nbs/54_replay.ipynb #replay
 def replay(output: Variable, to_file: str | os.PathLike | None = None) -> Replay:
-    """Step through the computation of `output`: the values forward, then the gradients back.
+    """Step through the computation of `output`: values forward, gradients back.
 
-    The result shows itself in a notebook. With `to_file` it is also written as a page of its own,
-    `replay.html`. At most 150 functions; no Variable is changed.
+    The result shows itself in a notebook. With `to_file` it is also written as a page
+    of its own, `replay.html`. At most 150 functions; no Variable is changed.
     """
     count = len(check_variable(output))
     if to_file is not None: check_path('to_file', to_file, 'replay.html')
-    if output.data is None: raise ValueError(f'a replay needs numbers: {describe(output)}')
+    if output.data is None:
+        raise ValueError(f'a replay needs numbers: {describe(output)}')
     check_in_main_memory(output, 'a replay')
-    if count > 150: raise ValueError(f'{count} functions are too many to step through: replay an '
-                                     'earlier Variable, or draw the graph with plot_dot_graph')
+    if count > 150: raise ValueError(f'{count} functions are too many to step through: '
+                                     'replay an earlier Variable, or draw the graph '
+                                     'with plot_dot_graph')
     story = Story(output)
     _tell_forward(story)
     _tell_backward(story)

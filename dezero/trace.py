@@ -30,7 +30,8 @@ class Term(np.lib.mixins.NDArrayOperatorsMixin):
         self.value, self.text, self.binding = value, text, binding
     def __array_ufunc__(self, ufunc, method, *operands, **options):
         if method != '__call__' or len(operands) > ufunc.nin: return NotImplemented
-        if isinstance(options.get('out', [0])[0], Term): del options['out']  # it is `a *= b`
+        if isinstance(options.get('out', [0])[0], Term):
+            del options['out']  # it is `a *= b`
         terms = list(map(_as_term, operands))
         value = ufunc(*[term.value for term in terms], **options)
         return Term(value, *_write_ufunc(ufunc, terms))
@@ -39,20 +40,22 @@ class Term(np.lib.mixins.NDArrayOperatorsMixin):
 
 # %% ../nbs/52_trace.ipynb #parenthesize
 def parenthesize(term: Term, binding: float) -> str:
-    "The text of a term as a part of another one, in parentheses if it binds less tightly."
+    "The text of a term within another one, in parentheses if it binds less tightly."
     return term.text if term.binding >= binding else f'({term.text})'
 
 # %% ../nbs/52_trace.ipynb #signs
 #: how a ufunc is written, and how tightly its sign binds
-_SIGNS = {np.add: ('+', 1), np.subtract: ('-', 1), np.multiply: ('*', 2), np.true_divide: ('/', 2),
-          np.matmul: ('@', 2), np.negative: ('-', 3), np.power: ('**', 4), np.equal: ('==', 0),
-          np.less: ('<', 0), np.less_equal: ('<=', 0), np.greater: ('>', 0),
-          np.greater_equal: ('>=', 0), np.not_equal: ('!=', 0), np.bitwise_and: ('&', 0.5),
+_SIGNS = {np.add: ('+', 1), np.subtract: ('-', 1), np.multiply: ('*', 2),
+          np.true_divide: ('/', 2), np.matmul: ('@', 2), np.negative: ('-', 3),
+          np.power: ('**', 4), np.equal: ('==', 0), np.less: ('<', 0),
+          np.less_equal: ('<=', 0), np.greater: ('>', 0), np.greater_equal: ('>=', 0),
+          np.not_equal: ('!=', 0), np.bitwise_and: ('&', 0.5),
           np.bitwise_or: ('|', 0.4)}
 
 def _write_ufunc(ufunc, terms):
     "The text of a sign or a function between terms, and how tightly it binds."
-    if ufunc not in _SIGNS: return f'{ufunc.__name__}({", ".join([t.text for t in terms])})', 9
+    if ufunc not in _SIGNS:
+        return f'{ufunc.__name__}({", ".join([t.text for t in terms])})', 9
     sign, binding = _SIGNS[ufunc]
     if len(terms) == 1: return sign + parenthesize(terms[0], binding), binding
     if sign == '**' and terms[1].text == '1': return terms[0].text, terms[0].binding
@@ -71,7 +74,8 @@ def _as_term(x):
     if isinstance(x, Term): return x
     if isinstance(x, str): return Term(x, repr(x))
     if isinstance(x, (tuple, list)): return _sequence(x)
-    if np.ndim(x): raise TypeError('an array that is no operand of the rule has no name')
+    if np.ndim(x):
+        raise TypeError('an array that is no operand of the rule has no name')
     text = format_number(x)
     return Term(x, text, 0 if text[0] == '-' else 9)
 
@@ -84,9 +88,10 @@ def _sequence(xs):
 
 # %% ../nbs/52_trace.ipynb #attribute
 def _attribute(term, name):
-    "An attribute of the value of a term; arrays, and what methods return, become terms."
+    "An attribute of a term's value; arrays, and what methods return, become terms."
     found, text = getattr(term.value, name), f'{parenthesize(term, 9)}.{name}'
-    if not callable(found): return Term(found, text) if isinstance(found, np.ndarray) else found
+    if not callable(found):
+        return Term(found, text) if isinstance(found, np.ndarray) else found
     def method(*args, **options):
         terms = list(map(_as_term, args))
         value = found(*[each.value for each in terms], **options)
@@ -96,7 +101,8 @@ def _attribute(term, name):
 
 def _arguments(terms, options):
     "What stands between the parentheses of a call."
-    return ', '.join([*[each.text for each in terms], *[f'{k}={v}' for k, v in options.items()]])
+    return ', '.join([*[each.text for each in terms],
+                      *[f'{k}={v}' for k, v in options.items()]])
 
 # %% ../nbs/52_trace.ipynb #array-function
 @patch
@@ -142,7 +148,7 @@ def __getitem__(self: Term, index):
 
 # %% ../nbs/52_trace.ipynb #with-names
 def _with_names(f, inputs=(), outputs=()):
-    "A copy of `f` in which the arrays that it keeps are terms, and so are inputs and outputs."
+    "A copy of `f` whose inputs, outputs and kept arrays are terms."
     links = dict(inputs=tuple(inputs), outputs=tuple([lambda y=y: y for y in outputs]))
     me = copy(f)
     for name, kept in list(vars(me).items()):
@@ -152,7 +158,7 @@ def _with_names(f, inputs=(), outputs=()):
 
 # %% ../nbs/52_trace.ipynb #trace
 class Trace(NamedTuple):
-    "What was computed: in names, in numbers (if all operands were numbers), and the result."
+    "What was computed: in names, in numbers (if all operands are), and the result."
     text: str
     figures: str | None
     value: Any
@@ -196,7 +202,7 @@ def has_own_backward(f: Function) -> bool:
     return type(f)._pullback is book_pullback
 
 def gradient_names(f: Function, i: int, gys: int) -> list[str]:
-    "Names for what the gradient of input `i` is computed from: gradients, inputs, outputs."
+    "Names for what the gradient of an input depends on: gradients, inputs, outputs."
     xs, ys = _numbered('x', len(f.inputs)), _numbered('y', len(f.outputs))
     if has_own_backward(f): return [*parameter_names(type(f).backward, gys), *xs, *ys]
     names = parameter_names(f.rules[i], gys + len(operands_of(f)))
@@ -212,7 +218,8 @@ def _trace_backward(f, i, names, gys):
     def along_graph(me, *terms_of_gys):
         boxes = [as_variable(gy) for gy in gys]
         gx = _part(f.backward(*boxes), i, Variable)
-        return _follow(gx, dict(zip([*boxes, *f.inputs, *outputs], [*terms_of_gys, *terms[n:]])))
+        return _follow(gx, dict(zip([*boxes, *f.inputs, *outputs],
+                                    [*terms_of_gys, *terms[n:]])))
     for way in (on_terms, along_graph):
         found = _trace(way, f, names[:n], gys, terms[n:k], terms[k:])
         if found: return found._replace(figures=None)
@@ -233,22 +240,33 @@ def _follow(y, known):
     return known[y]
 
 # %% ../nbs/52_trace.ipynb #words-for
-def words_for(f: Function, i: int, names: list[str], made: list) -> tuple[str, str] | None:
-    """What the class of `f` says in `words` of the gradient of input `i`, and why; `None` if it
-    says nothing. `names` are those of the gradients, the inputs, and the outputs that it `made`."""
+def words_for(f: Function, i: int, names: list[str],
+              made: list) -> tuple[str, str] | None:
+    """What the class of `f` says in `words` of the gradient of input `i`, and why.
+
+    `None` if it says nothing. `names` are those of the gradients, the inputs, and the
+    outputs that it `made`.
+    """
     words = f.words if 'words' in vars(type(f)) else None
     if words is None: return None
     formula, reason = words if isinstance(words[0], str) else words[i]
     x, k, m = f.inputs[i], len(made), len(made) + len(f.inputs)
-    n = x.size // (made[0].size or 1) - getattr(f, 'ddof', 0)  # how many make one result
-    known = dict(gy=', '.join(names[:k]), x=names[k + i], y=names[m], n=n, shape=x.shape)
-    try: return formula.format(*names[k:m], **known), reason.format(*names[k:m], **known)
+    # how many make one result
+    n = x.size // (made[0].size or 1) - getattr(f, 'ddof', 0)
+    known = dict(gy=', '.join(names[:k]), x=names[k + i], y=names[m], n=n,
+                 shape=x.shape)
+    try:
+        return formula.format(*names[k:m], **known), reason.format(*names[k:m], **known)
     except (IndexError, KeyError): return None  # they speak of what is not there
 
 # %% ../nbs/52_trace.ipynb #trace-gradient
-def trace_gradient(f: Function, i: int, names: list[str], gys: list, gx: Any) -> Trace | None:
-    """How the gradient `gx` of input `i` was computed from gradients `gys`; `None` if that cannot
-    be traced. What was traced must give `gx`, so no text is shown that is not true."""
+def trace_gradient(f: Function, i: int, names: list[str], gys: list,
+                   gx: Any) -> Trace | None:
+    """How the gradient `gx` of input `i` was computed from gradients `gys`.
+
+    `None` if that cannot be traced. What was traced must give `gx`, so no text is
+    shown that is not true.
+    """
     if has_own_backward(f): found = _trace_backward(f, i, names, gys)
     else:
         values = [*gys, *operands_of(f)]
@@ -258,25 +276,28 @@ def trace_gradient(f: Function, i: int, names: list[str], gys: list, gx: Any) ->
 
 def _agree(value, gx):
     "Is a gradient the traced value, summed over the axes that were stretched?"
-    try: return np.allclose(unbroadcast(np.asarray(value), np.asarray(gx)), gx, equal_nan=True)
+    try:
+        return np.allclose(unbroadcast(np.asarray(value), np.asarray(gx)), gx,
+                           equal_nan=True)
     except ValueError: return False
 
 # %% ../nbs/52_trace.ipynb #input-gradients
 def input_gradients(f: Function, gys: list) -> list:
-    "What each input of `f` gets for the gradients `gys`, as arrays, before they are summed."
+    "What each input of `f` gets for the gradients `gys`, as arrays, not yet summed."
     if has_own_backward(f):
         gxs = f.backward(*map(as_variable, gys))
         gxs = gxs if isinstance(gxs, (tuple, list)) else [gxs]
         check_count(f, gxs)
     else:
         check_rules(f)
-        def copies(): return [np.copy(gy)[()] for gy in gys]  # a rule may write into them
+        def copies():
+            return [np.copy(gy)[()] for gy in gys]  # a rule may write into them
         gxs = [rule(f, *copies(), *operands_of(f)) for rule in f.rules[:len(f.inputs)]]
     return [unwrap(gx) for gx in gxs]
 
 # %% ../nbs/52_trace.ipynb #is-plain
 def _is_plain(thing):
-    "A number, a text, an array, or something of NumPy or this package; no other module."
+    "A number, a text, an array, or something of NumPy or this package?"
     data = bool, int, float, str, tuple, np.ndarray, np.generic, np.ufunc, type(None)
     home = getattr(thing, '__module__', None) or ''
     builtin = isinstance(thing, type) and home == 'builtins'
@@ -295,7 +316,8 @@ def _is_repeatable(forward, f):
     "Does a `forward` use only what is harmless, so that it may run again?"
     code = getattr(forward, '__code__', None)
     if code is None or code.co_freevars: return False
-    if any([inspect.iscode(c) for c in code.co_consts]): return False  # a function in it
+    if any([inspect.iscode(c) for c in code.co_consts]):
+        return False  # a function in it
     return all([_is_harmless(name, forward.__globals__, f) for name in code.co_names])
 
 # %% ../nbs/52_trace.ipynb #trace-forward
@@ -322,5 +344,5 @@ def format_value(value: Any) -> str:
 def check_in_main_memory(y: Variable, what: str) -> None:
     "A `TypeError` for a graph on a GPU: rules are told with arrays of NumPy's."
     if array_module(y.data) is np: return
-    raise TypeError(f'{what} needs arrays in main memory, and this graph lies on the GPU: '
-                    'compute it again there, after to_cpu()')
+    raise TypeError(f'{what} needs arrays in main memory, and this graph lies on the '
+                    'GPU: compute it again there, after to_cpu()')

@@ -23,12 +23,13 @@ def _check_function(name: str, f: Any) -> Callable:
 
 def _moved(primals, tangents):
     "The inputs as Variables, if there is a tangent in the shape of each."
-    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+    if not all(isinstance(xs, (tuple, list)) for xs in (primals, tangents)):
         raise TypeError('inputs and tangents are tuples: write (x,) and (v,)')
     xs = tuple([as_variable(x) for x in primals])
     shapes = [x.shape for x in xs], [as_variable(v).shape for v in tangents]
     if shapes[0] == shapes[1] and xs: return xs
-    raise ValueError(f'each input needs a tangent in its shape: {shapes[0]} and {shapes[1]}')
+    raise ValueError(f'each input needs a tangent in its shape: {shapes[0]} and '
+                     f'{shapes[1]}')
 
 # %% ../nbs/68_transformations.ipynb #vjp
 def vjp(f: Callable, *primals: Any) -> tuple[Variable, Callable]:
@@ -43,14 +44,17 @@ def jvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, Variable]:
     "The value of `f`, and how it moves when the inputs move along the tangents."
     y, pull = vjp(f, *_moved(primals, tangents))
     u = Variable(array_module(y.data).zeros(y.shape, grad_dtype(y)))
-    parts = [sum(gx * v) for gx, v in zip(pull(u), tangents)]
-    total = parts[0]
-    for part in parts[1:]: total = total + part
-    return y, grad(total, u, create_graph=True)
+    return y, grad(_along(pull(u), tangents), u, create_graph=True)
+
+def _along(gxs: tuple, tangents: Any) -> Variable:
+    "One number: the slopes along the tangents, added."
+    first, *others = [sum(gx * v) for gx, v in zip(gxs, tangents)]
+    for part in others: first = first + part
+    return first
 
 # %% ../nbs/68_transformations.ipynb #jacobian
 def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Variable]:
-    "The function that gives the derivatives of all outputs of `f` by its input `argnum`."
+    "The function that gives the derivatives of all outputs of `f` by one input."
     _check_function('f', f)
     check_int('argnum', argnum)
     def table(*xs: Any) -> Variable:
@@ -71,10 +75,7 @@ def hvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, tuple]:
     "The value of `f`, and the product of its Hessian with the tangents."
     xs = _moved(primals, tangents)
     y, pull = vjp(f, *xs)
-    parts = [sum(gx * v) for gx, v in zip(pull(None), tangents)]
-    total = parts[0]
-    for part in parts[1:]: total = total + part
-    return y, grad(total, xs, create_graph=True)
+    return y, grad(_along(pull(None), tangents), xs, create_graph=True)
 
 # %% ../nbs/68_transformations.ipynb #checkpoint-class
 class Recomputed(Function):
@@ -88,12 +89,13 @@ class Recomputed(Function):
         inputs, leaves = self.inputs[:self.count], self.inputs[self.count:]
         again = recording.get()  # under create_graph the new graph hangs on the inputs
         xs = inputs if again else [Variable(x.data) for x in inputs]
-        with using_config('enable_backprop', True), using_config('update_statistics', False):
+        with (using_config('enable_backprop', True),
+              using_config('update_statistics', False)):
             y = self.function(*xs)
         return _grad_unseen(y, (*xs, *leaves), gy, again)
 
 def _grad_unseen(y, xs, gy, create_graph):
-    "The gradients of `y`; the hooks of `xs` wait for the outer walk, which sees them whole."
+    "The gradients of `y`; the hooks of `xs` wait for the outer walk."
     waiting = {id(x) for x in xs} & hooked
     hooked.difference_update(waiting)
     try: return grad(y, xs, gy, create_graph)

@@ -24,19 +24,22 @@ from .lazy import pass_on
 class Transform:
     """What the transforms of this chapter have in common.
 
-    `transform(example)` takes one example, `transform.batch(examples)` many, along the first axis.
-    A subclass that writes a new `__call__` must write its `batch` anew, or it has none.
+    `transform(example)` takes one example, `transform.batch(examples)` many, along the
+    first axis. A subclass that writes a new `__call__` must write its `batch` anew, or
+    it has none.
     """
     def __init_subclass__(cls):
-        if '__call__' in vars(cls) and 'batch' not in vars(cls): cls.batch = property(_no_batch)
+        if '__call__' in vars(cls) and 'batch' not in vars(cls):
+            cls.batch = property(_no_batch)
 
     def __repr__(self):
         options = [f'{k}={v!r}' for k, v in vars(self).items() if k != 'random']
         return f'{type(self).__name__}({", ".join(options)})'
 
 def _no_batch(transform: Transform) -> Any:
-    "What `batch` is for a transform that has none: an AttributeError, so that `hasattr` says no."
-    raise AttributeError(f'{type(transform).__name__} has no batch: it takes one example at a time')
+    "What `batch` is where there is none: an AttributeError, so that `hasattr` says no."
+    raise AttributeError(f'{type(transform).__name__} has no batch: it takes one '
+                         'example at a time')
 
 # %% ../nbs/56_transforms.ipynb #compose
 class Compose(Transform):
@@ -48,7 +51,7 @@ class Compose(Transform):
 
     @property
     def batch(self) -> Callable[[Any], Any]:
-        "The chain for many examples at once; it exists if all its parts have a `batch`."
+        "The chain for many examples at once, if all its parts have a `batch`."
         steps = [transform.batch for transform in self.transforms]
         return lambda examples: _apply_all(steps, examples)
 
@@ -59,7 +62,7 @@ def _apply_all(steps: Iterable[Callable], x: Any) -> Any:
 
 # %% ../nbs/56_transforms.ipynb #check-transform
 def check_transform(transform: Any) -> Callable[[Any], Any]:
-    "A transform as it is, if it can be called with an example; otherwise a `TypeError`."
+    "A transform as it is, if it can be called; otherwise a `TypeError`."
     if isinstance(transform, type) and issubclass(transform, Transform):
         raise TypeError(f'{transform.__name__} is a class: make a transform of it, '
                         f'{transform.__name__}(...)')
@@ -68,7 +71,7 @@ def check_transform(transform: Any) -> Callable[[Any], Any]:
 
 # %% ../nbs/56_transforms.ipynb #is-picture
 def _is_pil_image(x: Any) -> bool:
-    "Is `x` a Pillow image? Pillow is not imported for this: whoever made the image has done so."
+    "Is `x` a Pillow image? Whoever made one has imported Pillow; this does not."
     pillow = sys.modules.get('PIL.Image')
     return pillow is not None and isinstance(x, pillow.Image)
 
@@ -112,12 +115,14 @@ class ToInt(AsType):
 class Normalize(Transform):
     """`(x - mean) / std`, in floating point.
 
-    A number counts for all elements, a sequence has a number for each channel, the first axis of
-    an example. An array with more axes is stretched like any array. Integers become float32.
+    A number counts for all elements, a sequence has a number for each channel, the
+    first axis of an example. An array with more axes is stretched like any array.
+    Integers become float32.
     """
     def __init__(self, mean: Any = 0, std: Any = 1):
         self.mean, self.std = mean, std
-        if not np.all(std): raise ValueError('std must not be 0: nothing can be divided by it')
+        if not np.all(std):
+            raise ValueError('std must not be 0: nothing can be divided by it')
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
         array = _check_array(array, self)
@@ -132,19 +137,20 @@ class Normalize(Transform):
         dtype = x.dtype if x.dtype.kind == 'f' else np.dtype(np.float32)
         mean, std = [_per_channel(v, shape, dtype) for v in (self.mean, self.std)]
         plain = mean.ndim == std.ndim == 0 and x.dtype != dtype
-        out = x.astype(dtype) if plain else None  # a copy, which may be changed in place
+        # a copy, which may be changed in place
+        out = x.astype(dtype) if plain else None
         y = x if out is None else out
         if mean.any(): y = np.subtract(y, mean, dtype=dtype, out=out)
         return np.divide(y, std, dtype=dtype, out=out)
 
 # %% ../nbs/56_transforms.ipynb #per-channel
 def _per_channel(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    "A number or a sequence for the channels, which are the first axis of an example's `shape`."
+    "A number or a sequence for the channels, the first axis of an example's `shape`."
     value = np.asarray(value, dtype)
     if value.ndim != 1: return value
     if len(value) not in (1, *shape[:1]):
-        raise ValueError(f'{len(value)} numbers for the channels do not fit examples of shape '
-                         f'{shape}')
+        raise ValueError(f'{len(value)} numbers for the channels do not fit examples '
+                         f'of shape {shape}')
     return value.reshape((-1,) + (1,) * (len(shape) - 1))
 
 # %% ../nbs/56_transforms.ipynb #toarray
@@ -165,7 +171,8 @@ class ToArray(Transform):
 
     def batch(self, images: Any) -> np.ndarray:
         "Many pictures of one size as an array."
-        return images if isinstance(images, np.ndarray) else np.stack([self(i) for i in images])
+        if isinstance(images, np.ndarray): return images
+        return np.stack([self(i) for i in images])
 
 # %% ../nbs/56_transforms.ipynb #pillow
 def _pil_image() -> Any:
@@ -176,8 +183,8 @@ def _pil_image() -> Any:
 class ToPIL(Transform):
     """An array (channels, height, width) or (height, width) as a Pillow image.
 
-    `top` is the number that stands for full brightness: 255, or 1 for arrays from 0 to 1. What is
-    below 0 or above `top` is cut off.
+    `top` is the number that stands for full brightness: 255, or 1 for arrays from 0 to
+    1. What is below 0 or above `top` is cut off.
     """
     def __init__(self, top: float = 255): self.top = top
 
@@ -185,8 +192,9 @@ class ToPIL(Transform):
         array = _check_array(array, self)
         if array.ndim == 2: array = array[None]
         if array.ndim != 3 or len(array) not in (1, 2, 3, 4):
-            raise ValueError(f'ToPIL takes an array (channels, height, width), with 1 to 4 '
-                             f'channels, or (height, width), not one of shape {array.shape}')
+            raise ValueError('ToPIL takes an array (channels, height, width), with 1 '
+                             'to 4 channels, or (height, width), not one of shape '
+                             f'{array.shape}')
         pixels = _to_uint8(array, self.top).transpose(1, 2, 0)
         if len(array) == 1: pixels = pixels[..., 0]
         return _pil_image().fromarray(np.ascontiguousarray(pixels))
@@ -199,12 +207,13 @@ class ToPIL(Transform):
 def _to_uint8(array: np.ndarray, top: float) -> np.ndarray:
     "Numbers from 0 to `top` as bytes from 0 to 255, rounded."
     if array.dtype == np.uint8 and top == 255: return array
-    if np.isnan(array).any(): raise ValueError('the array holds nan, which has no brightness')
+    if np.isnan(array).any():
+        raise ValueError('the array holds nan, which has no brightness')
     return np.rint(np.clip(array.astype(float) * (255 / top), 0, 255)).astype(np.uint8)
 
 # %% ../nbs/56_transforms.ipynb #convert
 class Convert(Transform):
-    "A Pillow image in another mode: `'RGB'`, `'L'` for grey, and `'BGR'`, RGB with blue first."
+    "A Pillow image in another mode: `'RGB'`, `'L'` for grey, `'BGR'` with blue first."
     def __init__(self, mode: str = 'RGB'): self.mode = mode
 
     def __call__(self, image: Any) -> Any:
@@ -221,15 +230,16 @@ def _size_pair(size: Any) -> tuple[int, int]:
     "`size` as a pair (width, height); a number is both."
     pair = [operator.index(n) for n in (size if np.ndim(size) else (size, size))]
     if len(pair) != 2 or min(pair) < 1:
-        raise ValueError(f'a size is a number or a pair (width, height), at least 1, not {size!r}')
+        raise ValueError('a size is a number or a pair (width, height), at least 1, '
+                         f'not {size!r}')
     return pair[0], pair[1]
 
 def _image_size(image: Any) -> tuple[int, int]:
-    "(width, height) of a Pillow image or of an array, whose last two axes are height and width."
+    "(width, height) of a Pillow image or of an array of shape (..., height, width)."
     if _is_pil_image(image): return image.size
     if np.ndim(image) > 1: return image.shape[-1], image.shape[-2]
-    raise ValueError(f'an image has a height and width, two axes at least, and not the shape '
-                     f'{np.shape(image)}: does a Flatten come too early?')
+    raise ValueError('an image has a height and width, two axes at least, and not the '
+                     f'shape {np.shape(image)}: does a Flatten come too early?')
 
 # %% ../nbs/56_transforms.ipynb #on-images
 class _ImageTransform(Transform):
@@ -238,7 +248,8 @@ class _ImageTransform(Transform):
 
     def batch(self, images: Any) -> Any:
         "An array of images at once; a list of Pillow images one by one."
-        return self(images) if isinstance(images, np.ndarray) else [self(i) for i in images]
+        if isinstance(images, np.ndarray): return self(images)
+        return [self(i) for i in images]
 
 # %% ../nbs/56_transforms.ipynb #centercrop
 class CenterCrop(_ImageTransform):
@@ -246,7 +257,8 @@ class CenterCrop(_ImageTransform):
     def __init__(self, size: Any): self.size = _size_pair(size)
 
     def __call__(self, image: Any) -> Any:
-        (width, height), (w, h) = _check_crop_size(self.size, _image_size(image)), self.size
+        width, height = _check_crop_size(self.size, _image_size(image))
+        w, h = self.size
         return _crop(image, (width - w) // 2, (height - h) // 2, w, h)
 
     batch = _ImageTransform.batch
@@ -275,15 +287,18 @@ class Resize(_ImageTransform):
         if image.dtype == np.uint8: return _resize_planes(image, self.size, mode)
         if image.dtype.kind == 'f':
             floats = image.astype(np.float32, copy=False)
-            return _resize_planes(floats, self.size, mode).astype(image.dtype, copy=False)
-        raise TypeError(f'Resize takes images of uint8 or floats, not {image.dtype}: use ToFloat()')
+            planes = _resize_planes(floats, self.size, mode)
+            return planes.astype(image.dtype, copy=False)
+        raise TypeError(f'Resize takes images of uint8 or floats, not {image.dtype}: '
+                        'use ToFloat()')
 
     batch = _ImageTransform.batch
 
 def _resampling_filter(mode: Any) -> Any:
     "A way to compute new pixels, by its name in Pillow, or as it is."
     if not isinstance(mode, str): return mode
-    known = {name.lower(): way for name, way in _pil_image().Resampling.__members__.items()}
+    known = {name.lower(): way
+             for name, way in _pil_image().Resampling.__members__.items()}
     if mode.lower() in known: return known[mode.lower()]
     raise ValueError(f'{mode!r} is no way to resize: choose from {", ".join(known)}')
 
@@ -300,8 +315,8 @@ def _resize_planes(image: np.ndarray, size: tuple[int, int], mode: Any) -> np.nd
 class RandomTransform(Transform):
     """What random transforms share: where their numbers come from.
 
-    From a generator of their own if there is a `seed`, else from NumPy's, which `np.random.seed`
-    sets. A batch draws for each image what the image alone would draw.
+    From a generator of their own if there is a `seed`, else from NumPy's, which
+    `np.random.seed` sets. A batch draws for each image what the image alone would draw.
     """
     def __init__(self, seed: int | None = None):
         self.random = None if seed is None else np.random.RandomState(seed)
@@ -316,11 +331,13 @@ class RandomHorizontalFlip(RandomTransform):
     def __init__(self, p: float = 0.5, seed: int | None = None):
         super().__init__(seed)
         self.p = p
-        if not 0 <= p <= 1: raise ValueError(f'p is a probability, from 0 to 1, not {p}')
+        if not 0 <= p <= 1:
+            raise ValueError(f'p is a probability, from 0 to 1, not {p}')
 
     def __call__(self, image: Any) -> Any:
         if self.draw() >= self.p: return image
-        if _is_pil_image(image): return image.transpose(_pil_image().Transpose.FLIP_LEFT_RIGHT)
+        if _is_pil_image(image):
+            return image.transpose(_pil_image().Transpose.FLIP_LEFT_RIGHT)
         return image[..., ::-1]
 
     def batch(self, images: Any) -> Any:
@@ -332,7 +349,7 @@ class RandomHorizontalFlip(RandomTransform):
 
 # %% ../nbs/56_transforms.ipynb #randomcrop
 class RandomCrop(RandomTransform):
-    """A rectangle somewhere in an image, as large as `size`, a number or (width, height).
+    """A rectangle somewhere in an image, of `size`: a number or (width, height).
 
     Before, the image gets a black frame of `padding` pixels.
     """
@@ -344,7 +361,8 @@ class RandomCrop(RandomTransform):
         _image_size(image)  # complains if this is no image
         if not _is_pil_image(image): return self.batch(image[None])[0]
         left, top = self._corners(image) - self.padding
-        return _crop(image, int(left), int(top), *self.size)  # Pillow's crop is black outside
+        # Pillow's crop is black outside
+        return _crop(image, int(left), int(top), *self.size)
 
     def _corners(self, image: Any, *shape: int) -> np.ndarray:
         "Random (left, top) corners in an image with its frame."

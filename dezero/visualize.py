@@ -47,12 +47,15 @@ def render_dot(dot: str, kind: str = 'svg') -> bytes:
 
 # %% ../nbs/04_visualize.ipynb #run-renderer
 def _run_renderer(name, dot, kind):
-    "What one renderer makes of DOT text; a `RuntimeError` with what it complains about."
+    "What a renderer makes of DOT text; a `RuntimeError` with what it complains about."
     from subprocess import TimeoutExpired, run
     path = _find_renderer(name)
     if path is None: raise RuntimeError('is not installed')
-    try: done = run([path, '-T' + kind], input=dot.encode(), capture_output=True, timeout=60)
-    except (OSError, TimeoutExpired) as error: raise RuntimeError(f'failed: {error}') from None
+    try:
+        done = run([path, '-T' + kind], input=dot.encode(), capture_output=True,
+                   timeout=60)
+    except (OSError, TimeoutExpired) as error:
+        raise RuntimeError(f'failed: {error}') from None
     if done.returncode == 0 and done.stdout: return done.stdout
     raise RuntimeError(f'failed: {done.stderr.decode(errors="replace").strip()}')
 
@@ -106,7 +109,8 @@ def _dot_func(f, ids=None):
     ids = _Ids() if ids is None else ids
     outputs = [ids[y] for y in outputs_of(f)]
     me = f'f{ids[f]}'
-    return ''.join([f'{me} [label="{_escape_dot(type(f).__name__)}", {_BLUE}, shape=box]\n',
+    name = _escape_dot(type(f).__name__)
+    return ''.join([f'{me} [label="{name}", {_BLUE}, shape=box]\n',
                     *[f'v{ids[x]} -> {me}\n' for x in f.inputs],
                     *[f'{me} -> v{i}\n' for i in outputs]])
 
@@ -131,7 +135,8 @@ def _dot_text(output, functions, verbose, rest=0):
 # %% ../nbs/04_visualize.ipynb #dot-note
 def _dot_note(rest, ids):
     "The lines of DOT that say what is missing, with arrows to where it would be."
-    text = f"{rest} more functions, see them with\\nplot_dot_graph(..., to_file='y.svg')"
+    how = "plot_dot_graph(..., to_file='y.svg')"
+    text = f"{rest} more functions, see them with\\n{how}"
     return [f'more [label="{text}", shape=note, style=dashed]\n',
             *[f'more -> v{i} [style=dashed]\n' for i in ids]]
 
@@ -139,8 +144,8 @@ def _dot_note(rest, ids):
 def get_dot_graph(output: Variable, verbose: bool = True) -> str:
     """The graph behind `output` as text in the language DOT. Book step 26.
 
-    Variables are orange ellipses with their name, and with `verbose` their shape and dtype;
-    functions are blue boxes. The same graph gives the same text.
+    Variables are orange ellipses with their name, and with `verbose` their shape and
+    dtype; functions are blue boxes. The same graph gives the same text.
     """
     return _dot_text(output, check_variable(output), verbose)
 
@@ -169,13 +174,13 @@ _SHOWN = 15  #: how many functions it shows of a larger graph
 
 def plot_dot_graph(output: Variable, verbose: bool = True,
                    to_file: str | os.PathLike | None = None) -> Picture:
-    """A picture of the graph behind `output`, which shows itself in a notebook. Book step 26.
+    """A picture of the graph behind `output`; a notebook shows it. Book step 26.
 
     With `to_file` it is also written to a file, in the format that the ending says:
-    `graph.svg`, `graph.png`, or `graph.pdf` if Graphviz is there; a warning says if nothing
-    here can draw it, or if there is no such folder. Names are shown, and with
-    `verbose` shapes and dtypes, too. A file shows all functions; a notebook, if there are
-    more than 50, the last 15.
+    `graph.svg`, `graph.png`, or `graph.pdf` if Graphviz is there; a warning says if
+    nothing here can draw it, or if there is no such folder. Names are shown, and with
+    `verbose` shapes and dtypes, too. A file shows all functions; a notebook, if there
+    are more than 50, the last 15.
     """
     functions = check_variable(output)
     count = len(functions)
@@ -191,7 +196,7 @@ def plot_dot_graph(output: Variable, verbose: bool = True,
 
 # %% ../nbs/04_visualize.ipynb #draw-by-ourselves
 def _draw_by_ourselves(output, functions, words):
-    "The picture in the layout of the replay, and a line that says what would draw it better."
+    "The picture in the layout of the replay, with a line on what would draw it better."
     hint = 'drawn without Graphviz: pip install graphviz-pure'
     rest = len(functions_behind(output)) - len(functions)
     if rest: hint = f'{rest} more functions; {hint}'
@@ -200,7 +205,7 @@ def _draw_by_ourselves(output, functions, words):
 
 # %% ../nbs/04_visualize.ipynb #what-to-install
 def _what_to_install(dot, kind, complaints, most=200):
-    "What to say when nothing could be drawn: why, what to install, and the text itself."
+    "What to say when nothing could be drawn: why, what to install, and the text."
     pure = kind in ('svg', 'png')
     cure = '`pip install graphviz-pure`' if pure else 'Graphviz, graphviz.org'
     lines = dot.splitlines()

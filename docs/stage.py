@@ -52,8 +52,8 @@ def sources(root, executed):
     others = (root / "docs" / "from_pytorch.md").read_text(encoding="utf-8")
     yield Path("api", "from_pytorch.md"), others.encode()
     results = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
-    told = (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    yield Path("benchmarks.md"), (fill(told, results) + results).encode()
+    page = (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    yield Path("benchmarks.md"), (fill(page, results) + results).encode()
     yield Path("images", "benchmarks.svg"), chart(results).encode()
     for path in (root / "images").glob("*.svg"):
         yield path.relative_to(root), path.read_bytes()

@@ -18,7 +18,7 @@ import pytest
 from commands import call
 
 from tools import browser, checks, notebooks, package, readme
-from tools.checks import CHECKS
+from tools.checks import CHECKS, COLUMNS
 from tools.notebooks import ROOT
 
 
@@ -277,6 +277,14 @@ def test_a_notebook_that_another_program_laid_out_is_found_and_mended(small):
     assert "not laid out as Jupyter writes it" in told
     notebooks.write(small / CORE, notebooks.text(notebooks.clean(notebooks.read(small / CORE))))
     assert checks.stray_metadata(small) == []
+
+
+@pytest.mark.parametrize(
+    "line, fits", [("x" * COLUMNS, 1), ("x" * COLUMNS + "x", 0), ("#| alt: " + "x" * COLUMNS, 1)]
+)
+def test_code_is_as_wide_as_the_page(small, line, fits):
+    change(small, CORE, 3, source=f"{line}\n1")
+    assert (checks.wide_code(small) == []) == fits
 
 
 @pytest.mark.parametrize("line", ["exporti", "your_turn", "checked", "fold: why so long"])

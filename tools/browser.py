@@ -34,8 +34,8 @@ with sync_playwright() as playwright: print(playwright.chromium.executable_path)
 
 def chromium() -> str:
     """The path of the browser. FileNotFoundError, with advice, if there is none."""
-    told = os.environ.get("CHROMIUM")
-    for path in [told] if told else candidates():
+    wanted = os.environ.get("CHROMIUM")
+    for path in [wanted] if wanted else candidates():
         if path and Path(path).is_file():
             return path
     raise FileNotFoundError(ADVICE)

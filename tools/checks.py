@@ -20,6 +20,7 @@ from pathlib import Path
 from tools.notebooks import (
     ROOT,
     Notebook,
+    body,
     clean,
     directives,
     executed,
@@ -41,7 +42,7 @@ DIRECTIVES |= {"solution", "your_turn", "checked", "fold", "site_only", "alt", "
 def stray_metadata(root: Path = ROOT) -> list[str]:
     """Notebooks are committed as `make tidy` leaves them."""
     found = []
-    for path, name in named(root):
+    for path, name in named_notebooks(root):
         nb = read(path)
         if path.read_text(encoding="utf-8") == text(clean(nb)):
             continue
@@ -66,7 +67,7 @@ def strays(nb: Notebook) -> Iterator[str]:
 def odd_directives(root: Path = ROOT) -> list[str]:
     """One style, `#| name` in the first lines of a cell, and only names that we know."""
     found = []
-    for path, name in named(root):
+    for path, name in named_notebooks(root):
         nb = read(path)
         for number, cell in enumerate(nb["cells"]):
             where = f"{name}, cell {number}"
@@ -107,7 +108,7 @@ def directive_faults(source: str) -> Iterator[str]:
 def unfit_outputs(root: Path = ROOT) -> list[str]:
     """No output holds an address, a warning or an error: the next execution would differ."""
     found = []
-    for path, name in named(root):
+    for path, name in named_notebooks(root):
         for number, cell in enumerate(read(path)["cells"]):
             for output in cell.get("outputs", []):
                 where = f"{name}, cell {number}"
@@ -118,6 +119,21 @@ def unfit_outputs(root: Path = ROOT) -> list[str]:
                 if any(re.search(r"\b0x[0-9a-fA-F]{6,}", t) for _, t in texts(output)):
                     found.append(f"{where} shows a memory address: end the cell with `;` or None.")
     return found
+
+
+COLUMNS = 100  # of code that a page shows without scrolling
+
+
+def wide_code(root: Path = ROOT) -> list[str]:
+    """No line of code is wider than a page of the book. Directives may be: they are not shown."""
+    return [
+        f"{name}, cell {number}: `{line.strip()[:40]}…` has {len(line)} columns, {COLUMNS} fit."
+        for path, name in named_notebooks(root)
+        for number, cell in enumerate(read(path)["cells"])
+        if cell["cell_type"] == "code"
+        for line in body(cell["source"]).splitlines()
+        if len(line) > COLUMNS
+    ]
 
 
 # --- the package and the notebooks --------------------------------------------------------------
@@ -153,7 +169,7 @@ def module_clashes(root: Path = ROOT) -> list[str]:
     found = []
     homes: dict[str, str] = {}
     names: dict[str, str] = {}
-    for path, notebook in named(root):
+    for path, notebook in named_notebooks(root):
         nb = read(path)
         if not (home := module(nb)):
             continue
@@ -481,7 +497,7 @@ def written_by_people(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def named(root: Path) -> list[tuple[Path, str]]:
+def named_notebooks(root: Path) -> list[tuple[Path, str]]:
     return [(path, path.relative_to(root).as_posix()) for path in notebooks(root)]
 
 
@@ -489,6 +505,7 @@ CHECKS = [
     stray_metadata,
     odd_directives,
     unfit_outputs,
+    wide_code,
     stale_export,
     module_clashes,
     upward_imports,

@@ -156,14 +156,14 @@ def executed(path: Path, root: Path = ROOT) -> Path:
 def fingerprint(path: Path, root: Path = ROOT) -> str:
     """Changes when a fresh execution could give something else."""
     parts = [f"{cell['cell_type']}\n{cell['source']}".encode() for cell in read(path)["cells"]]
-    for p in sorted(beside(path, root) + package_files(root)):
+    for p in sorted(data_files(path, root) + package_files(root)):
         parts += [p.relative_to(root).as_posix().encode(), p.read_bytes()]
     parts += [f"python {platform.python_version()}".encode()]
     parts += [f"{name} {version(name)}".encode() for name in WATCHED]
     return digest(parts)
 
 
-def beside(path: Path, root: Path = ROOT) -> list[Path]:
+def data_files(path: Path, root: Path = ROOT) -> list[Path]:
     """What a notebook may read besides the package: the files in its folder and those of nbs/."""
     folders = {path.parent, root / "nbs"} - {root}
     found = [p for folder in folders for p in folder.glob("[!._]*") if p.is_file()]
@@ -294,12 +294,12 @@ def fresh_processes(cells: list) -> None:
 def one_process_each(test, paths: list[Path], n_workers=1, pause=0, method=None, **options) -> list:
     """`test(path, **options)` for each path, `n_workers` at a time, each in a new process."""
 
-    def alone(path: Path):
+    def in_new_process(path: Path):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             return process.submit(test, path, **options).result()
 
     with ThreadPoolExecutor(max(n_workers, 1)) as threads:
-        return list(threads.map(alone, paths))
+        return list(threads.map(in_new_process, paths))
 
 
 # --- the command line ---------------------------------------------------------------------------
@@ -327,16 +327,16 @@ def main() -> int:
             return 1
         if args.do == "refresh":
             for path in paths:
-                put(path, text(clean(read(executed(path)))), check=False)
+                rewrite(path, text(clean(read(executed(path)))), check=False)
     else:
-        unclean = [put(path, text(clean(read(path))), args.check) for path in paths]
+        unclean = [rewrite(path, text(clean(read(path))), args.check) for path in paths]
         if args.check and any(unclean):
             print("Run `make tidy` to clean these notebooks.", file=sys.stderr)
             return 1
     return 0
 
 
-def put(path: Path, content: str, check: bool) -> bool:
+def rewrite(path: Path, content: str, check: bool) -> bool:
     """Write a notebook if it would change, or only say so. Whether it would change."""
     if path.read_text(encoding="utf-8") == content:
         return False

@@ -142,7 +142,7 @@ class Stub:
             if name == "__all__" or self.is_alias(node.value, module) or self.is_type(name, node):
                 yield node
             elif signature := self.made_function(node.value, module):
-                yield named(signature, name)
+                yield renamed(signature, name)
             else:
                 yield annotated(name, self.kind(node.value))
 
@@ -155,8 +155,8 @@ class Stub:
     def is_type(self, name: str, node: ast.Assign) -> bool:
         """Do annotations of the module ask for it, as for `Array = np.ndarray | float`?"""
         parts = [part for n in ast.walk(self.module.tree) for part in annotations_of(n)]
-        asked = {p.id for part in parts for p in ast.walk(part) if isinstance(p, ast.Name)}
-        return name in asked
+        used = {p.id for part in parts for p in ast.walk(part) if isinstance(p, ast.Name)}
+        return name in used
 
     def kind(self, value: ast.expr) -> ast.expr:
         """The type of a literal, `Any` for everything else."""
@@ -265,8 +265,8 @@ class Stub:
         """A method takes the place of an older one; a setter and an overload stand beside it."""
         decorators = method.decorator_list if isinstance(method, ast.FunctionDef) else []
         name = method.name if isinstance(method, ast.FunctionDef) else names_in(method)[0]
-        beside = {f"{name}.setter", f"{name}.deleter", "overload"}
-        if beside & {ast.unparse(d) for d in decorators}:
+        together = {f"{name}.setter", f"{name}.deleter", "overload"}
+        if together & {ast.unparse(d) for d in decorators}:
             members.setdefault(name, []).append(method)
         else:
             members[name] = [method]
@@ -372,7 +372,7 @@ def function(name, args, returns, decorators) -> ast.FunctionDef:
     return ast.fix_missing_locations(made)
 
 
-def named(node: ast.FunctionDef, name: str) -> ast.FunctionDef:
+def renamed(node: ast.FunctionDef, name: str) -> ast.FunctionDef:
     return function(name, node.args, node.returns, node.decorator_list)
 
 

@@ -73,7 +73,7 @@ class Log(Function):
 
 # %% ../../nbs/05_elementwise.ipynb #exp-2
 def exp(x: Any) -> Variable:
-    "`e ** x`; above about 709 (88 in float32) it overflows to inf, with a RuntimeWarning."
+    "`e ** x`; above about 709 (88 in float32) it is inf, with a RuntimeWarning."
     return Exp()(x)
 
 def log(x: Any) -> Variable:
@@ -164,18 +164,18 @@ Tanh.words = '{gy} * (1 - {y} * {y})', 'the derivative of tanh'
 
 # %% ../../nbs/05_elementwise.ipynb #sinh-2
 def sinh(x: Any) -> Variable:
-    "The hyperbolic sine; beyond about 710 (89 in float32) it overflows, with a warning."
+    "The hyperbolic sine; beyond about 710 (89 in float32) it is inf, with a warning."
     return Sinh()(x)
 
 def cosh(x: Any) -> Variable:
-    "The hyperbolic cosine; beyond about 710 (89 in float32) it overflows, with a warning."
+    "The hyperbolic cosine; beyond about 710 (89 in float32) it is inf, with a warning."
     return Cosh()(x)
 
 def tanh(x: Any) -> Variable:
     """The hyperbolic tangent, between -1 and 1. Book step 35.
 
-    Value and derivative are right to 4 units in the last digit. A derivative that is to be
-    differentiated again is `1 - y * y`, right to a unit in the last digit of 1.
+    Value and derivative are right to 4 units in the last digit. A derivative that is to
+    be differentiated again is `1 - y * y`, right to a unit in the last digit of 1.
     """
     return Tanh()(x)
 
@@ -201,7 +201,8 @@ def square(x: Any) -> Variable:
 def sqrt(x: Any) -> Variable:
     """The square root of `x >= 0`.
 
-    At 0 the gradient is inf, and negative numbers give nan, with NumPy's RuntimeWarning.
+    At 0 the gradient is inf, and negative numbers give nan, with NumPy's
+    RuntimeWarning.
     """
     return Sqrt()(x)
 
@@ -290,15 +291,17 @@ class Where(Function):
     def __init__(self, condition): self.condition = condition
     def forward(self, x0, x1): return np.where(self.condition, x0, x1)
     def gx0(self, gy, x0, x1): return apply(Where(self.condition), gy, 0.0)
-    def gx1(self, gy, x0, x1): return apply(Where(np.logical_not(self.condition)), gy, 0.0)
+    def gx1(self, gy, x0, x1):
+        return apply(Where(np.logical_not(self.condition)), gy, 0.0)
     rules = gx0, gx1
 
 def where(condition: Any, x0: Any, x1: Any) -> Variable:
     "`x0` where the condition is true, `x1` elsewhere; the condition gets no gradient."
     condition = unwrap(condition)
     if isinstance(condition, bool):
-        raise TypeError('the condition is a single bool: == between Variables asks whether '
-                        'they are the same box. Write x.data == y to compare numbers')
+        raise TypeError('the condition is a single bool: == between Variables asks '
+                        'whether they are the same box. Write x.data == y to compare '
+                        'numbers')
     if not hasattr(condition, 'dtype'): condition = np.array(condition)  # a list
     return Where(as_data(condition))(x0, x1)
 
@@ -332,8 +335,8 @@ class Minimum(Function):
 def maximum(x0: Any, x1: Any) -> Variable:
     """The larger of two, element by element; equal ones get half the gradient each.
 
-    A nan in either passes, and there both get the gradient, as in torch.
-    (Python's own `max(x, y)` compares two numbers; of arrays NumPy says that it is ambiguous.)
+    A nan in either passes, and there both get the gradient, as in torch. (Python's own
+    `max(x, y)` compares two numbers; of arrays NumPy says that it is ambiguous.)
     """
     return Maximum()(x0, x1)
 
@@ -374,7 +377,7 @@ def _quotient(p, q, x):
     return _polynomial(_CODY[p], x) / _polynomial(_CODY[q], x)
 
 def _piecewise(x, cases):
-    "For each pair of a mask and a function: the function of `x` where the mask is true."
+    "For each mask and its function: the function of `x` where the mask is true."
     y = np.empty_like(x)
     for mask, function in cases: y[mask] = function(x[mask])
     return y

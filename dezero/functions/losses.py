@@ -44,7 +44,8 @@ def _check_same_shape(x0, x1):
     fewer, more = sorted([x0.shape, x1.shape], key=len)
     if (1,) * (len(more) - len(fewer)) + fewer != more:
         raise ValueError(f'the shapes {x0.shape} and {x1.shape} differ, so each '
-                         'element would be compared with many others: reshape one of them')
+                         'element would be compared with many others: reshape one of '
+                         'them')
 
 # %% ../../nbs/11_losses.ipynb #difference
 def _difference(x0, x1):
@@ -125,7 +126,7 @@ class Huber(Loss):
 
 # %% ../../nbs/11_losses.ipynb #mean-absolute-error
 def huber(x0, x1, delta: float = 1.0, reduction: str = 'batchmean') -> Variable:
-    """`d ** 2 / 2` for differences up to `delta`, and `delta * (|d| - delta / 2)` beyond,
+    """`d ** 2 / 2` for differences up to `delta`, beyond `delta * (|d| - delta / 2)`,
     added up and divided by the number of examples."""
     return Huber(delta, reduction)(x0, x1)
 
@@ -142,7 +143,8 @@ def right_classes(t: Any, x: Any, ignore_index: int) -> tuple:
     rows, classes = x.shape[:-1], x.shape[-1]
     ignore_index = check_int('ignore_index', ignore_index, -math.inf)
     if t.shape == (*rows, 1): t = t[..., 0]
-    if t.dtype.kind not in 'iu' or t.shape != rows: raise ValueError(_which_labels(t, x))
+    if t.dtype.kind not in 'iu' or t.shape != rows:
+        raise ValueError(_which_labels(t, x))
     numbers = array_module(t).arange(classes)
     right = t[..., None] == numbers
     if np.count_nonzero(right) == t.size and not 0 <= ignore_index < classes:
@@ -160,14 +162,19 @@ def _which_labels(t, x):
     rows, cure = x.shape[:-1], ''
     if t.shape == rows and t.dtype.kind == 'f': cure = ': write t.astype(int)'
     elif x.ndim > 2 and t.shape == (x.shape[0], *x.shape[2:]):
-        cure = ', if the classes are on the last axis; write axis=1 if they are on axis 1'
+        cure = (', if the classes are on the last axis; '
+                'write axis=1 if they are on axis 1')
     return (f'scores of shape {x.shape} need integer labels of shape {rows} or '
             f'probabilities of shape {x.shape}{cure}')
 
 # %% ../../nbs/11_losses.ipynb #label-weights
-def label_weights(right: Any, counts: Any, dtype: Any, weight: Any, reduction: str) -> tuple:
-    """The factor of the loss of each label: the weight of its class, or 0 if it does not
-    count, for a mean divided by the sum of all. And what it was divided by."""
+def label_weights(right: Any, counts: Any, dtype: Any, weight: Any,
+                  reduction: str) -> tuple:
+    """The factor of the loss of each label, and what it was divided by.
+
+    The weight of its class, or 0 if it does not count, for a mean divided by the sum
+    of all.
+    """
     if counts is True and weight is None:
         total = max(right[..., 0].size, 1) if reduction == 'mean' else 1
         return 1 / total, total
@@ -179,9 +186,10 @@ def class_weights(weight: Any, x: Any) -> Any:
     "A weight for each class, as an array, or `None`."
     if weight is None: return None
     weight = unwrap(_operand(weight))
-    if weight.shape == x.shape[-1:] and (weight >= 0).all(): return weight.astype(grad_dtype(x))
-    raise ValueError(f'weight has a number for each of the {x.shape[-1]} classes, none of them '
-                     f'negative; this one has the shape {weight.shape}')
+    if weight.shape == x.shape[-1:] and (weight >= 0).all():
+        return weight.astype(grad_dtype(x))
+    raise ValueError(f'weight has a number for each of the {x.shape[-1]} classes, none '
+                     f'of them negative; this one has the shape {weight.shape}')
 
 # %% ../../nbs/11_losses.ipynb #only-counted
 def _only_counted(x, factor):
@@ -219,14 +227,14 @@ class SoftmaxCrossEntropy(Function):
 
 # %% ../../nbs/11_losses.ipynb #distribution
 def _target_probabilities(t, x, ignore_index, label_smoothing, weight, reduction):
-    """The target as probabilities in the shape of `x`, each with the factor of its loss, and
-    the scores that count."""
+    "The target as probabilities times the factor of each loss; the scores that count."
     factor = 1 / max(math.prod(x.shape[:-1]), 1) if reduction == 'mean' else 1.0
     if isinstance(t, Constant): t = t.data
     if t.shape != x.shape:
         t, counts = right_classes(t, x, ignore_index)
         _, total = label_weights(t, counts, grad_dtype(x), weight, reduction)
-        factor = 1 / total if counts is True else counts[..., None].astype(grad_dtype(x)) / total
+        factor = 1 if counts is True else counts[..., None].astype(grad_dtype(x))
+        factor = factor / total
     elif np.any(t < 0): raise ValueError('a target in the shape of the scores holds '
                                          'probabilities, and one of them is negative')
     t = apply(Cast(grad_dtype(x)), t)
@@ -252,20 +260,21 @@ def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
     return x.transpose(order), t.transpose(order) if t.ndim == x.ndim else t
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy
-def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float = 0.0, *,
-                          axis: int = -1, weight: Any = None,
+def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float = 0.0,
+                          *, axis: int = -1, weight: Any = None,
                           reduction: str = 'mean') -> Variable:
     """Minus the logarithm of the right class's probability, averaged. Book step 47.
 
-    `x` holds scores, the classes along `axis`, the last one. `t` holds the numbers of the
-    right classes, one axis less than `x`, or probabilities in the shape of `x`. Labels
-    equal to `ignore_index` do not count, whatever the scores there are. `label_smoothing`
-    spreads this share of the target evenly over all classes. `weight` has a number for
-    each class, and the mean is weighed by it. `reduction` may be 'sum' or 'none', too.
+    `x` holds scores, the classes along `axis`, the last one. `t` holds the numbers of
+    the right classes, one axis less than `x`, or probabilities in the shape of `x`.
+    Labels equal to `ignore_index` do not count, whatever the scores there are.
+    `label_smoothing` spreads this share of the target evenly over all classes. `weight`
+    has a number for each class, and the mean is weighed by it. `reduction` may be 'sum'
+    or 'none', too.
 
-    For labels, a loss and its derivative are right to 4 units in the last digit, and half
-    a unit more for each 1 that the scores differ by, since differences of scores are
-    rounded. A derivative that is to be differentiated again, and targets that are
+    For labels, a loss and its derivative are right to 4 units in the last digit, and
+    half a unit more for each 1 that the scores differ by, since differences of scores
+    are rounded. A derivative that is to be differentiated again, and targets that are
     probabilities, go by `p - t`: right to a unit in the last digit of 1.
     """
     x, t = classes_last(axis, x, t)
@@ -275,7 +284,8 @@ def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float
                  'a share, from 0 to 1')
     if t.shape != x.shape and not label_smoothing:
         return SoftmaxCrossEntropy(ignore_index, weight, reduction)(x, t)
-    target, x = _target_probabilities(t, x, ignore_index, label_smoothing, weight, reduction)
+    target, x = _target_probabilities(t, x, ignore_index, label_smoothing, weight,
+                                      reduction)
     return -(target * log_softmax(x, -1)).sum(-1 if reduction == 'none' else None)
 
 # %% ../../nbs/11_losses.ipynb #accuracy
@@ -336,11 +346,11 @@ def binary_cross_entropy(p, t, weight: Any = None,
                          reduction: str = 'batchmean') -> Variable:
     """`-t * log(p) - (1 - t) * log(1 - p)`, the logarithms at least -100.
 
-    `t` is 0 or 1, or a probability. The sum is divided by the number of examples. In the
-    derivative the divisor `p * (1 - p)` is at least `tiny ** 0.9`, with the dtype's smallest
-    normal number: 8e-35 in float32, 2e-4 in float16. A `p` that is rounded to 1 cannot
-    say how wrong it is: from scores, `sigmoid_cross_entropy` can. Each loss is multiplied
-    with `weight`. Reductions as for `mean_squared_error`.
+    `t` is 0 or 1, or a probability. The sum is divided by the number of examples. In
+    the derivative the divisor `p * (1 - p)` is at least `tiny ** 0.9`, with the dtype's
+    smallest normal number: 8e-35 in float32, 2e-4 in float16. A `p` that is rounded to
+    1 cannot say how wrong it is: from scores, `sigmoid_cross_entropy` can. Each loss is
+    multiplied with `weight`. Reductions as for `mean_squared_error`.
     """
     p = _operand(p)
     loss = BinaryCrossEntropy(reduction if weight is None else 'none')
@@ -354,7 +364,7 @@ class Reduced(Loss):
     rules = gx,
 
 def weighed(losses: Variable, weight: Any, reduction: str) -> Variable:
-    "Losses one by one, multiplied with a weight and then reduced; without one as they are."
+    "Losses one by one, multiplied with a weight if there is one, then reduced."
     if weight is None: return losses
     return Reduced(reduction)(losses * _like(weight, losses))
 
@@ -392,8 +402,9 @@ def sigmoid_cross_entropy(x, t, weight: Any = None, pos_weight: Any = None,
     """`binary_cross_entropy(sigmoid(x), t)`, but exact for large scores `x`.
 
     `t` is 0 or 1, or a probability. The sum is divided by the number of examples. For
-    targets 0 and 1, each loss and its derivative are right to 4 units in the last digit.
-    Each loss is multiplied with `weight`, and what belongs to "yes" with `pos_weight`.
+    targets 0 and 1, each loss and its derivative are right to 4 units in the last
+    digit. Each loss is multiplied with `weight`, and what belongs to "yes" with
+    `pos_weight`.
     """
     x = _operand(x)
     t = _target_like(t, x)
@@ -416,7 +427,8 @@ _OVER = {'batchmean': ' / the number of examples', 'mean': ' / the number of ele
 
 def _in_words(*rules):
     "Words for the rules of a loss; each ends with what its sum is divided by."
-    return property(lambda f: [(told + _OVER.get(f.reduction, ''), why) for told, why in rules])
+    return property(lambda f: [(told + _OVER.get(f.reduction, ''), why)
+                               for told, why in rules])
 
 MeanSquaredError.words = _in_words(
     ('{gy} * 2 * ({0} - {1})', 'the derivative of a square'),

@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 
 from dezero.backprop import Cast, apply, grad_dtype
-from dezero.context import check_flag, check_instance, check_int, check_shape, check_word
+from dezero.context import (
+    check_flag,
+    check_instance,
+    check_int,
+    check_shape,
+    check_word,
+)
 from dezero.core import Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import Sigmoid, elu, sigmoid, softplus
 from dezero.functions.elementwise import (
@@ -100,7 +106,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Variable:
     return get_item(x, tuple(index))
 
 def argsort(x: Any, axis: int | None = -1) -> np.ndarray:
-    "The places of the elements in rising order, as an array; equal ones keep their order."
+    "The places of the elements in rising order; equal ones keep their order."
     x, axis = _along(x, axis)
     return unwrap(x).argsort(axis=axis, kind='stable')
 
@@ -132,7 +138,7 @@ def _running_max(x):
     return x
 
 def cummax(x: Any, axis: int = -1) -> tuple[Variable, np.ndarray]:
-    "The largest element so far along `axis`, and its place: the last one of equal ones."
+    "The largest element so far along `axis`, and its place: the last of equal ones."
     x, axis = _along(x, axis)
     data = np.moveaxis(unwrap(x), axis, -1)
     record = (data == _running_max(data)) | (data != data)  # nan is one, too
@@ -157,7 +163,8 @@ def tile(x: Any, reps: Any) -> Variable:
     x, reps = as_variable(x), [*check_shape('reps', reps)]
     x = x.reshape((1,) * (len(reps) - x.ndim) + x.shape)
     reps = [1] * (x.ndim - len(reps)) + reps
-    return get_item(x, np.ix_(*[np.tile(np.arange(n), r) for n, r in zip(x.shape, reps)]))
+    return get_item(x,
+                    np.ix_(*[np.tile(np.arange(n), r) for n, r in zip(x.shape, reps)]))
 
 def roll(x: Any, shift: int, axis: int | None = None) -> Variable:
     "`x` moved on by `shift` places along `axis`; what falls off comes in at the front."
@@ -189,17 +196,20 @@ def scatter(x: Any, axis: int, index: Any, src: Any) -> Variable:
     grid[axis], xp = places.copy(), array_module(x.data)
     mask = xp.zeros(x.shape, bool)
     try: mask[tuple(grid)] = True
-    except IndexError as error: raise ValueError(f'index does not fit x: {error}') from None
+    except IndexError as error:
+        raise ValueError(f'index does not fit x: {error}') from None
     return where(mask, PutItem(tuple(grid), x.shape)(src), x)
 
 def one_hot(t: Any, num_classes: int | None = None) -> np.ndarray:
     "A row for each label, with 1 at its class and 0 elsewhere, as an array of int."
     t = _as_array(t)
-    if t.dtype.kind not in 'iu': raise TypeError(f'labels are whole numbers, not {t.dtype}')
+    if t.dtype.kind not in 'iu':
+        raise TypeError(f'labels are whole numbers, not {t.dtype}')
     n = (check_int('num_classes', num_classes) if num_classes is not None
          else int(t.max()) + 1 if t.size else 0)
     if t.size and not 0 <= t.min() <= t.max() < n:
-        raise ValueError(f'the labels lie between 0 and {n - 1}, not {t.min()} to {t.max()}')
+        raise ValueError(f'the labels lie between 0 and {n - 1}, not {t.min()} to '
+                         f'{t.max()}')
     return (t[..., None] == array_module(t).arange(n)).astype(int)
 
 # %% ../../nbs/65_more_functions.ipynb #joins
@@ -296,13 +306,13 @@ def hardsigmoid(x: Any) -> Variable:
 def hardswish(x: Any) -> Variable:
     """`x * hardsigmoid(x)`.
 
-    Value and derivative are right to 4 units in the last digit; only near -1.5, where the
-    derivative is 0, its error is relative to its two parts, which cancel there.
+    Value and derivative are right to 4 units in the last digit; only near -1.5, where
+    the derivative is 0, its error is relative to its two parts, which cancel there.
     """
     return hardsigmoid(x) * x
 
 def prelu(x: Any, weight: Any) -> Variable:
-    "`x` where it is positive, elsewhere `weight * x`; a weight is learnt for each channel."
+    "`x` where positive, elsewhere `weight * x`; a weight is learnt for each channel."
     x, w = as_variable(x), as_variable(weight)
     if w.size > 1: w = w.reshape((-1,) + (1,) * (x.ndim - 2))
     return where(x > 0, x, w * x)
@@ -364,13 +374,14 @@ class Softsign(Function):
 def logaddexp(x0: Any, x1: Any) -> Variable:
     """`log(exp(x0) + exp(x1))`, without overflow.
 
-    Value and derivatives are right to 4 units in the last digit: the value of 1 or the larger
-    operand, if that is more; the derivatives one unit more for each 1 that the two differ by.
+    Value and derivatives are right to 4 units in the last digit: the value of 1 or the
+    larger operand, if that is more; the derivatives one unit more for each 1 that the
+    two differ by.
     """
     return LogAddExp()(x0, x1)
 
 def hypot(x0: Any, x1: Any) -> Variable:
-    "The hypotenuse, `sqrt(x0 ** 2 + x1 ** 2)`, without overflow; its gradient at 0 is 0."
+    "The hypotenuse, `sqrt(x0 ** 2 + x1 ** 2)`, without overflow; 0 has gradient 0."
     return Hypot()(x0, x1)
 
 def arcsinh(x: Any) -> Variable:
@@ -405,9 +416,10 @@ def selu(x: Any) -> Variable:
 def mish(x: Any) -> Variable:
     """`x * tanh(softplus(x))`.
 
-    Value and derivative are right to 4 units in the last digit. Only near -1.19, where the
-    derivative is 0, its error is relative to its two parts, which cancel there; and where
-    the result is subnormal, below -87 in float32, it is `abs(x)` times that of a subnormal.
+    Value and derivative are right to 4 units in the last digit. Only near -1.19, where
+    the derivative is 0, its error is relative to its two parts, which cancel there; and
+    where the result is subnormal, below -87 in float32, it is `abs(x)` times that of a
+    subnormal.
     """
     return x * tanh(softplus(x))
 

@@ -16,7 +16,15 @@ import numpy as np
 
 from ..backprop import BroadcastTo, Cast, SumTo, apply
 from ..context import check_flag, check_number, check_shape
-from ..core import Function, Variable, array_module, as_variable, cast_number, patch, unwrap
+from dezero.core import (
+    Function,
+    Variable,
+    array_module,
+    as_variable,
+    cast_number,
+    patch,
+    unwrap,
+)
 from . import elementwise as E
 from .elementwise import Exp, Maximum, Minimum, Where, floats
 from .shapes import Pad, Stack, check_axis
@@ -70,8 +78,8 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None,
         initial: Any = None, where: Any = None) -> Variable:
     """The sum of all elements, or along `axis`. Book step 39.
 
-    As in NumPy it may be computed in another `dtype`, begin with `initial`, and leave out
-    what is false in `where`.
+    As in NumPy it may be computed in another `dtype`, begin with `initial`, and leave
+    out what is false in `where`.
     """
     y = Sum(axis, keepdims)(_selected(x, where, 0, dtype))
     return y if initial is None else y + initial
@@ -83,8 +91,8 @@ add_methods(sum=sum)
 def __call__(self: Reduction, x: Any) -> Variable:
     "Reduce `x`; float16 becomes float32 for the time."
     if isinstance(x, (list, tuple)) and any([isinstance(each, Variable) for each in x]):
-        raise TypeError(f'{type(self).__name__} takes one Variable, and this is a list: '
-                        'F.stack([x, y]) makes one of several')
+        raise TypeError(f'{type(self).__name__} takes one Variable, and this is a '
+                        'list: F.stack([x, y]) makes one of several')
     if getattr(x, 'dtype', None) != np.float16: return Function.__call__(self, x)
     return Cast(np.float16)(Function.__call__(self, Cast(np.float32)(x)))
 
@@ -107,13 +115,14 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None,
          where: Any = None) -> Variable:
     "The mean of all elements, or along `axis`; `dtype` and `where` as for `sum`."
     x = _selected(x, None, 0, dtype)
-    return Mean(axis, keepdims)(x) if where is None else _mean_where(x, axis, keepdims, where)
+    if where is None: return Mean(axis, keepdims)(x)
+    return _mean_where(x, axis, keepdims, where)
 
 add_methods(mean=mean)
 
 # %% ../../nbs/08_reductions.ipynb #mean-where
 def _mean_where(x, axis, keepdims, where, less=0):
-    "The mean of what a mask takes, divided by `less` fewer; float16 is added up in float32."
+    "The mean of what a mask takes, divided by `less` fewer; of float16 in float32."
     x, mask = as_variable(x), _mask(where, x)
     count = mask.sum(axis=check_axis(axis), keepdims=keepdims) - less
     total = sum(_widened(x), axis, keepdims, where=mask)
@@ -167,7 +176,8 @@ def max(x: Any, axis: Any = None, keepdims: bool = False, *, initial: Any = None
     It is at least `initial`. What is false in `where` is left out. Of a nan comes nan,
     and the gradient goes there.
     """
-    y = Max(axis, keepdims)(_selected(x, where, -np.inf if initial is None else initial))
+    y = Max(axis, keepdims)(_selected(x, where, -np.inf if initial is None
+                                      else initial))
     return y if initial is None else E.maximum(y, initial)
 
 def min(x: Any, axis: Any = None, keepdims: bool = False, *, initial: Any = None,
@@ -211,7 +221,7 @@ class Clip(Function):
 
 # %% ../../nbs/08_reductions.ipynb #clip-2
 def clip(x: Any, x_min: Any = None, x_max: Any = None) -> Variable:
-    """`x` between two limits, of which one may be `None`; beyond them the gradient is 0.
+    """`x` between two limits, one of which may be `None`; beyond, the gradient is 0.
 
     nan stays nan, and its gradient is 0.
     """
@@ -384,8 +394,10 @@ class PNorm(Reduction):
         unit = _largest(a, self.axis, 0)
         unit = np.where((unit > 0) & np.isfinite(unit), unit, 1).astype(a.dtype)
         with np.errstate(divide='ignore'):
-            y = ((a / unit) ** self.p).sum(axis=self.axis, keepdims=True) ** (1 / self.p)
-        return (y * unit).reshape(np.sum(a, axis=self.axis, keepdims=self.keepdims).shape)
+            y = ((a / unit) ** self.p).sum(axis=self.axis, keepdims=True)
+            y **= 1 / self.p
+        return (y * unit).reshape(np.sum(a, axis=self.axis,
+                                         keepdims=self.keepdims).shape)
     def gx(self, gy, x, y):
         full, y = ~is_zero(x), self.restore_axes(y, x)
         a = apply(Where(full), apply(E.Abs(), x), 1.0) / (y + is_zero(y))

@@ -1,7 +1,7 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
 from typing import Any
 import numpy as np
-from ..core import Function, Variable
+from dezero.core import Function, Variable
 __all__ = ['Reduction', 'Sum', 'sum', 'Mean', 'mean', 'average', 'broadcast_to', 'sum_to', 'Max', 'Min', 'max', 'min', 'argmax', 'argmin', 'Clip', 'clip', 'Prod', 'prod', 'Cumsum', 'cumsum', 'Var', 'var', 'Std', 'std', 'Norm', 'norm', 'LogSumExp', 'logsumexp']
 def _axes_of(x, axis): ...
 def as_tuple(shape: Any) -> tuple[int, ...]: ...

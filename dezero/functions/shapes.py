@@ -54,11 +54,12 @@ class Transpose(Function):
 
 # %% ../../nbs/07_shapes.ipynb #transpose-2
 def transpose(x: Any, axes: Any = None, *more: int) -> Variable:
-    """`x` with its axes in another order: `transpose(x, (1, 0))` or `transpose(x, 1, 0)`.
+    """`x` with its axes in another order: `transpose(x, (1, 0))`, `transpose(x, 1, 0)`.
 
     Without an order they are reversed. Book step 38.
     """
-    return Transpose((axes, *more) if np.ndim(axes) == 0 and axes is not None else axes)(x)
+    return Transpose((axes, *more) if np.ndim(axes) == 0 and axes is not None
+                     else axes)(x)
 
 add_methods(transpose=transpose, T=property(transpose, doc=transpose.__doc__))
 
@@ -177,13 +178,14 @@ class Concat(Function):
 
 # %% ../../nbs/07_shapes.ipynb #check-axis
 def check_axis(axis: Any) -> Any:
-    "`axis`, if it is a whole number, a tuple of them, or `None`; a list becomes a tuple."
+    "`axis`, if it is a whole number, a tuple or `None`; a list becomes a tuple."
     if axis is None or axis.__class__ is int: return axis
     try: return (operator.index(axis) if np.ndim(axis) == 0
                  else tuple(map(operator.index, axis)))
     except TypeError:
         what = repr(axis) if isinstance(axis, (str, float)) else kind_of(axis)
-        raise TypeError(f'axis is a whole number or a tuple of them, not {what}') from None
+        wanted = 'axis is a whole number or a tuple of them'
+        raise TypeError(f'{wanted}, not {what}') from None
 
 def check_list(name: str, xs: Any, axis: Any) -> None:
     "A `TypeError` if `concat(x, y)` was written for `concat([x, y])`."
@@ -248,13 +250,13 @@ class Pad(Function):
 def pad(x: Any, pad_width: Any, value: float = 0, mode: Any = 'constant') -> Variable:
     """`x` with a border of `value`; widths as for `np.pad`: 1, (1, 2), a pair per axis.
 
-    A negative width cuts off. With `mode='reflect'`, `'edge'`, `'wrap'` or `'symmetric'`
-    the border repeats elements of `x`.
+    A negative width cuts off. With `mode='reflect'`, `'edge'`, `'wrap'` or
+    `'symmetric'` the border repeats elements of `x`.
     """
     x = as_variable(x)
     if np.asarray(pad_width).dtype.kind not in 'iu':
-        raise TypeError('pad_width is whole numbers, 1 or (1, 2) or a pair for each axis, '
-                        f'not {pad_width!r}')
+        raise TypeError('pad_width is whole numbers, 1 or (1, 2) or a pair for each '
+                        f'axis, not {pad_width!r}')
     widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
     if any([n < 0 for pair in widths for n in pair]):
         x = x[tuple([slice(max(0, -b), max(0, n - max(0, -a)))

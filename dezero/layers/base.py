@@ -165,7 +165,8 @@ def _check_linear(out_size, nobias, dtype, in_size):
 def forward(self: Linear, x) -> Variable:
     "`x @ W + b`; with the first `x` the weights are made."
     if self.W.data is None:
-        if x is None: raise TypeError('Linear was given None: it takes arrays and Variables')
+        if x is None:
+            raise TypeError('Linear was given None: it takes arrays and Variables')
         shape = as_variable(x).shape
         if not shape:
             raise ValueError('Linear takes examples with features, not a number')

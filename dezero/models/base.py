@@ -145,15 +145,16 @@ def summary(model: Layer, *inputs) -> 'Summary':
     test mode.
 
     For each layer the shape of its output, the size of its own Parameters, and the
-    memory of its Parameters and outputs. What several layers share counts for the first.
-    Weights that wait for a first input are made by this call.
+    memory of its Parameters and outputs. What several layers share counts for the
+    first. Weights that wait for a first input are made by this call.
     """
     check_instance(model, Layer, 'summary takes a Model or a Layer, then its inputs')
     parts = named_parts(model)
     names, layers = zip(*[part for part in parts if isinstance(part[1], Layer)])
     with no_grad(), test_mode(), _recorded_outputs(layers) as made: model(*inputs)
     counted, held = set(), set(map(id, map(_memory_owner, _arrays_of(inputs))))
-    params = [_not_counted(_param_arrays(layer, learned=True), counted) for layer in layers]
+    params = [_not_counted(_param_arrays(layer, learned=True), counted)
+              for layer in layers]
     outputs = [[] for _ in layers]
     kept = [map(_memory_owner, _param_arrays(layer)) for layer in layers]
     memory = [_not_counted(arrays, held) for arrays in kept]
@@ -188,7 +189,7 @@ def _arrays_of(y):
     return [data] if hasattr(data, 'nbytes') else []
 
 def _param_arrays(layer, learned=False):
-    "The arrays of the Parameters that a layer has itself; perhaps only what is learned."
+    "The arrays of a layer's own Parameters; perhaps only what is learned."
     parts = [part for _, part in named_parts(layer, deep=False)]
     params = [part for part in parts if isinstance(part, Parameter)]
     if learned: params = [param for param in params if not isinstance(param, Statistic)]

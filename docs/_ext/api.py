@@ -71,17 +71,17 @@ def full_name(module, name):
     return f"{find(module, owner).__module__}.{name}"
 
 
-def beside(module, name):
+def comment_of(module, name):
     """The lines of the comment `#: text` beside a value."""
     return ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name), [])
 
 
 def words(module, name):
     """What an exported name says of itself; a value speaks by the comment beside it."""
-    return "\n".join(beside(module, name)) or inspect.getdoc(find(module, name)) or ""
+    return "\n".join(comment_of(module, name)) or inspect.getdoc(find(module, name)) or ""
 
 
-def homes(app):
+def find_homes(app):
     """Every exported name by its full name: the chapter it comes from, and its name there."""
     return {
         full_name(chapter.module, name): (chapter, name)
@@ -90,7 +90,7 @@ def homes(app):
     }
 
 
-def entry(module, name, told, options=()):
+def entry(module, name, homes, options=()):
     """The autodoc directive of one exported name, with the methods of a class inside it."""
     found, target = find(module, name), full_name(module, name)
     options = [f"   :{option}:" for option in options]
@@ -98,38 +98,38 @@ def entry(module, name, told, options=()):
         lines = [f".. autoclass:: {target}", *options]
         if found.__bases__ != (object,):
             lines.append("   :show-inheritance:")
-        for method in own_methods(found, target, told):
-            if target != VARIABLE and home_of(target, method, module, told) == module:
-                inner = entry(module, f"{name}.{method}", told, [o.strip(" :") for o in options])
+        for method in own_methods(found, target, homes):
+            if target != VARIABLE and home_of(target, method, module, homes) == module:
+                inner = entry(module, f"{name}.{method}", homes, [o.strip(" :") for o in options])
                 lines += ["", *(f"   {line}" for line in inner)]
         return [*lines, ""]
     if isinstance(found, property):
         return [f".. autoproperty:: {target}", *options, ""]
     if "." in name:
         return [f".. automethod:: {target}", *options, ""]
-    if callable(found) and not beside(module, name):
+    if callable(found) and not comment_of(module, name):
         return [f".. autofunction:: {target}", *options, ""]
     value = [] if isinstance(found, int | float | str) else ["   :no-value:"]
     return [f".. autodata:: {target}", *value, *options, ""]
 
 
-def home_of(target, method, module, told):
+def home_of(target, method, module, homes):
     """The module whose chapter tells a method: a patched one may come from a later chapter."""
     full = f"{target}.{method}"
-    return told[full][0].module if full in told else module
+    return homes[full][0].module if full in homes else module
 
 
-def own_methods(cls, target, told):
+def own_methods(cls, target, homes):
     """The methods and properties of a class that say what they do, and the patched ones."""
     for name, member in vars(cls).items():
         plain = plain_function(member)
         if not inspect.isfunction(plain) and not isinstance(member, property):
             continue
         bound = getattr(plain, "__module__", cls.__module__) != cls.__module__
-        said = plain.__doc__ and name != "__init__" and not bound
+        has_text = plain.__doc__ and name != "__init__" and not bound
         if cells.is_private(f"{target}.{name}"):
             continue
-        if f"{target}.{name}" in told or said:
+        if f"{target}.{name}" in homes or has_text:
             yield name
 
 
@@ -149,10 +149,10 @@ def later_methods(chapter, cls, target):
         full = full_name(chapter.module, name)
         if full.rsplit(".", 1)[0] == target:
             yield name.split(".")[1], full
-    told = {id(find(chapter.module, name)): name for name in chapter.names if "." not in name}
+    exported = {id(find(chapter.module, name)): name for name in chapter.names if "." not in name}
     for name, member in vars(cls).items():
-        if id(plain := plain_function(member)) in told and callable(plain):
-            yield name, f"{chapter.module}.{told[id(plain)]}"
+        if id(plain := plain_function(member)) in exported and callable(plain):
+            yield name, f"{chapter.module}.{exported[id(plain)]}"
 
 
 def variable_members(app):
@@ -201,18 +201,19 @@ class ApiModule(Listing):
     """`{api-module} dezero.core`: the entries of one module."""
 
     def text(self, module, chapters):
-        chapter, told = next(c for c in chapters if c.module == module.__name__), self.env.app.homes
+        homes = self.env.app.homes
+        chapter = next(c for c in chapters if c.module == module.__name__)
         about = (inspect.getdoc(module) or "").splitlines()
         lines = [f".. py:module:: {chapter.module}", "", *about]
         lines += note(f"Written in :defined:`{chapter.module}`.")
         lines += self.about_variable(chapter)
         for name in self.own(chapter, chapter.names):
-            lines += entry(chapter.module, name, told)
+            lines += entry(chapter.module, name, homes)
         if inner := list(self.own(chapter, chapter.inner)):
             words = "Inside the package: names that only its other modules use"
             lines += raw(f'<details class="internals"><summary>{words}</summary>')
             for name in inner:
-                lines += entry(chapter.module, name, told, ["no-index"])
+                lines += entry(chapter.module, name, homes, ["no-index"])
             lines += raw("</details>")
         return ["```{eval-rst}", *lines, "```"]
 
@@ -244,9 +245,9 @@ class ApiVariable(Listing):
         return super().run()
 
     def text(self, module, chapters):
-        app, told = self.env.app, self.env.app.homes
+        app, homes = self.env.app, self.env.app.homes
         if self.group == "about":
-            return ["```{eval-rst}", *entry("dezero.core", "Variable", told), "```"]
+            return ["```{eval-rst}", *entry("dezero.core", "Variable", homes), "```"]
         members = {
             name: place
             for name, place in app.variable.items()
@@ -263,7 +264,7 @@ class ApiVariable(Listing):
         lines += ["```{eval-rst}"]
         for name in members:
             if name not in OPERATORS:
-                lines += entry("dezero.core", f"Variable.{name}", told)
+                lines += entry("dezero.core", f"Variable.{name}", homes)
         return [*lines, "```"]
 
 

@@ -41,7 +41,7 @@ def read_chapters(app):
         for path in notebooks(source)
         if path.parent != source
     ]
-    app.homes, app.variable = api.homes(app), api.variable_members(app)
+    app.homes, app.variable = api.find_homes(app), api.variable_members(app)
     app.menu = menu(app)
 
 

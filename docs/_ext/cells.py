@@ -97,15 +97,15 @@ def read_chapter(path, docname, package="dezero"):
             if found := re.search(r"^# +(.+)$", source, re.M):
                 chapter.title = found[1].strip()
         if cell["cell_type"] == "code":
-            said = directives(source)
-            if "default_exp" in said:
-                chapter.module = f"{package}.{said['default_exp']}"
-            if EXPORTS & set(said):
+            marks = directives(source)
+            if "default_exp" in marks:
+                chapter.module = f"{package}.{marks['default_exp']}"
+            if EXPORTS & set(marks):
                 names = names_defined(body(source))
-                (chapter.names if "export" in said else chapter.inner).extend(names)
-                if not HIDDEN & set(said):
+                (chapter.names if "export" in marks else chapter.inner).extend(names)
+                if not HIDDEN & set(marks):
                     chapter.shown.update(names)
-            elif not HIDDEN & set(said):
+            elif not HIDDEN & set(marks):
                 add_examples(chapter, body(source))
     return chapter
 
@@ -136,11 +136,11 @@ def is_whole(line):
         return False
 
 
-def folding(said, code):
+def folding(marks, code):
     """How a cell is folded away: its kind, and the summary that stays. None if it is not."""
-    if "fold" in said:
-        return {"kind": "fold", "summary": said["fold"]}
-    for kind in FOLDED.keys() & set(said):
+    if "fold" in marks:
+        return {"kind": "fold", "summary": marks["fold"]}
+    for kind in FOLDED.keys() & set(marks):
         return {"kind": kind, "summary": FOLDED[kind]}
     modules = imported(code)
     if modules and len(code.splitlines()) > 2:
@@ -176,31 +176,31 @@ def shown(notebook, module=""):
 
 def shown_code(cell, module):
     """A code cell without its directives, or None when nothing of it is to be seen."""
-    said, code = directives(cell["source"]), body(cell["source"])
-    if HIDDEN & set(said) or not code:
+    marks, code = directives(cell["source"]), body(cell["source"])
+    if HIDDEN & set(marks) or not code:
         return None
     tags, options, metadata = [], {}, {}
-    if "hide_input" in said:
+    if "hide_input" in marks:
         tags.append("remove-input")
-    if "hide_output" in said:
+    if "hide_output" in marks:
         tags.append("remove-output")
-    if alt := said.get("alt"):
+    if alt := marks.get("alt"):
         options["image"] = {"alt": alt}
-    if "photo" in said:
+    if "photo" in marks:
         options.setdefault("image", {})["classes"] = "photo"
-    if fold := folding(said, code):
+    if fold := folding(marks, code):
         metadata["fold"] = fold
-    for kind in EXPORTS & set(said):
+    for kind in EXPORTS & set(marks):
         metadata["export"] = {"kind": kind, "module": module, "names": names_defined(code)}
     return {
         **cell,
         "source": code,
         "metadata": {**metadata, "tags": tags, "mystnb": options},
-        "outputs": [apart(output) for output in cell["outputs"]],
+        "outputs": [with_spaces(output) for output in cell["outputs"]],
     }
 
 
-def apart(output):
+def with_spaces(output):
     """An output whose HTML has a space between its blocks, or the search would glue their words."""
     data = output.get("data", {})
     if "text/html" not in data:
