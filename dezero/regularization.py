@@ -242,7 +242,7 @@ def _check_not_empty(shape):
 def layer_norm(x: Any, gamma: Any = None, beta: Any = None, eps: float = 1e-5) -> Variable:
     """Each example with mean 0 and spread 1 along its last axis, or along as many axes as
     `gamma` has; times `gamma`, plus `beta`. (Ba, Kiros and Hinton, 2016)"""
-    x = as_variable(x)
+    x = as_variable(check_array('x', x))
     return _normalized(x, _last_axes(x, gamma, beta), eps, gamma, beta)
 
 # %% ../nbs/19_regularization.ipynb #group-norm
@@ -286,7 +286,7 @@ class LayerNorm(Layer):
         if self.shape: _fill(self, self.shape, None, gamma=1, beta=0)
 
     def forward(self, x) -> Variable:
-        x = as_variable(x)
+        x = as_variable(check_array('x', x))
         _fill(self, x.shape[-1:], x.data, gamma=1, beta=0)
         return layer_norm(x, self.gamma, self.beta, self.eps)
 

@@ -341,6 +341,8 @@ OF_X = {
     "batch_norm": lambda x: L.BatchNorm()(x),
     "group_norm": lambda x: F.group_norm(x, 1),
     "rms_norm": F.rms_norm,
+    "layer_norm": F.layer_norm,
+    "LayerNorm": lambda x: L.LayerNorm()(x),
     "conv2d": lambda x: F.conv2d(x, KERNELS),
     "conv2d_simple": lambda x: F.conv2d_simple(x, KERNELS),
     "conv1d": lambda x: F.conv1d(x, KERNELS[..., 0]),
