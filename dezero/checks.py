@@ -142,6 +142,7 @@ def check_fields(arrays: dict[str, np.ndarray]) -> None:
     if missing := [name for name in names if name and name not in arrays]:
         raise ValueError(f"there is no {missing[0][:60]!r}, which 'fields' lists")
 
+# %% ../nbs/63_checks.ipynb #check-parts
 def check_parts(parts: dict[str, Any], asked: dict[str, Any]) -> None:
     "A `ValueError` if a part of a checkpoint is missing, or is an array and no part."
     for name in ('optimizer', 'random'):
@@ -151,6 +152,7 @@ def check_parts(parts: dict[str, Any], asked: dict[str, Any]) -> None:
             wanted = f'should have fields: {name}/...'
             raise ValueError(f'{name!r} is an array, and {wanted}')
 
+# %% ../nbs/63_checks.ipynb #check-position
 def check_position(arrays: dict[str, np.ndarray], names: list[str]) -> None:
     "A `ValueError` if epoch, batch, sums or history are none."
     epoch, batch = int(check_field(arrays, 'epoch')), int(check_field(arrays, 'batch'))

@@ -76,6 +76,7 @@ class Dataset:
     def __len__(self): return len(self.fields()[0][0])
     def __iter__(self) -> Iterator: return (self[i] for i in range(len(self)))
 
+# %% ../nbs/15_datasets.ipynb #transform-of
 def _transform_of(transform: Any) -> Callable:
     "A transform; without one, nothing is done."
     return _identity if transform is None else check_transform(transform)

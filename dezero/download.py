@@ -160,6 +160,7 @@ def _opener(deadline: Any = None) -> Any:
         opener.add_handler(handler)
     return opener
 
+# %% ../nbs/58_download.ipynb #redirects
 def _redirects() -> Any:
     "A handler that follows redirections to web addresses, encrypted ones to such."
     from urllib import error, request
@@ -231,6 +232,7 @@ def _fetch(url: str, part: str, have: int, max_bytes: int, timeout: float,
     if done < (total or 0):
         raise ConnectionError(f'cut off after {done} of {total} bytes')
 
+# %% ../nbs/58_download.ipynb #check-size
 def _check_size(size: int, max_bytes: int) -> None:
     "A `_WrongFile` for a file that is larger than allowed."
     if size > max_bytes: raise _WrongFile(f'it is larger than {max_bytes} bytes')
@@ -241,6 +243,7 @@ _MAX_TRIES = 10
 #: what the system says when the disk is full, or the share of it that one may use
 _NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
+# %% ../nbs/58_download.ipynb #fetch-any
 def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int,
                timeout: float, show: Callable[[int, int | None], None]) -> None:
     "Download `path` from the first address that has it; a `DownloadError` if none has."

@@ -198,6 +198,7 @@ def load_arrays(path: str | os.PathLike,
         if isinstance(error, OSError) and error.filename: raise  # it names the file
         raise ValueError(f'{file!r} cannot be read: {_brief(error)}') from error
 
+# %% ../nbs/55_files.ipynb #read-arrays
 def _read_arrays(file: str, limit: int) -> dict[str, np.ndarray]:
     "The arrays of a file, in the format that its name says."
     if not file.endswith('.safetensors'): return _read_npz(file, limit)

@@ -97,6 +97,7 @@ def read_tar(path: str | os.PathLike, names: Collection[str],
         raise ValueError(f'{path} does not contain {", ".join(missing)}')
     return found
 
+# %% ../nbs/59_formats.ipynb #is-plain-file
 def _is_plain_file(member: Any) -> bool:
     "Is it a file with all its bytes? A sparse one has holes, which grow to any size."
     return member.isreg() and not member.issparse()

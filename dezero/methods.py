@@ -256,6 +256,8 @@ _FUNCTIONS = """
     conv_transpose2d: F.deconv2d(x, W)
     avg_pool2d: F.average_pooling(x, kernel_size, stride)
     interpolate: F.upsample(x, scale)"""
+
+# %% ../nbs/67_methods.ipynb #names-of-the-package
 _PACKAGE = """
     nn: dezero.layers and dezero.models | optim: dezero.optimizers
     functional: dezero.functions | Module: Layer or Model
@@ -266,6 +268,7 @@ _DATA = """
     arange: np.arange(n) | array asarray: np.array(numbers)
     linspace: np.linspace(low, high) | eye: np.eye(n)"""
 
+# %% ../nbs/67_methods.ipynb #advise
 def _advise(package: str, table: str) -> None:
     "Put a table `names: what to write | …` into the list of advice."
     for line in table.replace('\n', '|').split('|')[1:]:

@@ -310,6 +310,7 @@ def run_epochs(self: Trainer) -> None:
         raise
     finally: self.run_ends()
 
+# %% ../nbs/17_training.ipynb #run-ends
 @patch
 def run_ends(self: Trainer) -> None:
     "Let all callbacks know of the end, even if one of them raises; `last` ones first."
@@ -345,7 +346,8 @@ def state(self: Trainer) -> dict[str, np.ndarray]:
 def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
     "Go on where the trainer was whose `state()` this is."
     parts, asked = self.check_state(arrays), _parts_of(self)
-    order = sorted(asked, key=lambda name: can_check(asked[name]))  # who may refuse: first
+    # who may refuse: first
+    order = sorted(asked, key=lambda name: can_check(asked[name]))
     load_parts({name: asked[name] for name in order if name in parts}, parts)
     params = params_by_name(self.model)
     for name, array in parts['model'].items(): copy_into(params[name], array)
@@ -360,7 +362,7 @@ def _parts_of(trainer: Trainer) -> dict[str, Any]:
 # %% ../nbs/17_training.ipynb #check-state
 @patch
 def check_state(self: Trainer, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    "The parts of a `state()` that fits this trainer; otherwise an error, and no change."
+    "The parts of a `state()` that fits; otherwise an error, and no change."
     check_fields(arrays)
     parts: dict[str, Any] = {'model': {}, 'sums': {}, 'history': {}}
     parts |= unflatten_dict(arrays)

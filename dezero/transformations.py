@@ -71,6 +71,7 @@ def hessian(f: Callable, argnum: int = 0) -> Callable[..., Variable]:
     def slope(*xs: Any) -> Variable: return vjp(f, *xs)[1](None)[argnum]
     return jacobian(slope, argnum)
 
+# %% ../nbs/68_transformations.ipynb #hvp
 def hvp(f: Callable, primals: Any, tangents: Any) -> tuple[Variable, tuple]:
     "The value of `f`, and the product of its Hessian with the tangents."
     xs = _moved(primals, tangents)
@@ -94,6 +95,7 @@ class Recomputed(Function):
             y = self.function(*xs)
         return _grad_unseen(y, (*xs, *leaves), gy, again)
 
+# %% ../nbs/68_transformations.ipynb #grad-unseen
 def _grad_unseen(y, xs, gy, create_graph):
     "The gradients of `y`; the hooks of `xs` wait for the outer walk."
     waiting = {id(x) for x in xs} & hooked

@@ -294,6 +294,7 @@ class Resize(_ImageTransform):
 
     batch = _ImageTransform.batch
 
+# %% ../nbs/56_transforms.ipynb #resampling-filter
 def _resampling_filter(mode: Any) -> Any:
     "A way to compute new pixels, by its name in Pillow, or as it is."
     if not isinstance(mode, str): return mode

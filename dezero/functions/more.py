@@ -115,6 +115,7 @@ def sort(x: Any, axis: int | None = -1) -> Variable:
     "The elements along `axis` in rising order; the gradient goes back to their places."
     return take_along_axis(x, argsort(x, axis), axis)
 
+# %% ../../nbs/65_more_functions.ipynb #topk
 def topk(x: Any, k: int, axis: int = -1, largest: bool = True,
          sorted: bool = True) -> tuple[Variable, np.ndarray]:
     """The `k` largest elements along `axis`, the largest first, and their places.
@@ -129,6 +130,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True,
     if not check_flag('sorted', sorted): order.sort(axis)
     return take_along_axis(x, order, axis), order
 
+# %% ../../nbs/65_more_functions.ipynb #cummax
 def _running_max(x):
     "The largest element so far along the last axis: of 2, of 4, of 8 ... neighbours."
     step = 1
@@ -183,6 +185,7 @@ def diag(x: Any, k: int = 0) -> Variable:
     n = max(0, min(x.shape[0] + min(0, k), x.shape[1] - max(0, k)))
     return get_item(x, (np.arange(n) + max(0, -k), np.arange(n) + max(0, k)))
 
+# %% ../../nbs/65_more_functions.ipynb #scatter
 def scatter(x: Any, axis: int, index: Any, src: Any) -> Variable:
     """`x` with the elements of `src` at the places `index` along `axis`.
 
@@ -200,6 +203,7 @@ def scatter(x: Any, axis: int, index: Any, src: Any) -> Variable:
         raise ValueError(f'index does not fit x: {error}') from None
     return where(mask, PutItem(tuple(grid), x.shape)(src), x)
 
+# %% ../../nbs/65_more_functions.ipynb #one-hot
 def one_hot(t: Any, num_classes: int | None = None) -> np.ndarray:
     "A row for each label, with 1 at its class and 0 elsewhere, as an array of int."
     t = _as_array(t)
@@ -242,6 +246,7 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Variable:
         x = _take(x, places[1:], axis) - _take(x, places[:-1], axis)
     return x
 
+# %% ../../nbs/65_more_functions.ipynb #outer
 def outer(a: Any, b: Any) -> Variable:
     "Every element of `a` times every element of `b`, as a table."
     return ravel(a).reshape((-1, 1)) * ravel(b)
@@ -255,6 +260,7 @@ def kron(a: Any, b: Any) -> Variable:
     right = b.reshape([m for pair in zip([1] * n, q) for m in pair])
     return (left * right).reshape([m * k for m, k in zip(p, q)])
 
+# %% ../../nbs/65_more_functions.ipynb #trace
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variable:
     "The sum of the diagonal over two axes, the first ones."
     x = as_variable(x)
@@ -295,6 +301,7 @@ def _below(x, k, less=0):
     k = check_int('k', k, -math.inf) - less
     return array_module(x.data).tri(*x.shape[-2:], k=k, dtype=bool)
 
+# %% ../../nbs/65_more_functions.ipynb #straight-pieces
 def relu6(x: Any) -> Variable:
     "`x` between 0 and 6."
     return clip(x, 0, 6)
@@ -350,6 +357,7 @@ class Arctanh(Function):
     def gx(self, gy, x): return gy / apply(OneMinusSquare(), x)
     rules = gx,
 
+# %% ../../nbs/65_more_functions.ipynb #erfc
 class Erfc(Function):
     "`1 - erf(x)`, exact where that is small."
     def forward(self, x):
@@ -384,6 +392,7 @@ def hypot(x0: Any, x1: Any) -> Variable:
     "The hypotenuse, `sqrt(x0 ** 2 + x1 ** 2)`, without overflow; 0 has gradient 0."
     return Hypot()(x0, x1)
 
+# %% ../../nbs/65_more_functions.ipynb #inverses
 def arcsinh(x: Any) -> Variable:
     "The inverse of `sinh`."
     return Arcsinh()(x)
@@ -423,6 +432,7 @@ def mish(x: Any) -> Variable:
     """
     return x * tanh(softplus(x))
 
+# %% ../../nbs/65_more_functions.ipynb #two-halves
 def softsign(x: Any) -> Variable:
     "`x / (1 + |x|)`, between -1 and 1."
     return Softsign()(x)

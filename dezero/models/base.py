@@ -180,6 +180,7 @@ def _memory_owner(array):
     base = getattr(array, 'base', None)
     return _memory_owner(base) if hasattr(base, 'nbytes') else array
 
+# %% ../../nbs/13_models.ipynb #arrays-of-what
 def _arrays_of(y):
     "The arrays in the output of a layer: a Variable, or a list, tuple or dict of them."
     if isinstance(y, dict): y = list(y.values())
