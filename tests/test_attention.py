@@ -139,6 +139,35 @@ def test_the_layer_is_that_of_torch(causal, rest):
     np.testing.assert_allclose(found, theirs.in_proj_weight.grad, atol=1e-12)
 
 
+@pytest.mark.torch
+def test_two_derivatives_of_the_layer_between_two_texts_are_those_of_torch():
+    import torch
+
+    rng = np.random.default_rng(0)
+    layer, arrays = L.MultiHeadAttention(6, 2, dtype=float), rng.normal(size=(2, 2, 4, 6))
+    arrays = arrays[0], arrays[1, :, :3]
+    layer(*arrays)
+    theirs = torch.nn.MultiheadAttention(6, 2, batch_first=True).double()
+    parts = [layer.query, layer.key, layer.value]
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.tensor(np.hstack([p.W.data for p in parts]).T))
+        theirs.out_proj.weight.copy_(torch.tensor(layer.out.W.data.T))
+    tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
+    operands = [*tensors, theirs.out_proj.weight]
+    ty = theirs(tensors[0], tensors[1], tensors[1])[0]
+    tg = torch.autograd.grad(ty.sin().sum(), operands, create_graph=True)
+    tgg = torch.autograd.grad(sum((g**2).sum() for g in tg), operands)
+    xs = [*map(Variable, arrays), layer.out.W]
+    y = layer(*xs[:2])
+    gxs = grad(F.sin(y).sum(), xs, create_graph=True)
+    second = grad(sum([(g**2).sum() for g in gxs], Variable(0.0)), xs)
+    np.testing.assert_allclose(y.data, ty.detach(), atol=1e-12)
+    for ours, other in zip((*gxs, *second), (*tg, *tgg)):
+        expected = other.detach().numpy()
+        expected = expected.T if ours.shape == (6, 6) else expected
+        np.testing.assert_allclose(ours.data, expected, atol=1e-11)
+
+
 def test_the_layer_looks_at_another_text():
     rng = np.random.default_rng(0)
     layer = L.MultiHeadAttention(8, 2)
