@@ -47,7 +47,8 @@ def as_data(x: Any) -> Any:
         if array.dtype.kind in 'biuf': return array
     cure = _CURES.get(type(x), 'a box holds a number or a NumPy array of numbers')
     if isinstance(x, Variable): cure = 'it is a Variable already'
-    if isinstance(x, int): cure = f'{x:.0e} is too large an int, write float(...) around it'
+    if isinstance(x, int):
+        cure = f'{x:.0e} is too large an int, write float(...) around it'
     if isinstance(x, np.ndarray) and type(x) not in _CURES: cure = _CURES['subclass']
     cure = cure.format(dtype=getattr(x, 'dtype', ''))
     raise TypeError(f'{type(x)} is not supported: {cure}')

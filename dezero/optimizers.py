@@ -44,7 +44,7 @@ class Optimizer:
 
     @property
     def lr(self) -> Any:
-        "The rate of the last update (before the first, of that): a number or a schedule."
+        "The rate of the last update, or of the first to come: a number or a schedule."
         return rate_at(self.rate, max(self.updates - 1, 0))
 
     @lr.setter
@@ -54,8 +54,8 @@ class Optimizer:
 def as_rate(lr):
     "A learning rate: a positive number as a float; what can be called as it is."
     if hasattr(lr, 'params'):
-        raise TypeError('an optimizer is made of a learning rate, and is told its model '
-                        'afterwards: SGD(0.1).setup(model)')
+        raise TypeError('an optimizer is made of a learning rate, and is told its '
+                        'model afterwards: SGD(0.1).setup(model)')
     return lr if callable(lr) else check_positive('a learning rate', lr)
 
 def rate_at(rate, n):
@@ -83,7 +83,7 @@ def numbers(self: Optimizer) -> tuple:
 
 @patch
 def update_rule(self: Optimizer, p: Any, g: Any, *args: Any, **kwargs: Any) -> None:
-    "The formula: change the array `p` in place by its gradient `g`, what is kept, numbers."
+    "The formula: change `p` in place by its gradient `g`, what is kept, and numbers."
     name = type(self).__name__
     raise NotImplementedError(f'{name} has no update_one: define `def update_one(self, '
                               'param): ...` or `def update_rule(self, p, g, lr): ...` '
@@ -98,7 +98,8 @@ def memory(self: Optimizer, param: Parameter) -> tuple:
     if kept is None: block = xp.zeros((len(self.keeps), *shape), dtype)
     elif kept[0].shape != shape:
         raise ValueError(f'the parameter {describe(param)} is not the one that '
-                         f'{type(self).__name__} knows: what it keeps is {kept[0].shape}')
+                         f'{type(self).__name__} knows: what it keeps is '
+                         f'{kept[0].shape}')
     elif kept[0].dtype != dtype or array_module(kept[0]) is not xp:  # cast, or moved
         block = to_module(array_module(kept[0]).stack(kept), xp).astype(dtype)
     else: return kept
@@ -108,8 +109,8 @@ def memory(self: Optimizer, param: Parameter) -> tuple:
 def _unstack(block):
     """An array for each place of the first axis, all of them views.
 
-    Large arrays made one by one all begin at the same place in a page of memory, and then get in
-    each other's way in the cache. Cut from one block they do not.
+    Large arrays made one by one all begin at the same place in a page of memory, and
+    then get in each other's way in the cache. Cut from one block they do not.
     """
     return tuple([block[i, ...] for i in range(len(block))])
 
@@ -118,17 +119,19 @@ def _working_dtype(dtype):
     return dtype if dtype.itemsize > 2 else np.dtype(np.float32)
 
 # %% ../nbs/14_optimizers.ipynb #chunks
-CHUNK = 64 * 1024  #: elements that are updated at a time, so that they stay in the cache
+#: elements that are updated at a time, so that they stay in the cache
+CHUNK = 64 * 1024
 
 def _chunks(arrays):
     "The same places in arrays of one shape, `CHUNK` elements at a time, as views."
-    if array_module(arrays[0]) is not np or not arrays[0].flags.c_contiguous: return arrays,
+    if array_module(arrays[0]) is not np or not arrays[0].flags.c_contiguous:
+        return arrays,
     flat, size = [array.reshape(-1) for array in arrays], arrays[0].size
     return [[array[i:i + CHUNK] for array in flat] for i in range(0, size, CHUNK)]
 
 # %% ../nbs/14_optimizers.ipynb #apply-rule
 def _apply_rule(optimizer, params):
-    "The `update_rule` for each of the parameters, in chunks, with the numbers of this update."
+    "The `update_rule` for each parameter, in chunks, with the numbers of this update."
     numbers, dtype = optimizer.numbers(), None
     for param in params:
         data, arrays = param.data, (param.data, param.grad.data)
@@ -136,13 +139,14 @@ def _apply_rule(optimizer, params):
         if data.dtype is not dtype:
             dtype, xp = data.dtype, array_module(data)
             scalars = [xp.array(n, _working_dtype(dtype)) for n in numbers]
-            rule = optimizer.update_rule if dtype.itemsize > 2 else _in_float32(optimizer)
+            is_half = dtype.itemsize == 2
+            rule = _in_float32(optimizer) if is_half else optimizer.update_rule
         if data.size <= CHUNK: rule(*arrays, *scalars)
         else:
             for chunks in _chunks(arrays): rule(*chunks, *scalars)
 
 def _in_float32(optimizer):
-    "The `update_rule` for float16: computed in float32, and only the new weights are rounded."
+    "The `update_rule` for float16, in float32: only the new weights are rounded."
     def rule(p, g, *others):
         master = p.astype(np.float32)
         optimizer.update_rule(master, g.astype(np.float32), *others)
@@ -164,13 +168,14 @@ def _step(optimizer, params):
         hook(params)
         params = [param for param in params if param.grad is not None]
     optimizer.updates += 1
-    if type(optimizer).update_one is Optimizer.update_one: _apply_rule(optimizer, params)
+    if type(optimizer).update_one is Optimizer.update_one:
+        _apply_rule(optimizer, params)
     else:
         for param in params: optimizer.update_one(param)
 
 @patch
 def update_one(self: Optimizer, param: Parameter) -> None:
-    "Change one parameter, `param.data`, with its `param.grad.data`: by the `update_rule`."
+    "Change `param.data` with `param.grad.data`, by the `update_rule`."
     _apply_rule(self, [param])
 
 # %% ../nbs/14_optimizers.ipynb #trainable
@@ -184,10 +189,11 @@ def _trainable(param):
     "A parameter that can be changed in place, its gradient of the same dtype."
     data, grad = param.data, as_variable(param.grad).data
     if data.dtype.kind != 'f':
-        raise TypeError(f'a parameter must be of floats to be updated, and {describe(param)} '
-                        'is not: make it with .astype(float)')
+        raise TypeError('a parameter must be of floats to be updated, and '
+                        f'{describe(param)} is not: make it with .astype(float)')
     if data.shape != grad.shape:
-        raise ValueError(f'the parameter {describe(param)} has a gradient of shape {grad.shape}')
+        raise ValueError(f'the parameter {describe(param)} has a gradient of shape '
+                         f'{grad.shape}')
     if grad.dtype != data.dtype or grad is param.grad:
         param.grad = Variable(grad.astype(data.dtype, copy=False))
     if not getattr(data.flags, 'writeable', True): param.data = np.array(data)
@@ -273,7 +279,7 @@ class RMSprop(Optimizer):
 
 # %% ../nbs/14_optimizers.ipynb #variance
 def _variance(h, m, g, rho):
-    "What is left of the mean square `h` without the square of the mean: of both over `1 - rho`."
+    "The mean square `h` less the square of the mean: of both over `1 - rho`."
     m *= rho; m += g
     return np.maximum(h - (1 - rho) * m * m, 0)
 
@@ -309,8 +315,8 @@ class Adam(Optimizer):
     correction of the bias. Setting `lr` sets `alpha`. `eps` is added before `v` is
     corrected, as in the published DeZero; torch adds it afterwards, which makes larger
     steps for gradients as small as `eps`. What is kept is `m / (1 - beta1)` and
-    `v / (1 - beta2)`. With `amsgrad` the largest `v` so far divides, which never forgets
-    a large gradient (Reddi, Kale and Kumar, 2018).
+    `v / (1 - beta2)`. With `amsgrad` the largest `v` so far divides, which never
+    forgets a large gradient (Reddi, Kale and Kumar, 2018).
     """
     keeps = 'm', 'v'
     alpha = Optimizer.lr
@@ -375,8 +381,8 @@ class AdamW(Adam):
 def add_hook(self: Optimizer, hook: Callable[[list[Parameter]], Any]) -> None:
     "Let `hook` see, and change, the list of parameters before every update."
     if isinstance(hook, type) or not callable(hook):
-        raise TypeError('a hook is called with the list of parameters: it is a function, '
-                        f'or an object such as ClipGrad(1.0), not {hook!r}')
+        raise TypeError('a hook is called with the list of parameters: it is a '
+                        f'function, or an object such as ClipGrad(1.0), not {hook!r}')
     self.hooks.append(hook)
 
 class WeightDecay:
@@ -414,11 +420,12 @@ def _square_sum(array, by):
     return sum(float(part @ part) for part in parts)
 
 def _largest(params):
-    "The largest absolute value in all gradients; an error if there is one without a size."
+    "The largest absolute value in all gradients; an error if one is not finite."
     for param in params:
         if np.isfinite(param.grad.data).all(): continue
-        raise FloatingPointError(f'the gradient of the parameter {describe(param)} is not '
-                                 'finite, so it cannot be clipped; nothing was updated')
+        raise FloatingPointError(f'the gradient of the parameter {describe(param)} is '
+                                 'not finite, so it cannot be clipped; nothing was '
+                                 'updated')
     return max([float(np.abs(p.grad.data).max()) for p in params if p.grad.size])
 
 # %% ../nbs/14_optimizers.ipynb #clipgrad
@@ -437,7 +444,8 @@ class ClipGrad:
         scale = self.max_norm / largest / (norm + 1e-6)
         if scale >= 1: return
         for param in params:
-            grad = np.multiply(param.grad.data, scale, dtype=_working_dtype(param.dtype))
+            grad = np.multiply(param.grad.data, scale,
+                               dtype=_working_dtype(param.dtype))
             param.grad = Variable(grad.astype(param.dtype, copy=False))
 
 # %% ../nbs/14_optimizers.ipynb #stepdecay
@@ -462,7 +470,7 @@ class CosineDecay:
 
 # %% ../nbs/14_optimizers.ipynb #warmup
 class WarmUp:
-    "A schedule: in that many updates up to `lr`, a number or the schedule to go on with."
+    "A schedule: in so many updates up to `lr`, a number or the schedule to go on with."
     def __init__(self, lr: Any, updates: float):
         self.lr, self.updates = as_rate(lr), check_positive('updates', updates)
     def __call__(self, n: int) -> float:
@@ -505,21 +513,24 @@ def check_state(self: Optimizer, arrays: Mapping[str, np.ndarray],
         raise ValueError("this is not the state of an optimizer: it has no 'updates'")
     check_not_negative("'updates'", arrays['updates'])
     check_field(arrays, 'updates')
-    if 'lr' in arrays: as_rate(float(check_field(arrays, 'lr', (), 'f', -math.inf, math.inf)))
+    if 'lr' in arrays:
+        as_rate(float(check_field(arrays, 'lr', (), 'f', -math.inf, math.inf)))
     weights = (checkpoint or {}).get('model', {})  # what the parameters are going to be
     known = {'updates', 'lr'}
     for name, param, keys in _kept_keys(self, arrays):
         data = weights.get(name, param.data)
-        for key in keys: _check_kept(key, arrays, param if data is None else data, param)
+        for key in keys:
+            _check_kept(key, arrays, param if data is None else data, param)
         _check_alike(keys, arrays)
         _check_squares(self, keys, arrays)
         known.update(keys)
     if strange := sorted(set(arrays) - known):
-        raise ValueError(f'{type(self).__name__} has no place for {strange[0]!r}: the state '
-                         'of another optimizer, or of another model?')
+        raise ValueError(f'{type(self).__name__} has no place for {strange[0]!r}: the '
+                         'state of another optimizer, or of another model?')
 
 #: what is kept of squares, and so never negative
-_SQUARES = {AdaGrad: ('h',), RMSprop: ('h',), AdaDelta: ('h', 'd'), Adam: ('v', 'v_max')}
+_SQUARES = {AdaGrad: ('h',), RMSprop: ('h',), AdaDelta: ('h', 'd'),
+            Adam: ('v', 'v_max')}
 
 def _check_squares(optimizer, keys, arrays):
     "An error if an array of mean squares is negative somewhere."
@@ -530,7 +541,7 @@ def _check_squares(optimizer, keys, arrays):
             raise ValueError(f'{key!r} holds squares, and is negative somewhere')
 
 def _kept_keys(optimizer, arrays):
-    "The parameters for which a state keeps something, by name, and what that is called."
+    "The parameters for which a state keeps something, by name, and its names."
     for name, param in _named_params(optimizer).items():
         keys = [f'{keep}/{name}' for keep in optimizer.keeps]
         if any([key in arrays for key in keys]): yield name, param, keys
@@ -541,20 +552,21 @@ def _kept_in(optimizer, arrays):
             for _, param, keys in _kept_keys(optimizer, arrays)}
 
 def _check_kept(key, arrays, data, param):
-    "An error if an array of a state is not there, or does not fit the data of the parameter."
+    "An error if an array of a state is not there, or does not fit its parameter."
     if key not in arrays: raise ValueError(f'the state has no {key!r}')
     array = np.asarray(arrays[key])
     if data is param: fits = array.dtype.kind == 'f'  # it has no data yet
     else: fits = (array.shape, array.dtype) == (data.shape, _working_dtype(data.dtype))
     if not fits:
-        raise ValueError(f'{key!r} is {array.shape} {array.dtype}, and does not fit the parameter '
-                         f'{describe(param)}')
+        raise ValueError(f'{key!r} is {array.shape} {array.dtype}, and does not fit '
+                         f'the parameter {describe(param)}')
 
 def _check_alike(keys, arrays):
     "An error if the arrays for one parameter have several shapes or dtypes."
     for key in keys[1:]:
         one, two = [(arrays[k].shape, arrays[k].dtype) for k in (keys[0], key)]
-        if one != two: raise ValueError(f'{key!r} is not like {keys[0]!r}: {two} and {one}')
+        if one != two:
+            raise ValueError(f'{key!r} is not like {keys[0]!r}: {two} and {one}')
 
 # %% ../nbs/14_optimizers.ipynb #names-of-an-optim
 name_otherwise(Optimizer, zero_grad='write model.cleargrads()', step='write update()',
@@ -567,8 +579,10 @@ class _OwnDict:
     def __get__(self, optimizer, owner=None):
         return self if optimizer is None else vars(optimizer).setdefault(self.name, {})
 
-for _cls, _names in {MomentumSGD: 'vs', AdaGrad: 'hs', AdaDelta: 'msg msdx', Adam: 'ms vs'}.items():
+for _cls, _names in {MomentumSGD: 'vs', AdaGrad: 'hs', AdaDelta: 'msg msdx',
+                     Adam: 'ms vs'}.items():
     for _name in _names.split(): setattr(_cls, _name, _OwnDict(_name))
 
 # %% ../nbs/14_optimizers.ipynb #names-passed-on
-pass_on(__name__, {'': 'math', 'dezero.published': 'np Parameter'})  # for old programs (chapter 71)
+# for old programs (chapter 71)
+pass_on(__name__, {'': 'math', 'dezero.published': 'np Parameter'})

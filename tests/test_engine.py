@@ -5,7 +5,6 @@ import copy
 import gc
 import inspect
 import pickle
-import signal
 import sys
 import threading
 import tracemalloc
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from interrupts import interrupts
 
 import dezero
 from dezero import (
@@ -1413,12 +1413,6 @@ WORKS = ["no_grad", "test_mode", "using_config", "decorated", "generator", "back
 
 @pytest.mark.parametrize("work", WORKS)
 def test_an_interrupt_leaves_no_switch_behind(work):
-    class Interrupt(Exception):
-        pass
-
-    def stop(*_):
-        raise Interrupt
-
     x = Variable(1.0)
     blocks = {"no_grad": no_grad, "test_mode": test_mode,
               "using_config": lambda: using_config("enable_backprop", False)}  # fmt: skip
@@ -1448,21 +1442,8 @@ def test_an_interrupt_leaves_no_switch_behind(work):
                 y = y * x
             y.backward() if work == "backward" else grad(y, x)
 
-    before, hits = signal.signal(signal.SIGALRM, stop), 0
     delays = np.random.default_rng(0).uniform(2e-6, 3e-4, 2000)
-    try:
-        for delay in delays.tolist():
-            try:
-                signal.setitimer(signal.ITIMER_REAL, delay)
-                run()
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except Interrupt:
-                hits += 1
-            assert Config.enable_backprop and Config.train, f"after {hits} interrupts"
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert hits > 100
+    assert interrupts(run, delays) > 100
 
 
 # --- switches over functions --------------------------------------------------------------------
