@@ -243,7 +243,6 @@ _MAX_TRIES = 10
 #: what the system says when the disk is full, or the share of it that one may use
 _NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
-# %% ../nbs/58_download.ipynb #fetch-any
 def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int,
                timeout: float, show: Callable[[int, int | None], None]) -> None:
     "Download `path` from the first address that has it; a `DownloadError` if none has."

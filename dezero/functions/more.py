@@ -338,6 +338,20 @@ class Hypot(Radius):
     def gx1(self, gy, x0, x1, y): return gy * (x1 / (y + is_zero(y)))
     rules = gx0, gx1
 
+# %% ../../nbs/65_more_functions.ipynb #formula-functions
+def logaddexp(x0: Any, x1: Any) -> Variable:
+    """`log(exp(x0) + exp(x1))`, without overflow.
+
+    Value and derivatives are right to 4 units in the last digit: the value of 1 or the
+    larger operand, if that is more; the derivatives one unit more for each 1 that the
+    two differ by.
+    """
+    return LogAddExp()(x0, x1)
+
+def hypot(x0: Any, x1: Any) -> Variable:
+    "The hypotenuse, `sqrt(x0 ** 2 + x1 ** 2)`, without overflow; 0 has gradient 0."
+    return Hypot()(x0, x1)
+
 # %% ../../nbs/65_more_functions.ipynb #formulas-one
 class Arcsinh(Function):
     "The inverse of `sinh`."
@@ -377,20 +391,6 @@ class Softsign(Function):
         h = 1.0 + apply(Abs(), x)
         return gy / h / h
     rules = gx,
-
-# %% ../../nbs/65_more_functions.ipynb #formula-functions
-def logaddexp(x0: Any, x1: Any) -> Variable:
-    """`log(exp(x0) + exp(x1))`, without overflow.
-
-    Value and derivatives are right to 4 units in the last digit: the value of 1 or the
-    larger operand, if that is more; the derivatives one unit more for each 1 that the
-    two differ by.
-    """
-    return LogAddExp()(x0, x1)
-
-def hypot(x0: Any, x1: Any) -> Variable:
-    "The hypotenuse, `sqrt(x0 ** 2 + x1 ** 2)`, without overflow; 0 has gradient 0."
-    return Hypot()(x0, x1)
 
 # %% ../../nbs/65_more_functions.ipynb #inverses
 def arcsinh(x: Any) -> Variable:
