@@ -42,7 +42,7 @@ def _check_ratio(ratio):
     return check_number('dropout_ratio', ratio, lambda n: 0 <= n <= 1, 'from 0 to 1')
 
 def _dropout_mask(a, ratio):
-    "What to multiply the array `a` by: 0 for a share of it, `1 / (1 - ratio)` elsewhere."
+    "What to multiply `a` by: 0 for a share of it, `1 / (1 - ratio)` elsewhere."
     xp = array_module(a)
     kept = xp.random.rand(*a.shape) >= ratio
     return xp.asarray(kept, grad_dtype(a)) * (1 / (1 - ratio) if ratio < 1 else 0.0)
@@ -98,8 +98,9 @@ class BatchNormalization(Function):
         self.eps = check_not_negative('eps', eps)
 
     def __call__(self, x, gamma, beta):
-        if getattr(x, 'dtype', None) != np.float16: return super().__call__(x, gamma, beta)
-        return Cast(np.float16)(super().__call__(Cast(np.float32)(x), gamma, beta))
+        call = super().__call__
+        if getattr(x, 'dtype', None) != np.float16: return call(x, gamma, beta)
+        return Cast(np.float16)(call(Cast(np.float32)(x), gamma, beta))
 
     def forward(self, x, gamma, beta):
         _check_channels(x, gamma=gamma, beta=beta, mean=self.mean, var=self.var)
@@ -129,7 +130,8 @@ class BatchNormalization(Function):
     def _gradients(self, gy, x, gamma, beta):
         g, d = _as_channels(gy), _as_channels(floats(x)) - self._mean[:, None]
         ggamma, gbeta = _dots(g, d) * self._inverse, g.sum((0, 2))
-        scale, n = (gamma * self._inverse)[:, None], max(g.size // max(len(gamma), 1), 1)
+        scale = (gamma * self._inverse)[:, None]
+        n = max(g.size // max(len(gamma), 1), 1)
         if not self.training: return (g * scale).reshape(x.shape), ggamma, gbeta
         d *= (-ggamma * self._inverse / n)[:, None]
         d += g
@@ -156,15 +158,15 @@ def _dots(a, b):
 
 def _check_running(name, a):
     "The array of a running statistic: it can be updated in place."
-    a = unwrap(a)
-    return check_instance(a, lambda a: getattr(getattr(a, 'dtype', None), 'kind', '') == 'f',
+    def fits(a): return getattr(getattr(a, 'dtype', None), 'kind', '') == 'f'
+    return check_instance(unwrap(a), fits,
                           f'{name} is an array of floats, which is updated in place')
 
 def _check_channels(x, **others):
-    "A `ValueError` unless `x` is a batch, and the others have a number for each channel."
+    "A `ValueError` unless `x` is a batch, and the others have a number a channel."
     if x.ndim < 2:
-        raise ValueError('the channels are axis 1: x is a batch of shape (N, C), (N, C, L) '
-                         'or (N, C, H, W)')
+        raise ValueError('the channels are axis 1: x is a batch of shape (N, C), '
+                         '(N, C, L) or (N, C, H, W)')
     for name, a in others.items():
         if a.shape != x.shape[1:2]:
             raise ValueError(f'{name} has a number for each of {x.shape[1]} channels, '
@@ -185,11 +187,16 @@ def batch_norm(x: Any, gamma: Any, beta: Any, mean: Any, var: Any, decay: float 
     return BatchNormalization(mean, var, decay, eps)(x, gamma, beta)
 
 # %% ../nbs/19_regularization.ipynb #fill-waiting
+def _waiting(name, dtype, kind=Parameter):
+    "A Parameter that waits for an array with one axis."
+    return uninitialized_parameter(name, (None,), dtype, kind)
+
 def _fill(layer, shape, x, **values):
-    "Give each named Parameter of a layer that waits an array with one number everywhere."
+    "Give each named Parameter that waits an array with one number everywhere."
     for name, value in values.items():
         param = getattr(layer, name)
-        if param.data is None: param.data = array_module(x).full(shape, value, layer.dtype)
+        if param.data is not None: continue
+        param.data = array_module(x).full(shape, value, layer.dtype)
 
 # %% ../nbs/19_regularization.ipynb #batch-norm-layer
 class BatchNorm(Layer):
@@ -197,10 +204,10 @@ class BatchNorm(Layer):
     statistics `avg_mean` and `avg_var`. All are made with the first input."""
     def __init__(self, decay: float = 0.9, eps: float = 2e-5, dtype: Any = np.float32):
         self.decay, self.eps, self.dtype = decay, eps, dtype
-        self.avg_mean: Parameter = uninitialized_parameter('avg_mean', (None,), dtype, Statistic)
-        self.avg_var: Parameter = uninitialized_parameter('avg_var', (None,), dtype, Statistic)
-        self.gamma: Parameter = uninitialized_parameter('gamma', (None,), dtype)
-        self.beta: Parameter = uninitialized_parameter('beta', (None,), dtype)
+        self.avg_mean: Parameter = _waiting('avg_mean', dtype, Statistic)
+        self.avg_var: Parameter = _waiting('avg_var', dtype, Statistic)
+        self.gamma: Parameter = _waiting('gamma', dtype)
+        self.beta: Parameter = _waiting('beta', dtype)
 
     def forward(self, x) -> Variable:
         x = as_variable(check_array('x', x))
@@ -266,7 +273,8 @@ def group_norm(x: Any, groups: int, gamma: Any = None, beta: Any = None,
 def _check_groups(groups, shape):
     "An error unless the channels can be cut into so many groups, and are not empty."
     if shape[1] % check_int('groups', groups, 1):
-        raise ValueError(f'{shape[1]} channels cannot be cut into {groups} equal groups')
+        raise ValueError(f'{shape[1]} channels cannot be cut into {groups} '
+                         'equal groups')
     _check_not_empty(shape[1:])
 
 # %% ../nbs/19_regularization.ipynb #rms-norm
@@ -314,8 +322,8 @@ class GroupNorm(Layer):
     "`group_norm` as a layer, with a `gamma` and a `beta` for each channel."
     def __init__(self, groups: int, eps: float = 1e-5, dtype: Any = np.float32):
         self.groups, self.eps, self.dtype = check_int('groups', groups, 1), eps, dtype
-        self.gamma: Parameter = uninitialized_parameter('gamma', (None,), dtype)
-        self.beta: Parameter = uninitialized_parameter('beta', (None,), dtype)
+        self.gamma: Parameter = _waiting('gamma', dtype)
+        self.beta: Parameter = _waiting('beta', dtype)
 
     def forward(self, x) -> Variable:
         x = as_variable(check_array('x', x))

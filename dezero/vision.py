@@ -151,7 +151,7 @@ def _preprocess(image: Any, size: Any = (224, 224),
     return np.ascontiguousarray(array.transpose(2, 0, 1))
 
 def _check_picture(image, dtype):
-    "An error that says what to write, if this is no image of Pillow, or no float dtype."
+    "An error that says what to write, if this is no image of Pillow, or no float."
     pillow = import_extra('PIL.Image', 'preprocess takes images of Pillow', 'image')
     if np.dtype(dtype).kind != 'f':
         raise TypeError(f'colours without their mean are floats, not {np.dtype(dtype)}')

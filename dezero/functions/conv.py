@@ -185,8 +185,8 @@ def _check_kernel(x, W, groups=1, axis=1):
     "Do the channels of images and kernel fit together?"
     _check_images('x', x)
     if W.ndim != 4:
-        raise ValueError('W must have four axes, channels out and in, height and width, '
-                         f'not the shape {W.shape}')
+        raise ValueError('W must have four axes, channels out and in, height and '
+                         f'width, not the shape {W.shape}')
     needed = W.shape[1] * groups if axis else W.shape[0]
     if x.shape[1] != needed:
         raise ValueError(f'x has {x.shape[1]} channels, but W takes {needed}')
@@ -478,7 +478,8 @@ class AveragePooling(Function):
     rules = gx
 
 # %% ../../nbs/20_conv.ipynb #average-pooling-function
-def average_pooling(x: Any, kernel_size: Any, stride: Any = 1, pad: Any = 0) -> Variable:
+def average_pooling(x: Any, kernel_size: Any, stride: Any = 1,
+                    pad: Any = 0) -> Variable:
     "The mean of each window of images (N, C, H, W); a border counts as zeros."
     return AveragePooling(kernel_size, stride, pad)(check_array('x', x))
 
@@ -539,7 +540,7 @@ _BIAS = '{gy}.sum((0, 2, 3))', 'the bias is added everywhere'
 Im2col.words = 'col2im({gy})', 'a pixel gets the sum of what stands in its places'
 Col2im.words = 'im2col({gy})', 'every place gets the gradient of its pixel'
 Conv2d.words = (
-    ('deconv2d({gy}, {1})', 'a pixel gets back what it gave to the windows that see it'),
+    ('deconv2d({gy}, {1})', 'a pixel gets back what it gave to its windows'),
     ('Conv2DGradW({0}, {gy})', 'a weight meets what it saw in every window'), _BIAS)
 Deconv2d.words = (
     ('conv2d({gy}, {1})', 'a pixel sees again where it laid down the kernel'),

@@ -43,7 +43,7 @@ def _seen(x, windows):
 BLOCK = 2 ** 20  #: bytes that stay in the cache of one core
 
 def _blocks(images, rows, size, limit=BLOCK):
-    "Slices of images and of their rows, of about `limit` bytes; a row has `size` bytes."
+    "Slices of images and of their rows, about `limit` bytes; a row has `size`."
     step = max(1, limit // max(1, size))
     if step >= rows:
         step //= rows
@@ -131,7 +131,7 @@ _keep_memory()
 # %% ../../nbs/69_fast_conv.ipynb #winograd-matrices
 @cache
 def _matrices(m, points=(0, 1, -1, 2, -2)):
-    "A, B and G of Winograd's F(m, 3), for images: the Kronecker product with themselves."
+    "A, B and G of Winograd's F(m, 3), for images: each times itself, by Kronecker."
     def powers(n): return np.array([[p ** i for i in range(n)] for p in points[:m + 1]]
                                    + [[0] * (n - 1) + [1]], float)
     A, B, G = powers(m).T, np.linalg.inv(powers(m + 2)).T, powers(3)
@@ -142,7 +142,8 @@ def _tiles(x, m, down, right):
     "Tiles of m + 2 pixels, m pixels apart: (m + 2, m + 2, N, down, right, C)."
     n, h, w, c = x.shape
     size = down * m + 2, right * m + 2
-    if size != (h, w): x = np.pad(x, ((0, 0), (0, size[0] - h), (0, size[1] - w), (0, 0)))
+    if size != (h, w):
+        x = np.pad(x, ((0, 0), (0, size[0] - h), (0, size[1] - w), (0, 0)))
     image, row, pixel, channel = x.strides
     return as_strided(x, (m + 2, m + 2, n, down, right, c),
                       (row, pixel, image, row * m, pixel * m, channel))
