@@ -18,13 +18,13 @@ import numpy as np
 # %% ../nbs/51_context.ipynb #describe
 def describe(x: Any) -> str:
     "A Variable in an error message: `'W' (2, 3) float32`."
-    if hasattr(x.data, 'dtype'): kind = f'{x.data.shape} {x.data.dtype}{_place(x.data)}'
+    if hasattr(x.data, 'dtype'): kind = f'{x.data.shape} {x.data.dtype}{_card(x.data)}'
     elif x.data is not None: kind = f'holds a {type(x.data).__name__} and no array'
     elif type(x).__name__ == 'Constant': kind = 'None'
     else: kind = 'was freed' if x.creator else 'is empty, give it an array first'
     return f'{x.name!r} {kind}' if x.name else kind
 
-def _place(array: Any) -> str:
+def _card(array: Any) -> str:
     "What is no array of NumPy's lies on the GPU, and a message says so."
     return '' if isinstance(array, (np.ndarray, np.generic)) else ' on the GPU'
 
@@ -45,7 +45,7 @@ def with_context(error: Exception, place: str, operands: Iterable,
     cause = ''
     if not isinstance(error, ValueError) and 'None' in map(describe, operands):
         cause = 'None is no array and no number'
-    elif len({_place(x.data) for x in operands if getattr(x.data, 'ndim', 0)}) > 1:
+    elif len({_card(x.data) for x in operands if getattr(x.data, 'ndim', 0)}) > 1:
         cause = ('an array on the GPU meets one in main memory: bring both to one '
                  'place with to_gpu() or to_cpu(), '
                  'and batches with DataLoader(..., gpu=True)')
@@ -68,9 +68,9 @@ def _with_text(error: Exception, text: str) -> Exception:
     kind = type(error)
     says = {'__str__': lambda self: text, '__reduce__': lambda self: (kind, self.args),
             '__module__': kind.__module__, '__qualname__': kind.__qualname__}
-    told = type(kind.__name__, (kind,), says)
-    try: new = told(*error.args)
-    except Exception: new = told.__new__(told, *error.args)  # an __init__ of its own
+    named = type(kind.__name__, (kind,), says)
+    try: new = named(*error.args)
+    except Exception: new = named.__new__(named, *error.args)  # an __init__ of its own
     new.args = error.args
     vars(new).update(vars(error))
     return new.with_traceback(error.__traceback__)

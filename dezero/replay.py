@@ -222,7 +222,7 @@ class Story(Diagram):
                                    for i, key in enumerate(outs)]
 
 # %% ../nbs/54_replay.ipynb #tell-forward
-def _tell_forward(story):
+def _add_forward(story):
     "The steps in which the values appear, one function after the other."
     given = [key for key, x in story.nodes.items() if key[0] == 'v'
              and x.creator is None]
@@ -239,7 +239,7 @@ def _tell_forward(story):
                   arrows=before + after, nodes=[*ins, story.key(f), *outs], shows=outs)
 
 # %% ../nbs/54_replay.ipynb #tell-flow
-def _tell_flow(story, f, i, gys, gx, **more):
+def _add_flow(story, f, i, gys, gx, **more):
     "The step in which one derivative flows from a function to one of its inputs."
     ins, outs, before, after = story.around(f)
     lines, used = _backward_lines(f, i, gys, gx, story.made[f])
@@ -264,7 +264,7 @@ def _meeting(name, before, gx, ways):
     return f'It is added to what {name} has already: {total}.'
 
 # %% ../nbs/54_replay.ipynb #tell-backward
-def _tell_backward(story):
+def _add_backward(story):
     "The steps in which the derivatives flow back, one arrow after the other."
     steps, seed = _flows(story), seed_gradient(story.output, None, False)
     one = '1' if seed.ndim == 0 else 'ones'
@@ -279,7 +279,7 @@ def _tell_backward(story):
         sums[key] = gx if before is None else before + gx
         grad = _elements(sums[key]) + (' + …' if came[key] < ways[key] else '')
         note = _meeting(story.names[key], before, gx, ways[key])
-        _tell_flow(story, f, i, gys, gx, title=f'Back, {n} of {len(steps)}', note=note,
+        _add_flow(story, f, i, gys, gx, title=f'Back, {n} of {len(steps)}', note=note,
                    grads={key: grad})
     given = [key for key in sums if story.nodes[key].creator is None]
     story.add('End', 'The gradients of what was given.', nodes=given,
@@ -540,8 +540,8 @@ def replay(output: Variable, to_file: str | os.PathLike | None = None) -> Replay
                                      'replay an earlier Variable, or draw the graph '
                                      'with plot_dot_graph')
     story = Story(output)
-    _tell_forward(story)
-    _tell_backward(story)
+    _add_forward(story)
+    _add_backward(story)
     result = Replay(_page(story), story.title)
     if to_file is not None: _write_page(result, to_file)
     return result

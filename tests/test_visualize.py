@@ -367,8 +367,8 @@ def test_terms_refuse_what_has_no_name():
 
 def told(output):
     story = Story(output)
-    replaying._tell_forward(story)
-    replaying._tell_backward(story)
+    replaying._add_forward(story)
+    replaying._add_backward(story)
     return story
 
 

@@ -427,8 +427,8 @@ _OVER = {'batchmean': ' / the number of examples', 'mean': ' / the number of ele
 
 def _in_words(*rules):
     "Words for the rules of a loss; each ends with what its sum is divided by."
-    return property(lambda f: [(told + _OVER.get(f.reduction, ''), why)
-                               for told, why in rules])
+    return property(lambda f: [(formula + _OVER.get(f.reduction, ''), reason)
+                               for formula, reason in rules])
 
 MeanSquaredError.words = _in_words(
     ('{gy} * 2 * ({0} - {1})', 'the derivative of a square'),
