@@ -41,7 +41,7 @@ def _some_rows(mask, rows):
 
 # %% ../nbs/23_attention.ipynb #attention-2
 class Attention(Function):
-    "The mean of the rows of `v`, for each row of `q` weighted by how well it meets `k`."
+    "The mean of the rows of `v`, for each row of `q` weighted by how it meets `k`."
     words = (('(the gradient of the scores) @ {1}', 'a query met each key'),
              ('(the gradient of the scores).T @ {0}', 'a key met each query'),
              ('weights.T @ {gy}', 'a value gets back what it was given away for'))
@@ -91,12 +91,13 @@ def gradients(self: Attention, gy, q, k, v):
 def scaled_dot_product_attention(query, key, value, attn_mask: Any = None, *,
                                  is_causal: bool = False,
                                  scale: float | None = None) -> Variable:
-    """For each query the mean of the values, weighted by `softmax(query @ key.T * scale)`.
+    """For each query the mean of the values by `softmax(query @ key.T * scale)`.
 
-    `query` is (..., T, d), `key` (..., S, d), `value` (..., S, e); the result is (..., T, e).
-    `attn_mask` broadcasts to (..., T, S): `True` where a query may look, or floats to add to
-    the scores. With `is_causal` place t looks at the places up to t. A query that may look
-    nowhere gets zeros. `scale` is `1 / sqrt(d)`. Vaswani et al., Attention is all you need, 2017.
+    `query` is (..., T, d), `key` (..., S, d) and `value` (..., S, e); the result is
+    (..., T, e). `attn_mask` broadcasts to (..., T, S): `True` where a query may look,
+    or floats to add to the scores. With `is_causal` place t looks at the places up to
+    t. A query that may look nowhere gets zeros. `scale` is `1 / sqrt(d)`. Vaswani et
+    al., Attention is all you need, 2017.
     """
     shapes = [np.shape(unwrap(x)) for x in (query, key, value)]
     _check_attention(*shapes)
@@ -129,7 +130,8 @@ def _read_mask(mask, shapes):
                          'a row for each query and a column for each key')
     if mask.dtype.kind == 'b': return mask, None
     visible = mask > -math.inf
-    return None if visible.all() else visible, np.where(visible, mask, mask.dtype.type(0))
+    bias = np.where(visible, mask, mask.dtype.type(0))
+    return None if visible.all() else visible, bias
 
 # %% ../nbs/23_attention.ipynb #angles
 def _angles(start, places, clocks, base, xp=np):
@@ -150,7 +152,7 @@ def sinusoidal_positions(places: int, size: int, dtype: Any = np.float32) -> np.
 
 # %% ../nbs/23_attention.ipynb #rotary-class
 class Rotary(Function):
-    "Pairs of numbers, turned by angles that grow with the place. Su et al., RoFormer, 2021."
+    "Pairs of numbers, turned by angles that grow with the place. Su et al., 2021."
     words = ('{gy} turned back', 'what was turned is turned back')
     def __init__(self, start=0, base=10000.0, sign=1):
         self.start, self.base, self.sign = start, base, sign
@@ -167,12 +169,13 @@ class Rotary(Function):
 def rotary(x, start: int = 0, base: float = 10000.0) -> Variable:
     """The rows of `x`, (..., T, d), turned by their places `start`, `start + 1`, ...
 
-    Number i of the first half of a row and number i of the second half are a point in the
-    plane, which is turned by `place * base ** (-2 * i / d)`. `d` is even.
+    Number i of the first half of a row and number i of the second half are a point in
+    the plane, which is turned by `place * base ** (-2 * i / d)`. `d` is even.
     """
     shape = np.shape(unwrap(x))
     if len(shape) < 2 or shape[-1] % 2:
-        raise ValueError(f'rotary takes rows of an even length, (..., T, d), not {shape}')
+        raise ValueError('rotary takes rows of an even length, (..., T, d), not '
+                         f'{shape}')
     return Rotary(check_int('start', start), base)(x)
 
 # %% ../nbs/23_attention.ipynb #split-heads
@@ -199,15 +202,15 @@ class MultiHeadAttention(Layer):
         check_int('embed_dim', embed_dim, 1)
         check_int('num_heads', num_heads, 1)
         if embed_dim % num_heads:
-            raise ValueError(f'{num_heads} heads cannot share {embed_dim} numbers evenly: '
-                             'embed_dim must be a multiple of num_heads')
+            raise ValueError(f'{num_heads} heads cannot share {embed_dim} numbers '
+                             'evenly: embed_dim must be a multiple of num_heads')
         self.num_heads, self.rotary = num_heads, rotary
         for name in ('query', 'key', 'value', 'out'):
             setattr(self, name, Linear(embed_dim, nobias, dtype))
 
     def forward(self, query, key=None, value=None, attn_mask: Any = None,
                 is_causal: bool = False) -> Variable:
-        "(N, T, E), and (N, S, E) of what to look at: `query` itself, if it is not given."
+        "(N, T, E), and (N, S, E) of what to look at: `query` itself, if not given."
         q, k, v = self.heads(query, key, value)
         y = scaled_dot_product_attention(q, k, v, attn_mask, is_causal=is_causal)
         return self.out(join_heads(y))

@@ -175,8 +175,9 @@ def _check_channels(x, **others):
 # %% ../nbs/19_regularization.ipynb #batch-norm
 def batch_norm(x: Any, gamma: Any, beta: Any, mean: Any, var: Any, decay: float = 0.9,
                eps: float = 2e-5) -> Variable:
-    """Each channel (axis 1) with mean 0 and spread 1, times `gamma`, plus `beta`; `x` is
-    (N, C), (N, C, L) or (N, C, H, W), the others are (C,).
+    """Each channel (axis 1) with mean 0 and spread 1, times `gamma`, plus `beta`.
+
+    `x` is (N, C), (N, C, L) or (N, C, H, W), the others are (C,).
 
     In training the mean and variance are those of the batch, and the arrays `mean` and
     `var` follow them: `decay` says how much of the old they keep. In test mode it uses
@@ -200,8 +201,11 @@ def _fill(layer, shape, x, **values):
 
 # %% ../nbs/19_regularization.ipynb #batch-norm-layer
 class BatchNorm(Layer):
-    """`batch_norm` as a layer, with `gamma` and `beta`, which are learned, and the running
-    statistics `avg_mean` and `avg_var`. All are made with the first input."""
+    """`batch_norm` as a layer, with `gamma` and `beta`, which are learned.
+
+    The running statistics are `avg_mean` and `avg_var`. All are made with the first
+    input.
+    """
     def __init__(self, decay: float = 0.9, eps: float = 2e-5, dtype: Any = np.float32):
         self.decay, self.eps, self.dtype = decay, eps, dtype
         self.avg_mean: Parameter = _waiting('avg_mean', dtype, Statistic)
@@ -234,8 +238,8 @@ def _last_axes(x, *params):
     wanted = [np.shape(unwrap(param)) for param in params if param is not None]
     n = max([1, *map(len, wanted)])
     if any([own != shape[-n:] for own in wanted]):
-        raise ValueError(f'gamma and beta have the shape of the last axes of x, {shape}, '
-                         f'and not {wanted[0]}')
+        raise ValueError('gamma and beta have the shape of the last axes of x, '
+                         f'{shape}, and not {wanted[0]}')
     _check_not_empty(shape[-n:] if shape else (0,))
     return tuple(range(-n, 0))
 
@@ -246,17 +250,23 @@ def _check_not_empty(shape):
                          'and there are none')
 
 # %% ../nbs/19_regularization.ipynb #layer-norm
-def layer_norm(x: Any, gamma: Any = None, beta: Any = None, eps: float = 1e-5) -> Variable:
-    """Each example with mean 0 and spread 1 along its last axis, or along as many axes as
-    `gamma` has; times `gamma`, plus `beta`. (Ba, Kiros and Hinton, 2016)"""
+def layer_norm(x: Any, gamma: Any = None, beta: Any = None,
+               eps: float = 1e-5) -> Variable:
+    """Each example with mean 0 and spread 1 along its last axis.
+
+    Or along as many axes as `gamma` has; times `gamma`, plus `beta`. (Ba, Kiros and
+    Hinton, 2016)
+    """
     x = as_variable(check_array('x', x))
     return _normalized(x, _last_axes(x, gamma, beta), eps, gamma, beta)
 
 # %% ../nbs/19_regularization.ipynb #group-norm
 def group_norm(x: Any, groups: int, gamma: Any = None, beta: Any = None,
                eps: float = 1e-5) -> Variable:
-    """In each example `groups` of channels (axis 1) with mean 0 and spread 1, over their
-    channels and places; each channel times its `gamma`, plus its `beta`. (Wu and He, 2018)
+    """In each example `groups` of channels (axis 1) with mean 0 and spread 1.
+
+    Over their channels and places; each channel times its `gamma`, plus its `beta`. (Wu
+    and He, 2018)
     """
     x = as_variable(check_array('x', x))
     given = {'gamma': gamma, 'beta': beta}
@@ -279,18 +289,21 @@ def _check_groups(groups, shape):
 
 # %% ../nbs/19_regularization.ipynb #rms-norm
 def rms_norm(x: Any, gamma: Any = None, eps: float = 1e-6) -> Variable:
-    """`x` divided by the root of its mean square along its last axis, or along as many axes
-    as `gamma` has; times `gamma`. (Zhang and Sennrich, 2019)"""
+    """`x` divided by the root of its mean square along its last axis.
+
+    Or along as many axes as `gamma` has; times `gamma`. (Zhang and Sennrich, 2019)
+    """
     x = as_variable(check_array('x', x))
     return _normalized(x, _last_axes(x, gamma), eps, gamma, None, center=False)
 
 # %% ../nbs/19_regularization.ipynb #layer-norm-layers
 class LayerNorm(Layer):
-    "`layer_norm` as a layer, along the last axis of `x` or the last axes, of this `shape`."
+    "`layer_norm` as a layer, along the last axis of `x` or the last ones, of `shape`."
     def __init__(self, shape: Any = None, eps: float = 1e-5, dtype: Any = np.float32):
         self.shape, self.eps, self.dtype = _check_shape(shape), eps, dtype
-        self.gamma: Parameter = uninitialized_parameter('gamma', self.shape or (None,), dtype)
-        self.beta: Parameter = uninitialized_parameter('beta', self.shape or (None,), dtype)
+        shape = self.shape or (None,)
+        self.gamma: Parameter = uninitialized_parameter('gamma', shape, dtype)
+        self.beta: Parameter = uninitialized_parameter('beta', shape, dtype)
         if self.shape: _fill(self, self.shape, None, gamma=1, beta=0)
 
     def forward(self, x) -> Variable:
@@ -299,10 +312,11 @@ class LayerNorm(Layer):
         return layer_norm(x, self.gamma, self.beta, self.eps)
 
 class RMSNorm(Layer):
-    "`rms_norm` as a layer, along the last axis of `x` or the last axes, of this `shape`."
+    "`rms_norm` as a layer, along the last axis of `x` or the last ones, of `shape`."
     def __init__(self, shape: Any = None, eps: float = 1e-6, dtype: Any = np.float32):
         self.shape, self.eps, self.dtype = _check_shape(shape), eps, dtype
-        self.gamma: Parameter = uninitialized_parameter('gamma', self.shape or (None,), dtype)
+        shape = self.shape or (None,)
+        self.gamma: Parameter = uninitialized_parameter('gamma', shape, dtype)
         if self.shape: _fill(self, self.shape, None, gamma=1)
 
     def forward(self, x) -> Variable:
