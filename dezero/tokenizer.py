@@ -96,7 +96,7 @@ def check_special(special: Any) -> list[str]:
 # %% ../nbs/72_tokenizer.ipynb #encode-text
 @patch
 def encode(self: Tokenizer, text: str) -> np.ndarray:
-    "The ids of a text, an array of int64. A special piece in it is a text like any other."
+    "The ids of a text, an array of int64. Special pieces in it are spelled."
     ids: list[int] = []
     for word in split_words(check_text(text)):
         if word not in self._known:
