@@ -70,14 +70,16 @@ def check_text(text: Any) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f'{text[error.start]!r} at place {error.start} is half of a '
                          'character (a lone surrogate), which UTF-8 cannot write: '
-                         "text.encode(errors='replace').decode() makes it a ?") from None
+                         "text.encode(errors='replace').decode() "
+                         'makes it a ?') from None
     return text
 
 def check_merges(merges: Any) -> list[tuple[int, int]]:
     "Pairs of ids that are known before they are joined."
     try: pairs = [(operator.index(a), operator.index(b)) for a, b in merges]
     except (TypeError, ValueError):
-        raise TypeError('merges are pairs of ids, as [(108, 111), (256, 119)]') from None
+        wanted = 'pairs of ids, as [(108, 111), (256, 119)]'
+        raise TypeError(f'merges are {wanted}') from None
     for i, pair in enumerate(pairs):
         if min(pair) < 0 or max(pair) >= 256 + i:
             raise ValueError(f'merge number {i} is {pair}, but only the ids below '

@@ -158,7 +158,7 @@ class ELU(Function):
 
 # %% ../../nbs/10_activations.ipynb #elu-2
 def elu(x, alpha: float = 1.0) -> Variable:
-    """`x` where it is positive, `alpha * (exp(x) - 1)` elsewhere; at 0 the slope is alpha.
+    """`x` where positive, elsewhere `alpha * (exp(x) - 1)`; at 0 the slope is alpha.
 
     Value and derivative are right to 4 units in the last digit.
     """
@@ -205,9 +205,10 @@ class SiLU(Function):
 def silu(x) -> Variable:
     """`x * sigmoid(x)`, also called swish.
 
-    Value and derivative are right to 4 units in the last digit. Only near -1.278, where the
-    derivative is 0, its error is relative to its two parts, which cancel there; and where
-    the sigmoid is subnormal, below -87 in float32, it is `abs(x)` times that of a subnormal.
+    Value and derivative are right to 4 units in the last digit. Only near -1.278, where
+    the derivative is 0, its error is relative to its two parts, which cancel there; and
+    where the sigmoid is subnormal, below -87 in float32, it is `abs(x)` times that of a
+    subnormal.
     """
     return SiLU()(x)
 
@@ -229,10 +230,11 @@ class GELU(Function):
 def gelu(x, approximate: str = 'none') -> Variable:
     """`x` times the probability that a normally distributed number is below `x`.
 
-    Value and derivative are right to 4 units in the last digit. Only in float64, near -0.752,
-    where the derivative is 0, its error is relative to its two parts, which cancel there;
-    and below -37.5, where the probability is subnormal, it is 40 times that of a subnormal.
-    `approximate='tanh'` gives the curve that GPT-2 was trained with, which is off by 0.0005.
+    Value and derivative are right to 4 units in the last digit. Only in float64, near
+    -0.752, where the derivative is 0, its error is relative to its two parts, which
+    cancel there; and below -37.5, where the probability is subnormal, it is 40 times
+    that of a subnormal. `approximate='tanh'` gives the curve that GPT-2 was trained
+    with, which is off by 0.0005.
     """
     check_word('approximate', approximate, 'none', 'tanh')
     return GELU()(x) if approximate == 'none' else _gelu_by_tanh(as_variable(x))
@@ -269,19 +271,22 @@ class Softmax(Function):
 # %% ../../nbs/10_activations.ipynb #class-axis
 def _class_axis(x, axis):
     "The axis of the classes: the only axis of a vector, if the default 1 was meant."
-    if not x.ndim: raise ValueError('a softmax is taken over classes, and this is a number')
+    if not x.ndim:
+        raise ValueError('a softmax is taken over classes, and this is a number')
     axis = 0 if axis == 1 and x.ndim == 1 else axis
     if not x.size and axis in range(-x.ndim, x.ndim) and not x.shape[axis]:
-        raise ValueError(f'a softmax is taken over classes, and axis {axis} has length 0')
+        raise ValueError('a softmax is taken over classes, '
+                         f'and axis {axis} has length 0')
     return axis
 
 # %% ../../nbs/10_activations.ipynb #softmax-2
 def softmax(x, axis: int = 1) -> Variable:
     """`exp(x)`, divided by its sum along `axis`: probabilities. Book step 47.
 
-    Values are right to 4 units in the last digit, and half a unit more for each 1 that the
-    scores differ by, since differences of scores are rounded. The derivative is a
-    difference: it is right to a few units in the last digit of the larger of its two parts.
+    Values are right to 4 units in the last digit, and half a unit more for each 1 that
+    the scores differ by, since differences of scores are rounded. The derivative is a
+    difference: it is right to a few units in the last digit of the larger of its two
+    parts.
     """
     return Softmax(check_axis(axis))(x)
 
