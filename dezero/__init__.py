@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         anomaly,
         attention,
         callbacks,
+        compiled,
         core_simple,
         cuda,
         dataloaders,
@@ -43,12 +44,14 @@ if TYPE_CHECKING:
         regularization,
         rnn,
         tokenizer,
+        tracer,
         training,
         transformations,
         transformer,
         transforms,
         utils,
         vision,
+        writer,
     )
     from dezero.dataloaders import DataLoader, SeqDataLoader
     from dezero.datasets import Dataset
@@ -58,10 +61,10 @@ if TYPE_CHECKING:
 else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero":
-            "anomaly attention callbacks core_simple cuda dataloaders datasets"
+            "anomaly attention callbacks compiled core_simple cuda dataloaders datasets"
             " distributed download environment files formats functions_conv gradcheck layers"
-            " models optimizers progress published regularization rnn tokenizer training"
-            " transformations transformer transforms utils vision",
+            " models optimizers progress published regularization rnn tokenizer tracer"
+            " training transformations transformer transforms utils vision writer",
         "dezero.dataloaders": "DataLoader SeqDataLoader",
         "dezero.datasets": "Dataset",
         "dezero.layers": "Layer",
@@ -78,10 +81,11 @@ else:
 __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "Layer", "Model", "Parameter",
     "SeqDataLoader", "Variable", "__version__", "anomaly", "as_array", "as_variable",
-    "attention", "backprop", "callbacks", "config", "core", "core_simple", "cuda",
+    "attention", "backprop", "callbacks", "compiled", "config", "core", "core_simple", "cuda",
     "dataloaders", "datasets", "distributed", "download", "environment", "files", "formats",
-    "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy", "methods",
-    "models", "no_grad", "numdiff", "operators", "optimizers", "progress", "published",
-    "regularization", "rnn", "setup_variable", "test_mode", "tokenizer", "training",
-    "transformations", "transformer", "transforms", "using_config", "utils", "vision", "visualize",
+    "functions", "functions_conv", "grad", "gradcheck", "is_simple_core", "layers", "lazy",
+    "methods", "models", "no_grad", "numdiff", "operators", "optimizers", "progress",
+    "published", "regularization", "rnn", "setup_variable", "test_mode", "tokenizer", "tracer",
+    "training", "transformations", "transformer", "transforms", "using_config", "utils",
+    "vision", "visualize", "writer",
 ]  # fmt: skip

@@ -1677,12 +1677,13 @@ STAGES = (
 WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 56 transforms, "
             "57 progress, 58 download, 59 formats, 60 callbacks, 61 anomaly, 62 environment, "
             "63 checks, 64 lazy, 65 more functions, 66 linalg, 67 methods, "
-            "68 transformations, 69 fast conv, 70 core simple, 71 published")
+            "68 transformations, 69 fast conv, 70 core simple, 71 published, 72 tokenizer, "
+            "73 tracer, 74 distributed, 75 writer, 76 compiled")
 
 
-@figure(520, 1016, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
+@figure(520, 1056, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
     backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4,
-    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 24. Below them the workshop, 50 to 71.
+    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 24. Below them the workshop, 50 to 76.
     Each chapter is a link.""")
 def map(fig):
     """The map of the book"""
