@@ -36,8 +36,8 @@ from .core import Parameter, Variable, patch
 from .optimizers import Optimizer
 from dezero.tracer import (
     Line,
-    Log,
-    Node,
+    Journal,
+    Value,
     Refused,
     Swapped,
     Traced,
@@ -385,7 +385,7 @@ def load(log, value, text, hint):
     facts(value) if not is_number(value) else None
     found = log.known(value) if isinstance(value, np.ndarray) else None
     if found is not None: return found
-    node = Node([text], foreign=True)
+    node = Value([text], foreign=True)
     node.hint = hint
     log.lines.append(Line('make', node.parts, node))
     return log.trace(value, node)
@@ -514,7 +514,7 @@ def numbers(self: Paper):
     names = names[-len(values):] if len(values) else []
     if len(names) != len(values) or 'others' in names:
         names = _names_of(values, optimizer)
-    nodes = [Node([], foreign=True) for _ in values]
+    nodes = [Value([], foreign=True) for _ in values]
     for node, hint in zip(nodes, names): node.hint = hint
     log.write('effect', [*_listed(nodes), f' = {self.text}.numbers()'])
     return tuple([log.trace(value, node) for value, node in zip(values, nodes)])
@@ -545,7 +545,7 @@ def memory(self: Paper, param):
         return arrays
     nodes = []
     for array, keep in zip(arrays, self.optimizer.keeps):
-        node = Node([], foreign=True)
+        node = Value([], foreign=True)
         node.hint = f'{keep}_{held.hint}'
         nodes.append(node)
     log.write('effect', [*_listed(nodes), f' = {self.text}.memory({held.text})'])
@@ -555,7 +555,7 @@ def memory(self: Paper, param):
 class Session:
     "One call of a step that is written down."
     def __init__(self, sight, args, found):
-        self.log, self.sight, self.called = Log(), sight, False
+        self.log, self.sight, self.called = Journal(), sight, False
         self.held, self.papers, self.effects = [], [], []
         self.stands, self.args, self.found = {}, args, found
         self.fresh, self.returned = [], {}
@@ -568,7 +568,7 @@ class Session:
                     self.held.append(Held(self.log, name, f'{name}_data', x))
                 continue
             if self.log.known(x) is None:
-                node = Node([], foreign=True)
+                node = Value([], foreign=True)
                 node.name = node.hint = name
                 self.stands[id(x)] = self.log.trace(x, node)
         for name, box in self.sight.boxes.values():
@@ -715,7 +715,7 @@ def box_parts(self: Session, x):
         else: made = [self.log.const(x.data), '.copy()']
         parts = ['result(', *made, ')' if x.name is None else f', {x.name!r})']
         if self.given.count(id(x)) == 1: return parts
-        node = self.returned[id(x)] = Node([])
+        node = self.returned[id(x)] = Value([])
         node.hint = 'box'
         self.log.write('box', parts, node)
         return [node]
@@ -1101,7 +1101,7 @@ def places(self: Compiled):
     return p
 
 @patch
-def doubt(self: Log):
+def doubt(self: Journal):
     "Which array nobody knew."
     odd = next((c for c in self.consts if isinstance(c.value, np.ndarray)), None)
     if not odd: return ''

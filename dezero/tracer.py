@@ -20,6 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from . import backprop
 from .core import Function, Variable, cast_number, patch
+from .functions.fast_conv import fast_input, fast_output, fast_weight
 from .optimizers import Optimizer
 
 # %% ../nbs/73_tracer.ipynb #cell-refused
@@ -27,7 +28,7 @@ class Refused(Exception):
     "The step stays as it is."
 
 # %% ../nbs/73_tracer.ipynb #cell-node
-class Node:
+class Value:
     "A value of the step: how it is made, and the memory that it lies in."
     name, last, scalar = '', -1, False
 
@@ -98,7 +99,7 @@ def _is_integer(x):
     return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
 
 # %% ../nbs/73_tracer.ipynb #cell-log
-class Log:
+class Journal:
     "What a step has done, line by line."
     def __init__(self):
         self.lines, self.names, self.consts = [], set(), []
@@ -157,7 +158,7 @@ _add_operators()
 
 # %% ../nbs/73_tracer.ipynb #cell-trace
 @patch
-def trace(self: Log, value, node):
+def trace(self: Journal, value, node):
     "What stands for a value that a node has made."
     if not self.open: return value
     if isinstance(value, np.ndarray):
@@ -174,13 +175,13 @@ def trace(self: Log, value, node):
 
 # %% ../nbs/73_tracer.ipynb #cell-trace-2
 @patch
-def _ref(self: Log, x):
+def _ref(self: Journal, x):
     "A weak reference, or one that holds what knows none."
     try: return weakref.ref(x)
     except TypeError: return lambda: x
 
 @patch
-def known(self: Log, value):
+def known(self: Journal, value):
     "What stands for this very array, if there is something."
     ref, node, stand = self.seen.get(id(value), (lambda: None, None, None))
     if ref() is not value or value is None: return None
@@ -239,7 +240,7 @@ def place():
 
 # %% ../nbs/73_tracer.ipynb #cell-make
 @patch
-def make(self: Log, value, parts, binding=9, kind='make'):
+def make(self: Journal, value, parts, binding=9, kind='make'):
     "A line that makes a value; what stands for it."
     if not self.open: return value
     if isinstance(value, np.ndarray):
@@ -251,7 +252,7 @@ def make(self: Log, value, parts, binding=9, kind='make'):
         self.refuse(f'{kind} came out of NumPy{place()}, which cannot be '
                     'written down')
         return value
-    node = Node(parts, binding)
+    node = Value(parts, binding)
     node.constant = is_number(value) and kind == 'make' and all(
         [each.constant for each in nodes_in(parts)])
     node.scalar = is_number(value)
@@ -261,7 +262,7 @@ def make(self: Log, value, parts, binding=9, kind='make'):
 
 # %% ../nbs/73_tracer.ipynb #cell-make-2
 @patch
-def again(self: Log, kind, parts, node):
+def again(self: Journal, kind, parts, node):
     "A line for a node; none if the same was computed of the same numbers before."
     if node.scalar and kind == 'make' and all([n.scalar for n in nodes_in(parts)]):
         key = tuple([p if isinstance(p, str) else id(nodes_in([p])[0]) for p in parts])
@@ -271,16 +272,16 @@ def again(self: Log, kind, parts, node):
     return node
 
 @patch
-def make_several(self: Log, values, parts, kind):
+def make_several(self: Journal, values, parts, kind):
     "The same for a tuple."
-    node = Node(parts)
+    node = Value(parts)
     self.write(kind, parts, node)
     made = [self.make(v, [node, f'[{i}]']) for i, v in enumerate(values)]
     return type(values)(made) if type(values) in (list, tuple) else type(values)(*made)
 
 # %% ../nbs/73_tracer.ipynb #cell-make-3
 @patch
-def write(self: Log, kind, parts, node=None):
+def write(self: Journal, kind, parts, node=None):
     "Add a line."
     now = np.geterr()
     errors = ', '.join([f'{k}={v!r}' for k, v in now.items() if self.errors[k] != v])
@@ -289,7 +290,7 @@ def write(self: Log, kind, parts, node=None):
 
 # %% ../nbs/73_tracer.ipynb #cell-operand
 @patch
-def operand(self: Log, x, number=False):
+def operand(self: Journal, x, number=False):
     "An argument as parts of a text; with `number` an integer is asked for its value."
     if type(x) is Traced:
         if x._log is not self: x = x._value
@@ -309,7 +310,7 @@ def operand(self: Log, x, number=False):
 
 # %% ../nbs/73_tracer.ipynb #cell-operand-2
 @patch
-def literal(self: Log, x):
+def literal(self: Journal, x):
     "A plain thing as text, or a constant with a name."
     if x is Ellipsis: return '...'
     if x is None or type(x) in (bool, str, bytes): return repr(x)
@@ -325,7 +326,7 @@ def literal(self: Log, x):
 
 # %% ../nbs/73_tracer.ipynb #cell-operand-3
 @patch
-def use(self: Log, name):
+def use(self: Journal, name):
     "A name of NumPy's that the program needs."
     name = {'bool': 'bool_'}.get(name, name)
     self.names.add(name.split('.')[0])
@@ -333,11 +334,11 @@ def use(self: Log, name):
 
 # %% ../nbs/73_tracer.ipynb #cell-operand-4
 @patch
-def const(self: Log, x):
+def const(self: Journal, x):
     "The node of a thing that is no result: it must be the same one in every call."
     for node in self.consts:
         if node.value is x: return node
-    node = Node([], foreign=True)
+    node = Value([], foreign=True)
     node.value, node.constant = x, is_number(x)
     if isinstance(x, np.ndarray):
         node.shape = x.shape
@@ -385,11 +386,11 @@ def side(log, x, binding):
         negative = isinstance(text[0], str) and text[0][:1] == '-'
         return ['(', *text, ')'] if negative else text
     parts = log.operand(x)
-    return [(p, binding) if isinstance(p, Node) else p for p in parts]
+    return [(p, binding) if isinstance(p, Value) else p for p in parts]
 
 # %% ../nbs/73_tracer.ipynb #cell-arithmetic-2
 @patch
-def binary(self: Log, compute, sign, binding, a, b):
+def binary(self: Journal, compute, sign, binding, a, b):
     "`a + b`, or another sign."
     if isinstance(b, Variable) or isinstance(a, Variable): return NotImplemented
     if not self.open: return compute(plain(a), plain(b))
@@ -411,14 +412,14 @@ def _float(x):
 
 # %% ../nbs/73_tracer.ipynb #cell-arithmetic-3
 @patch
-def unary(self: Log, compute, sign, binding, a):
+def unary(self: Journal, compute, sign, binding, a):
     "`-a`, or another sign."
     value = compute(a._value)
     if sign == 'abs': return self.make(value, ['abs(', a._node, ')'])
     return self.make(value, [sign, (a._node, binding)], binding)
 
 @patch
-def change(self: Log, change, compute, sign, binding, a, b):
+def change(self: Journal, change, compute, sign, binding, a, b):
     "`a += b`, or another sign: an array is changed, a number is made anew."
     if isinstance(b, Variable): return NotImplemented
     if is_number(a._value): return self.binary(compute, sign, binding, a, b)
@@ -428,7 +429,7 @@ def change(self: Log, change, compute, sign, binding, a, b):
 
 # %% ../nbs/73_tracer.ipynb #cell-arithmetic-4
 @patch
-def write_into(self: Log, target, parts):
+def write_into(self: Journal, target, parts):
     "A line that changes the memory of an array."
     node = target._node if type(target) is Traced else target
     if node.root in self.consts or node in self.consts:
@@ -440,7 +441,7 @@ def write_into(self: Log, target, parts):
 
 # %% ../nbs/73_tracer.ipynb #cell-ufunc
 @patch
-def ufunc(self: Log, ufunc, method, args, options):
+def ufunc(self: Journal, ufunc, method, args, options):
     "What NumPy asks for a ufunc."
     if any([isinstance(x, Variable) for x in args]):
         other = next(x for x in args if isinstance(x, Variable))
@@ -502,7 +503,7 @@ READERS = {'array_repr', 'array_str', 'array2string', 'save', 'savez', 'savetxt'
 
 # %% ../nbs/73_tracer.ipynb #cell-array-function-2
 @patch
-def function(self: Log, function, args, options):
+def function(self: Journal, function, args, options):
     "What NumPy asks for one of its functions."
     if any([isinstance(x, Variable) for x in args]):
         other = next(x for x in args if isinstance(x, Variable))
@@ -525,7 +526,7 @@ def function(self: Log, function, args, options):
 
 # %% ../nbs/73_tracer.ipynb #cell-array-function-3
 @patch
-def target(self: Log, x):
+def target(self: Journal, x):
     "What stands for an array that is written into."
     if type(x) is Traced: return x
     found = self.known(x)
@@ -533,7 +534,7 @@ def target(self: Log, x):
     return Traced(x, self.const(x), self)
 
 @patch
-def same_shape(self: Log, found):
+def same_shape(self: Journal, found):
     "A guard: the shape depends on numbers, and what follows depends on the shape."
     for each in found if isinstance(found, (tuple, list)) else [found]:
         if type(each) is Traced and np.ndim(each._value):
@@ -541,7 +542,7 @@ def same_shape(self: Log, found):
 
 # %% ../nbs/73_tracer.ipynb #cell-array-function-4
 @patch
-def same_count(self: Log, mask):
+def same_count(self: Journal, mask):
     "A guard: as many places are picked as before."
     if (mask._node, 'count') in self.guards: return
     self.guards[mask._node, 'count'] = True
@@ -565,7 +566,7 @@ WRITING = {'fill', 'sort', 'partition', 'put'}
 
 # %% ../nbs/73_tracer.ipynb #cell-attribute-2
 @patch
-def attribute(self: Log, a, name):
+def attribute(self: Journal, a, name):
     "`a.name`."
     found = getattr(a._value, name)
     if not self.open or name in SHAPES or name in HARMLESS: return found
@@ -580,7 +581,7 @@ def attribute(self: Log, a, name):
 
 # %% ../nbs/73_tracer.ipynb #cell-attribute-3
 @patch
-def method(self: Log, a, name, args, options):
+def method(self: Journal, a, name, args, options):
     "A method is called."
     out = options.pop('out', None)
     extra = {} if out is None else {'out': plain(out)}
@@ -616,7 +617,7 @@ def index_parts(log, index):
 
 # %% ../nbs/73_tracer.ipynb #cell-item-2
 @patch
-def item(self: Log, a, index):
+def item(self: Journal, a, index):
     "`a[index]`."
     value = a._value[plain(index)]
     if not self.open: return value
@@ -633,7 +634,7 @@ def item(self: Log, a, index):
 
 # %% ../nbs/73_tracer.ipynb #cell-item-3
 @patch
-def view(self: Log, value, node, text):
+def view(self: Journal, value, node, text):
     "A part of an array, or the array turned round: once looked at, it is there."
     if (node, text) not in self.views:
         found = self.make(value, [(node, 9), text])
@@ -645,7 +646,7 @@ def view(self: Log, value, node, text):
 
 # %% ../nbs/73_tracer.ipynb #cell-item-4
 @patch
-def set_item(self: Log, a, index, value):
+def set_item(self: Journal, a, index, value):
     "`a[index] = value`."
     new = plain(value)
     a._value[plain(index)] = new
@@ -658,7 +659,7 @@ def set_item(self: Log, a, index, value):
 
 # %% ../nbs/73_tracer.ipynb #cell-guard
 @patch
-def guard(self: Log, a, kind):
+def guard(self: Journal, a, kind):
     "A number decides what comes next: the program has to look whether it is the same."
     value = kind(a._value)
     if not self.open or a._node.constant or (a._node, kind) in self.guards: return value
@@ -722,7 +723,7 @@ def _keep_number(log, found, x):
     value = found._value[()]
     if type(x) is Traced and type(x._value) is type(value): node = x._node
     else:
-        node = Node([f'{"".join(map(str, found._node.parts))}[()]'])
+        node = Value([f'{"".join(map(str, found._node.parts))}[()]'])
         if type(x) is Traced and not x._node.constant: return
         node.value, node.constant = value, True
     found._node.number = lambda: log.trace(value, node)
@@ -764,7 +765,7 @@ def cached(function):
 
 # %% ../nbs/73_tracer.ipynb #cell-pencil-6
 @patch
-def thing(self: Log, x, name):
+def thing(self: Journal, x, name):
     "A name for something that the program calls."
     self.things[name] = x
     return name
@@ -801,9 +802,8 @@ numpy_on_paper = _make_numpy()
 
 def _replacements():
     "What modules get in place of what, by the id of it."
-    from dezero.functions import fast_conv
-    wholes = [as_strided, fast_conv.fast_output, fast_conv.fast_input,
-              fast_conv.fast_weight]
+    wholes = [as_strided, fast_output, fast_input,
+              fast_weight]
     table = {id(np): numpy_on_paper, id(np.random): numpy_on_paper.random}
     table |= {id(getattr(np, name)): vars(numpy_on_paper)[name] for name in MAKERS}
     return table | {id(f): whole(f) for f in wholes} | {id(cast_number): cast}

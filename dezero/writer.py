@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .core import Function, Variable, new_variable, patch
-from .tracer import Line, Node, Refused, is_number, nodes_in
+from .tracer import Line, Value, Refused, is_number, nodes_in
 
 # %% ../nbs/75_writer.ipynb #cell-boxes1
 class Gone(Function):
@@ -141,10 +141,10 @@ def name_node(self: Writer, node, line):
     if not node.name and getattr(node, 'hint', ''): node.name = self.fresh(node.hint)
     if not node.name:
         start = 'g_' if line.label.startswith('backward') else ''
-        node.name = self.fresh(start + short_name(line.label), True)
+        node.name = self.fresh(start + label_name(line.label), True)
     return node.name
 
-def short_name(label):
+def label_name(label):
     "The name of a Function as one of a value: `linear`, or `sce` of a long name."
     words = re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+', label.rpartition(' ')[2])
     name = '_'.join(words).lower()
@@ -236,7 +236,7 @@ def with_copies(log, lines):
         root = line.node.root if line.kind == 'write' else None
         if root is not None and root.foreign and root not in copied:
             _check_views(log, root, lines, i)
-            copied[root] = new = Node([root, '.copy()'])
+            copied[root] = new = Value([root, '.copy()'])
             new.hint, new.foreign = f'new_{root.hint}', True
             new.shape, new.size = root.shape, root.size
             before.append(Line('make', new.parts, new, line.label))
