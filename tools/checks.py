@@ -121,7 +121,7 @@ def unfit_outputs(root: Path = ROOT) -> list[str]:
     return found
 
 
-COLUMNS = 100  # of code that a page shows without scrolling
+COLUMNS = 88  # of code that a page shows without scrolling
 
 
 def wide_code(root: Path = ROOT) -> list[str]:
