@@ -67,6 +67,10 @@ class Traced:
         return self._log.function(function, args, options)
 
     def __getattr__(self, name): return self._log.attribute(self, name)
+    def __setattr__(self, name, value):
+        if name in Traced.__slots__: return object.__setattr__(self, name, value)
+        self._log.refuse(f'.{name} is set{place()}')
+        setattr(self._value, name, plain(value))
     def __getitem__(self, index): return self._log.item(self, index)
     def __setitem__(self, index, value): self._log.set_item(self, index, value)
     def __len__(self): return len(self._value)
@@ -151,6 +155,8 @@ def _add_operators():
     for name, sign in {'neg': '-', 'pos': '+', 'invert': '~'}.items():
         setattr(Traced, f'__{name}__', unary(name, sign, 7))
     Traced.__abs__ = lambda a: a._log.unary(operator.abs, 'abs', 9, a)
+    Traced.__divmod__ = lambda a, b: (a // b, a % b)
+    Traced.__rdivmod__ = lambda a, b: (b // a, b % a)
     Traced.__hash__ = lambda a: a._log.reveal(a, 'hash', hash)
 
 # %% ../nbs/73_tracer.ipynb #cell-operators-3
@@ -677,6 +683,7 @@ def _add_readers():
             ('float', 'float()', float), ('complex', 'complex()', complex),
             ('repr', 'printing', repr), ('str', 'printing', str),
             ('format', 'printing', format),
+            ('reduce', 'pickling', lambda v: v.__reduce__()),
             ('reduce_ex', 'pickling', lambda v, n: v.__reduce_ex__(n)),
             ('round', 'round()', lambda v, *n: round(v, *n)),
             ('contains', 'in', lambda v, x: x in v)]:

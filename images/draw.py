@@ -1672,7 +1672,7 @@ STAGES = (
     ("neural networks", "07 shapes, 08 reductions, 09 products, 10 activations, 11 losses, "
      "12 layers, 13 models, 14 optimizers, 15 datasets, 16 dataloaders, 17 training"),
     ("GPU, CNN, RNN", "18 cuda, 19 regularization, 20 conv, 21 vision, 22 rnn, 23 attention, "
-     "24 transformer"),
+     "24 transformer, 25 language"),
 )
 WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 56 transforms, "
             "57 progress, 58 download, 59 formats, 60 callbacks, 61 anomaly, 62 environment, "
@@ -1683,7 +1683,7 @@ WORKSHOP = ("50 config, 51 context, 52 trace, 53 explain, 54 replay, 55 files, 5
 
 @figure(520, 1056, """Five stages. 1, automatic derivatives: chapters 00 core, 01 numdiff, 02
     backprop, 02b gradcheck. 2, natural expressions: 03. 3, higher-order derivatives: 04 to 06. 4,
-    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 24. Below them the workshop, 50 to 76.
+    neural networks: 07 to 17. 5, GPU, CNN and RNN: 18 to 25. Below them the workshop, 50 to 76.
     Each chapter is a link.""")
 def map(fig):
     """The map of the book"""
