@@ -20,6 +20,8 @@ import numpy as np  # noqa: E402
 from benchmarks import memory, ranks, table  # noqa: E402
 from benchmarks.cases import (  # noqa: E402
     CASES,
+    COMPILED_CASES,
+    COMPILED_PEERS,
     FLOORS,
     MEMORY_CASES,
     NETWORK_CASES,
@@ -58,16 +60,22 @@ def report(names, rounds, block, pinned):
     gc.freeze()  # what the imports have made is not looked through again and again
     engine = measured(CASES, names, rounds, block, libraries)
     training = measured(NETWORK_CASES, names, rounds, block, libraries)
+    some = [library for library in libraries if library.name in (table.OURS, *COMPILED_PEERS)]
+    written = measured(COMPILED_CASES, names, rounds, block, some)
     parts = [surroundings(libraries, absent, pinned)]
     groups = [
         (results, peers, of)
-        for results, peers, of in ((engine, PEERS, ""), (training, NETWORK_PEERS, " of networks"))
+        for results, peers, of in (
+            (engine, PEERS, ""),
+            (training, NETWORK_PEERS, " of networks"),
+            (written, COMPILED_PEERS, " of compiled steps"),
+        )
         if results
     ]
     for results, peers, of in groups:
         parts += [f"## Ratios{of}", table.ratios(results, peers, absent)]
     if groups:
-        parts += ["## Goals", table.goals(engine + training)]
+        parts += ["## Goals", table.goals(engine + training + written)]
     for results, peers, of in groups:
         parts += [f"## Times{of}", table.times(results, peers)]
         if set(WIDE) <= {case.name for case, _, _ in results}:

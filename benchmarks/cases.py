@@ -11,11 +11,13 @@ from functools import cache, partial
 import numpy as np
 
 from benchmarks import networks, sequences
-from benchmarks.libraries import ALL, DeZero, Missing
+from benchmarks.libraries import ALL, Compiled, DeZero, Missing
 
 FLOORS = ["NumPy 0-d", "NumPy scalars"]
 PEERS = FLOORS + [kind.name for kind in ALL[1:]]
 NETWORK_PEERS = ["NumPy", "torch", "autograd"]
+EAGER = "DeZero, eager"
+COMPILED_PEERS = [EAGER, "NumPy", "torch"]
 
 
 @dataclass
@@ -664,6 +666,51 @@ NETWORK_CASES = [
 ]
 
 
+def compiled_case(case, goals):
+    """The case with our step written out; beside it the step as it is."""
+
+    def prepare(library):
+        return case.prepare(Compiled() if library.name == "DeZero" else library)
+
+    by_hand = {"NumPy": case.floors.get("NumPy") or case.floors["NumPy 0-d"]}
+    eager = {EAGER: when_needed(lambda: case.prepare(DeZero()))}
+    name, title = f"compiled-{case.name}", f"{case.title}, compiled"
+    changes = {"floors": by_hand, "beside": eager, "goals": goals}
+    return replace(case, name=name, title=title, prepare=prepare, **changes)
+
+
+def recurrent_case(task, rounds=21):
+    """A step of training through the steps of a window, always on the same one."""
+
+    def prepare(library):
+        return partial(library.recurrent(task), *library.batch(*task.examples))
+
+    by_hand = when_needed(lambda: partial(sequences.plain_by_hand(task), *task.examples))
+    title = f"RNN, {task.window} steps"
+    return Case("rnn", title, prepare, {"NumPy": by_hand}, rounds=rounds, tolerance=1e-4)
+
+
+def compiled_cases():
+    """New cases: their floors remember their steps."""
+    engine = {case.name: case for case in CASES}
+    spiral = (2, 10, 3), 30, "sigmoid"
+    start = {"NumPy 0-d": rosenbrock_by_hand(RATE, *POINT)}
+    cases = [
+        (
+            network_case("spiral", "Spiral, SGD", *spiral, "SGD", 1.0, {}),
+            {"NumPy": 1.7, "torch": 0.3},
+        ),
+        (network_case("spiral-adam", "Spiral, Adam", *spiral, "Adam", 0.01, {}), {"NumPy": 1.8}),
+        (engine["chain-variables"], {"NumPy": 1.2, "torch": 0.02}),
+        (engine["tanh-6"], {"torch": 0.05}),
+        (replace(engine["rosenbrock"], floors=start), {"torch": 0.1}),
+        (recurrent_case(sequences.Plain(window=30)), {"NumPy": 1.7}),
+        (network_case("mlp-adam", "MLP, Adam", *MLP, "Adam", 0.001, {}, 21), {EAGER: 1.0}),
+        (conv_case("cnn", "CNN, SGD", CNN, {}), {}),
+    ]
+    return [compiled_case(*each) for each in cases]
+
+
 @dataclass
 class ChainMemory:
     """The peak of a chain on arrays of 1 MiB."""
@@ -719,6 +766,15 @@ class ConvMemory(TrainingMemory):
         return library.convolutional(task) if library else networks.conv_by_hand(task)
 
 
+@dataclass
+class CompiledMemory(ConvMemory):
+    """The same, and our step is written out."""
+
+    def made(self, library, task):
+        return super().made(Compiled() if library and library.name == "DeZero" else library, task)
+
+
+COMPILED_CASES = compiled_cases()
 MEMORY_CASES = [
     ChainMemory("memory-tanh", "`y = tanh(y)`", tanh_chain, tanh_chain_by_hand),
     ChainMemory("memory-add", "`y = y + x`", add_chain, add_chain_by_hand),
@@ -727,6 +783,7 @@ TRAINING_MEMORY = [
     TrainingMemory("memory-sgd", "MLP, SGD", networks.Task(*MLP, "SGD", 0.01), {}),
     TrainingMemory("memory-adam", "MLP, Adam", networks.Task(*MLP, "Adam", 0.001), {"NumPy": 1.3}),
     ConvMemory("memory-cnn", "CNN, SGD", CNN, {}),
+    CompiledMemory("memory-cnn-compiled", "CNN, SGD, compiled", CNN, {}),
 ]
 
 

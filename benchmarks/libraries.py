@@ -102,6 +102,11 @@ class Library:
         time, or with `cells` step by step. It gives the losses and a weight."""
         raise Missing("no LSTM")
 
+    def recurrent(self, task):
+        """`step(xs, ts)` trains the network of a `sequences.Plain` on a window, step by step. It
+        gives the loss and a weight."""
+        raise Missing("no RNN")
+
     def batches(self, x, t, size, seed):
         """What gives whole batches of arrays in random order, epoch after epoch."""
         return Batches(x, t, size, seed)
@@ -129,6 +134,10 @@ class DeZero(Library):
         self.library = import_module("dezero")
         functions = import_module("dezero.functions")
         self.exp, self.tanh, self.sin = functions.exp, functions.tanh, functions.sin
+
+    def written(self, step):
+        """A step as it is timed."""
+        return step
 
     def own_square(self, style):
         class Square(self.library.Function):
@@ -161,7 +170,7 @@ class DeZero(Library):
             y.backward()
             return [y.data, *[x.grad.data for x in xs]]
 
-        return run
+        return self.written(run)
 
     def descend(self, program, rate, *starts):
         xs = self.variables(starts)
@@ -174,11 +183,11 @@ class DeZero(Library):
                 x.data -= rate * x.grad.data
             return [x.data for x in xs]
 
-        return run
+        return self.written(run)
 
     def derivative(self, program, start, order):
         (x,) = self.variables([start])
-        return lambda: [self.nth(program, x, order).data]
+        return self.written(lambda: [self.nth(program, x, order).data])
 
     def derivative_by_backward(self, program, start, order):
         (x,) = self.variables([start])
@@ -255,7 +264,7 @@ class DeZero(Library):
             with self.library.no_grad():
                 return model(x).data
 
-        return step, scores
+        return self.written(step), scores
 
     def convolutional(self, task):
         F, optimizers = import_module("dezero.functions"), import_module("dezero.optimizers")
@@ -282,9 +291,10 @@ class DeZero(Library):
             model.cleargrads()
             loss.backward()
             optimizer.update()
-            return [loss.data, *shown]
+            return loss.data
 
-        return step
+        step = self.written(step)
+        return lambda x, t: [step(x, t), *shown]
 
     def batch_norm(self, x, gamma, beta, gy):
         F = import_module("dezero.functions")
@@ -344,6 +354,27 @@ class DeZero(Library):
 
         return run
 
+    def recurrent(self, task):
+        F, layers = import_module("dezero.functions"), import_module("dezero.layers")
+        model, weights = self.library.Model(), task.weights()
+        model.rnn = layers.RNN(task.hidden, in_size=1)
+        model.out = layers.Linear(1, in_size=task.hidden)
+        for name, parameter in model.named_params():
+            parameter.data = weights[name.removeprefix("rnn/")]
+        optimizer = import_module("dezero.optimizers").SGD(task.rate).setup(model)
+
+        def step(xs, ts):
+            model.rnn.reset_state()
+            loss = 0
+            for x, t in zip(xs, ts):
+                loss += F.mean_squared_error(model.out(model.rnn(x)), t)
+            model.cleargrads()
+            loss.backward()
+            optimizer.update()
+            return [loss.data, model.rnn.h2h.W.data]
+
+        return self.written(step)
+
     def batches(self, x, t, size, seed):
         loaders, datasets = import_module("dezero.dataloaders"), import_module("dezero.datasets")
         return loaders.DataLoader(datasets.ArrayDataset(x, t), size, seed=seed, drop_last=True)
@@ -352,6 +383,18 @@ class DeZero(Library):
         loaders, datasets = import_module("dezero.dataloaders"), import_module("dezero.datasets")
         transform = datasets.UNIT_VECTOR if vectors else None
         return loaders.DataLoader(datasets.ArrayDataset(x, t, transform=transform), size)
+
+
+class Compiled(DeZero):
+    """The same, and each step is written out as a program of NumPy (chapter 73)."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def written(self, step):
+        self.steps.append(import_module("dezero.compiled").compiled(step))
+        return self.steps[-1]
 
 
 class Torch(Library):
@@ -596,6 +639,28 @@ class Torch(Library):
             return [losses, forget.T]
 
         return run
+
+    def recurrent(self, task):
+        torch, nn, weights = self.library, self.library.nn, task.weights()
+        rnn, out = nn.RNNCell(1, task.hidden), nn.Linear(task.hidden, 1)
+        parts = [rnn.weight_ih, rnn.bias_ih, rnn.weight_hh, out.weight, out.bias]
+        for parameter, weight in zip(parts, weights.values()):
+            parameter.data = torch.from_numpy(weight.T.copy())
+        rnn.bias_hh.data.zero_()
+        rnn.bias_hh.requires_grad_(False)  # a second bias, which DeZero has not
+        optimizer = torch.optim.SGD(parts, lr=task.rate)
+
+        def step(xs, ts):
+            h, loss = torch.zeros(task.batch, task.hidden), 0
+            for x, t in zip(xs, ts):
+                h = rnn(x, h)
+                loss = loss + nn.functional.mse_loss(out(h), t)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return [loss.detach().numpy(), rnn.weight_hh.detach().numpy().T]
+
+        return step
 
     def batches(self, x, t, size, seed):
         return Batches(*self.batch(x, t), size, seed, self.library.from_numpy)

@@ -43,6 +43,62 @@ class Task:
         }
 
 
+@dataclass
+class Plain(Task):
+    """The same network with a simple recurrent layer, which reads one window step by step."""
+
+    rate: float = 0.001
+
+    def weights(self):
+        """W, b and U, and W and b of the last layer, by name."""
+        random, size = np.random.default_rng(self.seed), self.hidden
+        shapes = {"x2h/W": (1, size), "x2h/b": (size,), "h2h/W": (size, size)}
+        shapes |= {"out/W": (size, 1), "out/b": (1,)}
+        return {
+            name: (random.standard_normal(shape) / size**0.5).astype(np.float32)
+            for name, shape in shapes.items()
+        }
+
+    @property
+    def examples(self):
+        """The first window."""
+        return next(self.windows())
+
+
+def plain_by_hand(task):
+    """`step(xs, ts)` trains on a window from an empty state: the loss, and U."""
+    W, b, U, V, d = task.weights().values()
+    T, N, H, rate = task.window, task.batch, task.hidden, task.rate
+    z, ghs, gz = [np.empty((T, N, H), np.float32) for _ in range(3)]
+    hs, spare = np.zeros((T + 1, N, H), np.float32), np.empty((N, H), np.float32)
+
+    def step(xs, ts):
+        np.multiply(xs, W, out=z)
+        np.add(z, b, out=z)
+        for k in range(T):
+            z[k] += np.matmul(hs[k], U, out=spare)
+            np.tanh(z[k], out=hs[k + 1])
+        after = hs[1:].reshape(T * N, H)
+        gy = (after @ V + d).reshape(ts.shape) - ts
+        loss = np.square(gy).sum() / N
+        gy *= 2 / N
+        rows = gy.reshape(T * N, 1)
+        np.matmul(rows, V.T, out=ghs.reshape(T * N, H))
+        turned, gh = np.ascontiguousarray(U.T), np.zeros((N, H), np.float32)
+        for k in range(T - 1, -1, -1):
+            gh += ghs[k]
+            np.subtract(1, np.square(hs[k + 1], out=spare), out=spare)
+            np.matmul(np.multiply(gh, spare, out=gz[k]), turned, out=gh)
+        flat = gz.reshape(T * N, H)
+        for p, g in ((V, after.T @ rows), (d, rows.sum(0)), (W, xs.reshape(1, T * N) @ flat),
+                     (b, flat.sum(0)), (U, hs[:-1].reshape(T * N, H).T @ flat)):  # fmt: skip
+            g *= rate
+            p -= g
+        return [loss, U]
+
+    return step
+
+
 def by_hand(task):
     """`run()` reads the curve once, with an update after each window: the losses, and a weight."""
     named = task.weights()

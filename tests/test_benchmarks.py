@@ -17,6 +17,9 @@ import pytest
 from benchmarks import cases, libraries, measure, memory, networks, sequences, table
 from benchmarks.cases import (
     CASES,
+    COMPILED_CASES,
+    COMPILED_PEERS,
+    EAGER,
     MEMORY_CASES,
     NETWORK_CASES,
     NETWORK_PEERS,
@@ -28,7 +31,7 @@ from benchmarks.cases import (
     agree,
     sides,
 )
-from benchmarks.libraries import DeZero, Library, Missing, available
+from benchmarks.libraries import Compiled, DeZero, Library, Missing, available
 
 
 def small_cases():
@@ -40,6 +43,7 @@ def small_cases():
         cases.digits_case(0.8),
         *cases.loader_cases(250),
         cases.conv_case("cnn", "", SMALL_CNN, {}),
+        cases.recurrent_case(sequences.Plain(hidden=4, batch=3, steps=7, window=3)),
     ]
 
 
@@ -86,6 +90,28 @@ def test_all_sides_of_a_network_case_compute_the_same_numbers(case, present):
     assert set(runs) | set(reasons) == {library.name for library in present} | set(case.floors)
     for _ in range(3):
         agree(case, {name: run() for name, run in runs.items()})
+
+
+@pytest.mark.parametrize(
+    "case", small_cases()[:2] + small_cases()[-2:] + CASES[:1], ids=lambda case: case.name
+)
+def test_a_compiled_case_computes_what_all_sides_compute(case, present):
+    written, library = cases.compiled_case(case, {}), Compiled()
+    runs, _ = sides(written, [each for each in present if each.name in ("DeZero", "torch")])
+    assert {"DeZero", EAGER, "NumPy"} <= set(runs)
+    step, eager = case.prepare(library), case.prepare(DeZero())
+    for _ in range(4):
+        ours, right = step(), eager()
+        assert [np.asarray(a).tobytes() for a in ours] == [np.asarray(a).tobytes() for a in right]
+    assert library.steps[0].why == "" and library.steps[0].programs[0].runs
+
+
+@pytest.mark.parametrize("case", COMPILED_CASES[2:5], ids=lambda case: case.name)
+def test_all_sides_of_a_compiled_case_on_numbers_compute_the_same(case, present):
+    runs, _ = sides(case, [each for each in present if each.name in ("DeZero", "torch")])
+    for _ in range(3):
+        agree(case, {name: run() for name, run in runs.items() if name != EAGER})
+    assert runs["DeZero"].why == "" and runs["DeZero"].programs[0].runs
 
 
 def test_all_sides_put_an_image_through_vgg16(present):
@@ -191,7 +217,10 @@ def test_the_cases_are_those_that_were_promised():
     assert set(wanted) | {"memory-tanh", "memory-add"} == set(names)
     more = "spiral mlp-sgd mlp-adam mlp-hessian digits cnn vgg16 batch-norm lstm lstm-cells "
     more += "lstm-steps loader-arrays loader-images memory-sgd memory-adam memory-cnn"
+    more += " memory-cnn-compiled"
     assert [case.name for case in NETWORK_CASES + TRAINING_MEMORY] == more.split()
+    written = "spiral spiral-adam chain-variables tanh-6 rosenbrock rnn mlp-adam cnn".split()
+    assert [case.name for case in COMPILED_CASES] == [f"compiled-{name}" for name in written]
     assert [case.operations for case in CASES if case.name == "chain-long"] == [100_000]
 
 
@@ -276,6 +305,8 @@ def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing()
         small.batch_norm(None, None, None, None)
     with pytest.raises(Missing, match="no LSTM"):
         small.lstm(None)
+    with pytest.raises(Missing, match="no RNN"):
+        small.recurrent(None)
     with pytest.raises(Missing, match="no loader"):
         small.loader(None, None, 1)
 
@@ -447,7 +478,11 @@ def sections(text):
 def test_the_committed_table_names_every_case_and_every_peer(root):
     text = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
     tables = sections(text)
-    for group, of, peers in ((CASES, "", PEERS), (NETWORK_CASES, " of networks", NETWORK_PEERS)):
+    for group, of, peers in (
+        (CASES, "", PEERS),
+        (NETWORK_CASES, " of networks", NETWORK_PEERS),
+        (COMPILED_CASES, " of compiled steps", COMPILED_PEERS),
+    ):
         ratios, times = tables[f"Ratios{of}"], tables[f"Times{of}"]
         assert ratios[0] == ["Case", *peers]
         for found in (ratios, times):
@@ -457,7 +492,7 @@ def test_the_committed_table_names_every_case_and_every_peer(root):
     assert "not installed" not in text and "not measured" not in text
     assert [row[:3] for row in tables["Goals"][2:]] == [
         [case.title, name, str(goal)]
-        for case in CASES + NETWORK_CASES
+        for case in CASES + NETWORK_CASES + COMPILED_CASES
         for name, goal in case.goals.items()
     ]
     for group, word in ((MEMORY_CASES, "memory of a chain"), (TRAINING_MEMORY, "of training")):
