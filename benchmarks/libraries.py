@@ -386,7 +386,7 @@ class DeZero(Library):
 
 
 class Compiled(DeZero):
-    """The same, and each step is written out as a program of NumPy (chapter 73)."""
+    """The same, and each step is written out as a program of NumPy (chapter 76)."""
 
     def __init__(self):
         super().__init__()

