@@ -1254,7 +1254,7 @@ def one_argument_is_a_view_of_the_other(wrap):
         yield fast(x, w), fast(x, w)
 
 
-@left("it writes into an argument that shares memory with another one")
+@left("shares memory with another")
 def an_overlap_is_written_to(wrap):
     def step(x, w):
         x += w
@@ -2158,7 +2158,7 @@ def hessian_vector_products_and_checkpoints(wrap):
         yield outcome(fast, x, np.ones(3) * i), x
 
 
-@left("it returns a Variable with a gradient of its own")
+@left("it returns a Variable made in the step, with a gradient")
 def gradients_in_between_are_kept(wrap):
     def step(x):
         h = F.sin(x)
@@ -3025,7 +3025,7 @@ def of_a_function(entry, shapes, options, dtype):
 LEFT = {
     "get_item": "an array came from elsewhere",
     "gelu": "numbers decide",
-    "LSTMSteps": "a Variable with a gradient of its own",
+    "LSTMSteps": "made in the step, with a gradient",
     "topk": "an array came from elsewhere",
     "erfc": "tolist reads numbers",
 }
