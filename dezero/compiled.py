@@ -22,6 +22,7 @@ import types
 import weakref
 import zlib
 from collections import deque
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import _lru_cache_wrapper, partial
 from pathlib import PurePath
@@ -930,7 +931,7 @@ def again(self: Compiled, tape, args, options):
     finally: log_of.tape = None
 
 # %% ../nbs/76_compiled.ipynb #cell-log-2
-one_at_a_time = threading.Lock()  #: while modules have another NumPy
+one_at_a_time = threading.RLock()  #: while modules have another NumPy
 
 # %% ../nbs/76_compiled.ipynb #cell-log-2-2
 @patch
@@ -966,14 +967,15 @@ def log_call(self: Compiled, entry, found, args, options):
     if self.shares(found):
         why = 'an argument, or a parameter, shares memory with a parameter'
         return self.eagerly(why, args, options)
-    if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
     entry.tries += 1
     try:
+        if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
         watched = self._log_call(entry, found, args, options)
     except Refused as why:
         entry.why = str(why)
         return self.eagerly(entry.why, args, options)
-    finally: one_at_a_time.release()
+    finally:
+        with suppress(RuntimeError): one_at_a_time.release()  # if it was ours
     session, log, start, before, out, last = watched
     del watched
     given = mend(out) if log.why else detached(out, session, {})
