@@ -5,7 +5,7 @@ python -m benchmarks chain tanh-6     # the cases whose names begin so: printed,
 python -m benchmarks --quick          # few short rounds, to see that it runs: not written
 """
 
-from benchmarks.measure import FINE, alternate, one_core, one_thread
+from benchmarks.measure import FINE, alternate, one_core, one_thread, warm_up
 
 one_thread()  # before NumPy is imported
 
@@ -101,6 +101,8 @@ def measured(cases, names, rounds, block, libraries):
         if picked(case, names):
             print(f"  {case.name}", file=sys.stderr, flush=True)
             runs, reasons = sides(case, libraries)
+            for run in runs.values():
+                warm_up(run)
             for _ in range(case.warm):
                 runs[table.OURS]()
             results.append((case, alternate(runs, rounds or case.rounds, block), reasons))

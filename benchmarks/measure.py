@@ -31,12 +31,17 @@ def one_core():
     return True
 
 
-def repeats(run, block, clock=CLOCK):
-    """How many runs fill a block of so many seconds; found with more and more of them."""
-    count, start = 1, clock()
-    for _ in range(5):  # the first ones may do more: a compiled step is written down
+def warm_up(run, clock=CLOCK):
+    """A few runs that are not timed: the first ones of a compiled step write it down."""
+    start = clock()
+    for _ in range(5):
         if clock() - start < 2:
             run()
+
+
+def repeats(run, block, clock=CLOCK):
+    """How many runs fill a block of so many seconds; found with more and more of them."""
+    count = 1
     while True:
         start = clock()
         for _ in range(count):

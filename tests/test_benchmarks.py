@@ -357,6 +357,14 @@ def test_a_slow_first_run_does_not_make_the_blocks_short():
     assert measure.repeats(run, 1, clock) == 100 and len(log) == 1 + 4 + 16 + 64
 
 
+def test_a_case_is_warmed_up_by_a_few_runs_or_two_seconds():
+    clock, log = Clock(), []
+    measure.warm_up(clock.side("quick", [0.25] * 9, log), clock)
+    assert len(log) == 5
+    measure.warm_up(clock.side("slow", [1.5] * 9, log), clock)
+    assert len(log) == 5 + 2
+
+
 def test_the_garbage_of_a_side_is_collected_before_the_next(monkeypatch):
     log = []
     monkeypatch.setattr(measure.gc, "collect", lambda: log.append("collect"))
