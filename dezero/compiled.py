@@ -763,6 +763,7 @@ class Compiled:
     def __init__(self, step, models, optimizers):
         self.step, self.models, self.optimizers = step, models, optimizers
         self.programs, self.why, self.entries = [], '', {}
+        self.variants, self.last = {}, ([], None)  # what was seen; the last key
         self.loose, self.lock, self.sight = set(), threading.RLock(), None
 
     @property
@@ -803,7 +804,7 @@ def find(self: Compiled, args, options):
     if backprop.watchers and is_watched():
         raise Refused('detect_anomaly() watches every walk back')
     self.look()
-    found, key = [], []
+    found, key = [], [self.variant]
     for name, x in [*zip(self.names(len(args)), args), *options.items()]:
         if type(x) is np.ndarray and x.dtype.kind in 'biuf':
             found.append((name, x))
@@ -821,16 +822,23 @@ def find(self: Compiled, args, options):
     if options: key.append(tuple(options))
     if backprop.hooked and any([id(box) in backprop.hooked for box in self.boxes]):
         raise Refused('a hook of register_hook() waits for a gradient')
-    key = self.variant, *key
-    entry = self.entries.get(key)
-    if entry is None: entry = self.entries[key] = self.new_entry()
-    return entry, found
+    if key != self.last[0]: self.last = key, self.entry(tuple(key))
+    return self.last[1], found
+
+@patch
+def entry(self: Compiled, key):
+    "What is known for a key; the last of too many is not kept."
+    found = self.entries.get(key) or self.new_entry()
+    if len(self.entries) <= self.most: self.entries[key] = found
+    return found
 
 # %% ../nbs/76_compiled.ipynb #cell-call-3
 def do_overlap(arrays):
     "Do two of these arrays share memory?"
-    arrays = [x.data if isinstance(x, Variable) else x for x in arrays]
-    if all([a.base is None for a in arrays]): return False
+    arrays = [x if type(x) is np.ndarray else x.data for x in arrays]
+    for a in arrays:
+        if a.base is not None: break
+    else: return False
     pairs = [(a, b) for i, a in enumerate(arrays) for b in arrays[:i]]
     return any([np.may_share_memory(a, b) for a, b in pairs])
 
@@ -859,10 +867,13 @@ def look(self: Compiled):
         try: now = self.sight.values()
         except (LookupError, ValueError): now = ()
         if len(now) == len(self.seen) and all(map(operator.is_, now, self.seen)): return
-    self.sight = Sight(self.step, self.models, self.optimizers, self.loose)
-    self.seen = self.sight.values()
-    self.boxes = [box for _, box in self.sight.boxes.values()]
-    self.variant = self.sight.key(self.seen)
+    sight = Sight(self.step, self.models, self.optimizers, self.loose)
+    self.seen = sight.values()
+    self.boxes = [box for _, box in sight.boxes.values()]
+    key = sight.key(self.seen)
+    self.variant = self.variants.get(key) or object()
+    if len(self.variants) < 4 * self.most: self.variants[key] = self.variant
+    self.sight = sight  # last: after an interrupt it is looked at anew
 
 @patch
 def key(self: Sight, values):

@@ -182,6 +182,8 @@ class Compiled:
 
     def find(self, args, options): ...
 
+    def entry(self, key): ...
+
     def new_entry(self): ...
 
     def look(self) -> None: ...
@@ -213,6 +215,8 @@ class Compiled:
     programs: Any
     why: Any
     entries: Any
+    variants: Any
+    last: Any
     loose: Any
     lock: Any
     sight: Any

@@ -257,7 +257,7 @@ def _rename(line, old, new):
 def _check_views(log, root, lines, i):
     "Views that were made before a copy would go on to see the old numbers."
     made = {line.node for line in lines[:i]
-            if line.kind == 'make' and line.node.root is root}
+            if line.kind == 'make' and line.node.root is root} - {root}
     later = {n for line in lines[i:] for n in nodes_in(line.parts)}
     if lines[i].node is not root or made & later:
         raise Refused('it changes an array through views of it')
