@@ -1667,7 +1667,7 @@ def a_result_that_was_kept_is_used_in_the_next_call(wrap):
         yield fast(x, t), model, held.y
 
 
-@left("it changes an array through views of it")
+@written
 def running_statistics_of_batch_norm(wrap):
     model = known(Sequential(L.Linear(5), L.BatchNorm(), F.relu, L.Linear(3)))
     yield from steps_of(wrap, model, Adam(0.1))
@@ -1675,7 +1675,7 @@ def running_statistics_of_batch_norm(wrap):
         yield model(batch(9)[0])
 
 
-@left("it changes an array through views of it")
+@written
 def statistics_are_set_back(wrap):
     model = known(Sequential(L.Linear(5), L.BatchNorm(), F.relu, L.Linear(3)))
     optimizer = SGD(0.1).setup(model)
