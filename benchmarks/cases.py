@@ -344,6 +344,44 @@ def batch_norm_case(goal, shape=(32, 64, 28, 28)):
     return Case("batch-norm", title, prepare, goals={"torch": goal}, tolerance=1e-5)
 
 
+def gpt_block_case(goal, size=(16, 64, 64), heads=4):
+    """A block of a language model: the value, and the gradients of `x` and all parameters."""
+
+    def prepare(library):
+        random, width = np.random.default_rng(0), size[-1]
+        x, gy = random.standard_normal((2, *size), np.float32)
+        layers = {f"attention/{name}": (width, width) for name in ("query", "key", "value", "out")}
+        layers |= {"wide": (width, 4 * width), "narrow": (4 * width, width)}
+        shapes = {f"{name}/W": shape for name, shape in layers.items()}
+        shapes |= {f"{name}/b": shape[1:] for name, shape in layers.items()}
+        shapes |= {f"norm{i}/{name}": (width,) for i in (1, 2) for name in ("gamma", "beta")}
+        scale = np.float32(width**-0.5)
+        weights = {
+            name: random.standard_normal(s, np.float32) * scale for name, s in shapes.items()
+        }
+        shown = ["y", "x", *weights]
+        run = library.gpt_block(x, gy, heads, weights)
+        return lambda: [part for name, part in zip(shown, run()) if name != NOTHING]
+
+    title = f"GPT block, {'x'.join(map(str, size))}"
+    return Case("gpt-block", title, prepare, goals={"torch": goal}, tolerance=1e-5)
+
+
+NOTHING = "attention/key/b"  # it moves all scores of a row alike: its gradient is rounding only
+
+
+def generation_case(goal, length=256, rounds=3):
+    """A language model writes on from one id, with what it keeps and without."""
+    prepare = lambda library: library.generation(length, use_cache=True)  # noqa: E731
+    without = when_needed(lambda: DeZero().generation(length, use_cache=False))
+    title = f"GPT writes {length} ids, with a cache"
+    floors, goals = {WITHOUT: without}, {WITHOUT: goal}
+    return Case("generation", title, prepare, floors, goals=goals, rounds=rounds)
+
+
+WITHOUT = "DeZero, no cache"
+
+
 def hessian_case(goal):
     """The Hessian matrix of a loss times a vector, in the way of step 36."""
     task = networks.Task((100, 100, 10), 100, "tanh", "SGD", 0.01)
@@ -662,6 +700,8 @@ NETWORK_CASES = [
     conv_case("cnn", "CNN, a step of SGD", CNN, {"NumPy": 1.05, "torch": 1.15}),
     vgg16_case({"torch": 0.9}),
     batch_norm_case(1.2),
+    gpt_block_case(1.0),
+    generation_case(0.2),
     *lstm_cases(sequences.Task()),
     *loader_cases(),
 ]

@@ -93,6 +93,14 @@ class Library:
         """`run()` gives the batch norm of images in training, and the gradients for `gy`."""
         raise Missing("no batch norm")
 
+    def gpt_block(self, x, gy, heads, weights):
+        """`run()` gives what a block makes of `x`, and the gradients for `gy`."""
+        raise Missing("no attention")
+
+    def generation(self, length, use_cache):
+        """`run()` gives a text of so many ids, the first of them given."""
+        raise Missing("no language model")
+
     def vgg16(self, weights):
         """`run(x)` gives the scores of images, from the weights of VGG16."""
         raise Missing("no convolution")
@@ -306,6 +314,26 @@ class DeZero(Library):
             return [y.data, *[gx.data for gx in self.library.grad(y, operands, gy)]]
 
         return run
+
+    def gpt_block(self, x, gy, heads, weights):
+        block = import_module("dezero.layers").TransformerBlock(x.shape[-1], heads)
+        block(x)  # now the sizes are known
+        for name, parameter in block.named_params():
+            parameter.data = weights[name]
+        parameters = dict(block.named_params())
+        operands = [self.library.Variable(x), *[parameters[name] for name in weights]]
+
+        def run():
+            y = block(operands[0])
+            return [y.data, *[gx.data for gx in self.library.grad(y, operands, gy)]]
+
+        return run
+
+    def generation(self, length, use_cache):
+        np.random.seed(0)  # noqa: NPY002  # as DeZero's first weights
+        model = import_module("dezero.models").GPT(64, max_length=length)
+        ids = np.zeros((1, 1), int)
+        return lambda: [model.generate(ids, length - 1, temperature=0, use_cache=use_cache)]
 
     def vgg16(self, weights):
         F = import_module("dezero.functions")
@@ -576,6 +604,35 @@ class Torch(Library):
             y = torch.nn.functional.batch_norm(x, *kept, gamma, beta, True, 0.1, 2e-5)
             slopes = torch.autograd.grad(y, operands, gy)
             return [y.detach().numpy(), *[gx.numpy() for gx in slopes]]
+
+        return run
+
+    def gpt_block(self, x, gy, heads, weights):
+        torch, f, (n, t, e) = self.library, self.library.nn.functional, x.shape
+        turned = [w.ndim == 2 for w in weights.values()]
+        stored = [w.T.copy() if w.ndim == 2 else w for w in weights.values()]  # (O, I) in torch
+        x, gy, *stored = [torch.tensor(array) for array in (x, gy, *stored)]
+        operands = [array.requires_grad_() for array in (x, *stored)]
+        weights = dict(zip(weights, stored))
+
+        def linear(name, x):
+            return f.linear(x, weights[f"{name}/W"], weights[f"{name}/b"])
+
+        def norm(name, x):
+            return f.layer_norm(x, (e,), weights[f"{name}/gamma"], weights[f"{name}/beta"])
+
+        def attention(x):
+            parts = [linear(f"attention/{name}", x) for name in ("query", "key", "value")]
+            q, k, v = [part.view(n, t, heads, e // heads).transpose(1, 2) for part in parts]
+            y = f.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return linear("attention/out", y.transpose(1, 2).reshape(n, t, e))
+
+        def run():
+            h = x + attention(norm("norm1", x))
+            y = h + linear("narrow", f.gelu(linear("wide", norm("norm2", h))))
+            gx, *slopes = [g.numpy() for g in torch.autograd.grad(y, operands, gy)]
+            slopes = [g.T if turn else g for g, turn in zip(slopes, turned)]
+            return [y.detach().numpy(), gx, *slopes]
 
         return run
 

@@ -126,6 +126,19 @@ def test_all_sides_normalize_a_batch(present):
     assert set(runs) | set(reasons) == {library.name for library in present}
 
 
+def test_all_sides_of_a_block_give_the_same_gradients(present):
+    runs, reasons = sides(cases.gpt_block_case(1.0, (2, 5, 8), 2), present)
+    parts = runs["DeZero"]()
+    assert len(parts) == 2 + 15 and parts[0].shape == parts[1].shape == (2, 5, 8)
+    assert set(runs) | set(reasons) == {library.name for library in present}
+
+
+def test_a_text_is_the_same_without_a_cache(present):
+    runs, _ = sides(cases.generation_case(0.2, 12), present)
+    (text,) = runs["DeZero"]()
+    assert set(runs) == {"DeZero", cases.WITHOUT} and text.shape == (1, 12)
+
+
 def test_a_step_changes_the_parameters_by_more_than_sides_may_differ(present):
     case, task = small_cases()[1], networks.Task((4, 8, 5, 3), 6, "relu", "Adam", 0.01)
     for name, run in sides(case, present)[0].items():
@@ -215,7 +228,8 @@ def test_the_cases_are_those_that_were_promised():
     wanted += " chain-float32 own-variables own-data function-sin function-tanh tanh-backward"
     wanted = wanted.split() + [f"tanh-{order}" for order in range(1, 7)] + WIDE
     assert set(wanted) | {"memory-tanh", "memory-add"} == set(names)
-    more = "spiral mlp-sgd mlp-adam mlp-hessian digits cnn vgg16 batch-norm lstm lstm-cells "
+    more = "spiral mlp-sgd mlp-adam mlp-hessian digits cnn vgg16 batch-norm gpt-block "
+    more += "generation lstm lstm-cells "
     more += "lstm-steps loader-arrays loader-images memory-sgd memory-adam memory-cnn"
     more += " memory-cnn-compiled"
     assert [case.name for case in NETWORK_CASES + TRAINING_MEMORY] == more.split()
@@ -303,6 +317,10 @@ def test_functions_and_derivatives_that_a_library_lacks_are_said_to_be_missing()
             ask(None)
     with pytest.raises(Missing, match="no batch norm"):
         small.batch_norm(None, None, None, None)
+    with pytest.raises(Missing, match="no attention"):
+        small.gpt_block(None, None, 1, None)
+    with pytest.raises(Missing, match="no language model"):
+        small.generation(1, False)
     with pytest.raises(Missing, match="no LSTM"):
         small.lstm(None)
     with pytest.raises(Missing, match="no RNN"):
