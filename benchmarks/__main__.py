@@ -103,8 +103,6 @@ def measured(cases, names, rounds, block, libraries):
             runs, reasons = sides(case, libraries)
             for run in runs.values():
                 warm_up(run)
-            for _ in range(case.warm):
-                runs[table.OURS]()
             results.append((case, alternate(runs, rounds or case.rounds, block), reasons))
     return results
 

@@ -30,7 +30,6 @@ class Case:
     goals: dict = field(default_factory=dict)  # the ratio to reach, by name
     operations: int = 0  # for the time per operation
     rounds: int = 41  # fewer where a run takes long
-    warm: int = 0  # runs of ours before it is timed: those in which a step is written down
     tolerance: float = 1e-9  # how far the sides may differ, as a share of the whole
 
 
@@ -716,7 +715,7 @@ def compiled_case(case, goals):
     by_hand = {"NumPy": case.floors.get("NumPy") or case.floors["NumPy 0-d"]}
     eager = {EAGER: when_needed(lambda: case.prepare(DeZero()))}
     name, title = f"compiled-{case.name}", f"{case.title}, compiled"
-    changes = {"floors": by_hand, "beside": eager, "goals": goals, "warm": 3}
+    changes = {"floors": by_hand, "beside": eager, "goals": goals}
     return replace(case, name=name, title=title, prepare=prepare, **changes)
 
 
