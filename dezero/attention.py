@@ -22,8 +22,10 @@ from .layers.base import Layer, Linear
 # %% ../nbs/23_attention.ipynb #attention-gradients
 def _attention_gradients(gy, p, q, k, v, scale):
     "The gradients of queries, keys and values, with the weights `p`."
-    gp = gy @ v.swapaxes(-1, -2)
-    gs = p * (gp - (gp * p).sum(-1, keepdims=True)) * scale
+    gs = gy @ v.swapaxes(-1, -2)  # at first that of the weights, then in place
+    gs -= (gs * p).sum(-1, keepdims=True)
+    gs *= p
+    gs *= scale
     return gs @ k, gs.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ gy
 
 # %% ../nbs/23_attention.ipynb #rows-at-once
