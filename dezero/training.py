@@ -8,6 +8,7 @@ __all__ = ['History', 'Trainer', 'confusion_matrix']
 # %% ../nbs/17_training.ipynb #imports
 import math
 import os
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -193,7 +194,6 @@ def step(self: Trainer, batch: Any) -> list[float]:
 # %% ../nbs/17_training.ipynb #written-step
 def written_step(trainer: Trainer) -> Any:
     "The step as a compiled one. It sees parts of the trainer, whose counters change."
-    from dezero.compiled import compiled  # here, because few need it
     if trainer.comm: raise ValueError('compiled=True goes without comm')
     model, optimizer, forward = trainer.model, trainer.optimizer, type(trainer).forward
     seen = trainer if forward is not Trainer.forward else SimpleNamespace(
@@ -209,7 +209,7 @@ def written_step(trainer: Trainer) -> Any:
         check_gradients(model)
         optimizer.update()
         return loss, *values
-    return compiled(step, model, optimizer)
+    return import_module('dezero.compiled').compiled(step, model, optimizer)
 
 # %% ../nbs/17_training.ipynb #weighted
 def _weighted(batch: Any, values: list[float]) -> np.ndarray:
