@@ -36,12 +36,12 @@ from .config import switches
 from .core import Parameter, Variable, patch
 from .optimizers import Optimizer
 from dezero.tracer import (
-    Line,
     Journal,
-    Value,
+    Line,
     Refused,
     Swapped,
     Traced,
+    Value,
     is_number,
     log_of,
     nodes_in,
@@ -545,7 +545,7 @@ def memory(self: Paper, param):
             log.refuse('the optimizer updates a parameter that was made in the step')
         return arrays
     nodes = []
-    for array, keep in zip(arrays, self.optimizer.keeps):
+    for _array, keep in zip(arrays, self.optimizer.keeps):
         node = Value([], foreign=True)
         node.hint = f'{keep}_{held.hint}'
         nodes.append(node)
@@ -733,7 +733,7 @@ def boxes_in(x):
 def restore(self: Session):
     "All places hold arrays again."
     for h in self.held: h.restore()
-    for owner, name, key, before in getattr(self, 'states', ()):
+    for owner, _name, key, _before in getattr(self, 'states', ()):
         if isinstance(vars(owner).get(key), Variable): heal(vars(owner)[key])
     for paper in self.papers:
         space = vars(paper.optimizer)
@@ -1150,7 +1150,7 @@ class Snapshot:
             self.boxes.append((box, new))
             return new
         arrays = {}
-        for name, x in found:
+        for _name, x in found:
             if isinstance(x, Variable): self.args.append(twin(x))
             else: self.args.append(arrays.setdefault(id(x), twin_array(x)))
         for name, box in self.sight.boxes.values(): setattr(self.p, name, twin(box))

@@ -607,7 +607,7 @@ def method(self: Journal, a, name, args, options):
 def is_loose(index):
     "Does the shape of what it takes depend on numbers?"
     parts = index if type(index) is tuple else (index,)
-    return any([getattr(plain(i), 'dtype', None) == bool for i in parts])
+    return any([getattr(plain(i), 'dtype', None) == np.dtype(bool) for i in parts])
 
 def index_parts(log, index):
     "An index as one types it."

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .core import Function, Variable, new_variable, patch
-from .tracer import Line, Value, Refused, is_number, nodes_in
+from .tracer import Line, Refused, Value, is_number, nodes_in
 
 # %% ../nbs/75_writer.ipynb #cell-boxes1
 class Gone(Function):
@@ -270,7 +270,7 @@ def write_program(log, leaves, heading, last):
     lines = early(live_lines(log))
     before, after, where, copied = with_copies(log, lines)
     lines = placed([*before, *after], where)
-    for old, new in copied.items():
+    for old in copied:
         for line in lines[where + len(copied):]: _rename(line, old, old)
     lines = inline(lines)
     for line in lines:

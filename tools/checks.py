@@ -222,7 +222,7 @@ def offers(path: Path) -> set[str]:
     return set()
 
 
-WORKSHOP, OLD = "50", "70"  # where the workshop begins, and what serves old programs
+WORKSHOP, OLD = "50", ("70", "71")  # where the workshop begins; what serves old programs
 
 
 def upward_imports(root: Path = ROOT) -> list[str]:
@@ -264,7 +264,7 @@ def forbidden(own: str, other: str | None) -> str | None:
     """Why a chapter may not import from another, by their numbers; None if it may."""
     if other is None:
         return "which is a facade: import from the module itself"
-    if other >= OLD and own < OLD:
+    if other in OLD and own not in OLD:
         return "which is for old programs"
     if own < WORKSHOP and own <= other < WORKSHOP:
         return "which comes later in the book"
