@@ -90,7 +90,7 @@ class Sight:
 
     def sums(self):
         "Checksums of the arrays that are no data of a box."
-        return [zlib.crc32(np.ascontiguousarray(a)) for a in self.arrays]
+        return [zlib.crc32(np.ascontiguousarray(a).data) for a in self.arrays]
 
     def sort_arrays(self):
         "Arrays of parameters are known already."
@@ -920,7 +920,7 @@ def run(self: Compiled, program, entry, found, args, options):
         return out
     except Otherwise: program.misses += 1
     except Exception as error:
-        trace = error.__traceback__.tb_next
+        trace = getattr(error.__traceback__, 'tb_next', None)
         if trace is None: raise
         if program.began is not None and trace.tb_lineno >= program.began: raise
     if program.misses > 8 and program.misses > program.runs:

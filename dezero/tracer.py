@@ -14,6 +14,7 @@ import threading
 import types
 import weakref
 from functools import _lru_cache_wrapper
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -84,7 +85,7 @@ class Traced:
     def __copy__(self): return self.copy()
 
 # %% ../nbs/73_tracer.ipynb #cell-plain
-def plain(x):
+def plain(x: Any) -> Any:
     "`x` with the values in place of what stands for them."
     if type(x) is Traced: return x._value
     if type(x) in (list, tuple): return type(x)(map(plain, x))
@@ -332,9 +333,9 @@ def literal(self: Journal, x):
 
 # %% ../nbs/73_tracer.ipynb #cell-operand-3
 @patch
-def use(self: Journal, name):
+def use(self: Journal, name: str) -> str:
     "A name of NumPy's that the program needs."
-    name = {'bool': 'bool_'}.get(name, name)
+    if name == 'bool': name = 'bool_'
     self.names.add(name.split('.')[0])
     return name
 
@@ -453,14 +454,13 @@ def ufunc(self: Journal, ufunc, method, args, options):
         other = next(x for x in args if isinstance(x, Variable))
         return other.__array_ufunc__(ufunc, method, *args, **options)
     compute = getattr(ufunc, method)
-    outs = options.pop('out', None)
-    outs = outs if outs is None or type(outs) is tuple else (outs,)
+    out = options.pop('out', None)
+    outs = list(out) if isinstance(out, tuple) else [out]
     extra = {}
-    if outs is not None and outs[0] is not None:
-        extra['out'] = plain(outs) if len(outs) > 1 else plain(outs[0])
+    if outs[0] is not None: extra['out'] = plain(tuple(outs))
     value = compute(*plain(args), **plain(options), **extra)
     if not self.open: return value
-    if sign := _sign_of_numbers(ufunc, method, args, options, outs):
+    if sign := _sign_of_numbers(ufunc, method, args, options, outs[0]):
         right = side(self, args[1], sign[1] + 0.5)
         return self.make(value, [*side(self, args[0], sign[1]), f' {sign[0]} ', *right],
                          sign[1])
@@ -470,7 +470,7 @@ def ufunc(self: Journal, ufunc, method, args, options):
     head = [name] if method == '__call__' else [name, f'.{method}']
     parts = [*head, '(', *arguments(self, args, options)]
     if method == 'at': return self.write_into(args[0], [*parts, ')'])
-    if outs is None or outs[0] is None: return self.make(value, [*parts, ')'])
+    if outs[0] is None: return self.make(value, [*parts, ')'])
     target = outs[0] if type(outs[0]) is Traced else self.known(outs[0])
     if len(outs) > 1 or target is None:
         self.refuse(f'an array that was not made here is written into{place()}')
@@ -479,9 +479,9 @@ def ufunc(self: Journal, ufunc, method, args, options):
     return target
 
 # %% ../nbs/73_tracer.ipynb #cell-ufunc-2
-def _sign_of_numbers(ufunc, method, args, options, outs):
+def _sign_of_numbers(ufunc, method, args, options, out):
     "The sign for a ufunc of two NumPy numbers, where it computes the same."
-    if method != '__call__' or options or outs: return None
+    if method != '__call__' or options or out is not None: return None
     if not all([isinstance(plain(x), np.generic) for x in args]): return None
     return _SIGN_OF.get(ufunc)
 
