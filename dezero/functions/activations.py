@@ -40,13 +40,16 @@ class Linear(Function):
         if W.ndim != 2 or x.shape[-1:] != W.shape[:1]:
             raise ValueError('the last axis of x must be as long as '
                              'the first one of the matrix W')
-        y = (_rows(x) @ floats(W)).reshape(*x.shape[:-1], W.shape[1])
+        y = _rows(x) @ floats(W)
+        if x.ndim != 2: y = y.reshape(*x.shape[:-1], W.shape[1])
         if b is None: return y
         try: return np.add(y, b, out=y if y.dtype == b.dtype else None)
         except ValueError:
             raise ValueError('the bias b must have one number '
                              'for each column of W') from None
-    def gx(self, gy, x, W, b=None): return (_rows(gy) @ W.T).reshape(x.shape)
+    def gx(self, gy, x, W, b=None):
+        if x.ndim == 2: return gy @ W.T
+        return (_rows(gy) @ W.T).reshape(x.shape)
     def gW(self, gy, x, W, b=None): return _rows(x).T @ _rows(gy)
     def gb(self, gy, x, W, b): return gy.sum(0) if (gy.ndim, b.ndim) == (2, 1) else gy
     rules = gx, gW, gb
