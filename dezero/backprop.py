@@ -70,12 +70,12 @@ Function.needs_outputs = False  # do the rules ask for the outputs, too?
 
 def pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "Add to `grads` what each input of `f` gets, by its rule, from the gradient `gy`."
-    gys = gy if f._several else (gy,)
     operands = operands_of(f)
     arguments = operands_of(f, create_graph) if create_graph else operands
+    arguments = (*gy, *arguments) if f._several else (gy, *arguments)
     check_rules(f)
     for x, a, rule in zip(f.inputs, operands, f.rules):
-        gx = None if x.__class__ is Constant else rule(f, *gys, *arguments)
+        gx = None if x.__class__ is Constant else rule(f, *arguments)
         if gx is not None: add_gradient(grads, x, a, gx)
 
 # %% ../nbs/02_backprop.ipynb #operands-of

@@ -139,6 +139,7 @@ def _as_constant(number: Any, dtype: np.dtype) -> Constant:
 def _as_pair(function: type[Function], x0: Any, x1: Any) -> tuple:
     "Both operands as Variables; a Python number that meets floats is boxed directly."
     if isinstance(x0, Variable):
+        if isinstance(x1, Variable): return x0, x1
         if x1.__class__ in _NUMBERS and x0.data.dtype.kind == 'f':
             return x0, _as_constant(x1, x0.data.dtype)
     elif x0.__class__ in _NUMBERS and isinstance(x1, Variable):

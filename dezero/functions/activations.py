@@ -84,7 +84,7 @@ class Sigmoid(Function):
     needs_outputs = True
     def forward(self, x):
         x = floats(x)
-        if (x < _LEAST[x.dtype.char]).any():
+        if np.count_nonzero(x < _LEAST[x.dtype.char]):
             y, self.rest = _sigmoid_far(x), _sigmoid_far(-x)
             return y
         e = np.negative(x, np.empty_like(x))

@@ -213,8 +213,9 @@ class SoftmaxCrossEntropy(Function):
         z[self.right] = 0
         rest = z.sum(-1, keepdims=True)  # of the wrong classes alone
         losses = (np.log1p(rest + (own - 1)) - score) * self.factor
-        z /= own + rest
-        z[self.right] = -(rest / (own + rest)).ravel()
+        own += rest  # of all classes
+        z /= own
+        z[self.right] = -(rest / own).ravel()
         self.slope = z  # p, less 1 at the right class
         return losses[..., 0] if self.reduction == 'none' else losses.sum()
     def gx(self, gy, x, t):
@@ -252,7 +253,7 @@ def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
     if not x.ndim:
         raise ValueError('scores need an axis for the classes, and x is a number')
     if t.__class__ is not Constant and t.dtype.kind != 'f': t = Constant(t.data)
-    if check_int('axis', axis, -x.ndim) == -1: return x, t
+    if axis == -1 or check_int('axis', axis, -x.ndim) == -1: return x, t
     if axis >= x.ndim:
         raise ValueError(f'scores of shape {x.shape} have no axis {axis}')
     order = list(range(x.ndim))
