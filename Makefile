@@ -12,7 +12,8 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 READY := $(VENV)/ready-$(EXTRAS)$(NUMPY)
 BOOK_TESTS := $(wildcard tests/test_lot.py tests/test_notebooks.py tests/test_figures.py tests/test_site.py \
-                         tests/test_replay.py tests/test_types.py tests/test_nbdev.py)
+                         tests/test_replay.py tests/test_types.py tests/test_nbdev.py \
+                         tests/test_browser.py)
 UNIT_TESTS := $(filter-out $(BOOK_TESTS),$(wildcard tests/test_*.py))
 
 .PHONY: help book test unit lab serve env export execute refresh site figures tidy lint types bench hooks clean

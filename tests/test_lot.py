@@ -12,12 +12,11 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from commands import call
 
-from tools import browser, checks, notebooks, package, readme
+from tools import checks, notebooks, package, readme
 from tools.checks import CHECKS, COLUMNS
 from tools.notebooks import ROOT
 
@@ -419,55 +418,6 @@ def test_the_git_hook_cleans_what_is_committed(small):
     change(small, CORE, 2, execution_count=9)
     status, told = git("commit", "-qm", "half staged")
     assert status != 0 and "not staged" in told
-
-
-@pytest.fixture
-def no_browser(monkeypatch, tmp_path):
-    """A machine without a browser, on which installing one does nothing. What was tried."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CHROMIUM", raising=False)
-    monkeypatch.setattr(browser, "PLACES", ())
-    tried = []
-
-    def run(command, **options):
-        tried.append(" ".join(command))
-        return SimpleNamespace(stdout=str(tmp_path / "none"))
-
-    monkeypatch.setattr(browser.subprocess, "run", run)
-    return tried
-
-
-def test_a_browser_that_is_there_is_taken(no_browser, monkeypatch, tmp_path):
-    for name in ("own", "chromium"):
-        (tmp_path / name).touch(mode=0o755)
-    assert browser.ensure() == shutil.which("chromium")
-    monkeypatch.setenv("CHROMIUM", str(tmp_path / "own"))
-    assert browser.ensure() == str(tmp_path / "own")
-    assert no_browser == []
-
-
-def test_a_browser_is_installed_by_debian_or_else_by_playwright(no_browser, monkeypatch, tmp_path):
-    playwright = f"{sys.executable} -m playwright install chromium"
-    monkeypatch.setattr(browser, "is_root", lambda: False)
-    with pytest.raises(FileNotFoundError, match="apt-get install chromium"):
-        browser.ensure()
-    assert [line for line in no_browser if "install" in line and " -c " not in line] == [playwright]
-    no_browser.clear()
-    (tmp_path / "apt-get").touch(mode=0o755)
-    monkeypatch.setattr(browser, "is_root", lambda: True)
-    monkeypatch.setattr(browser, "DEBIAN", tmp_path / "apt-get")
-    with pytest.raises(FileNotFoundError, match="none could be installed"):
-        browser.ensure()
-    first, second, third = [line for line in no_browser if " -c " not in line]
-    assert first == "apt-get update -qq" and second.startswith("apt-get install -y -qq")
-    assert third == playwright.replace("chromium", "--with-deps chromium")
-
-
-def test_a_browser_that_is_named_and_missing_is_not_replaced(no_browser, monkeypatch):
-    monkeypatch.setenv("CHROMIUM", "/no/such/program")
-    with pytest.raises(FileNotFoundError):
-        browser.ensure()
-    assert no_browser == []
 
 
 def test_make_lists_its_targets():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +22,10 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 ).split()
-ADVICE = (
-    "The tests of the site need Chromium or Chrome. None was found, and none could be installed. "
-    "Install it (Debian: apt-get install chromium; macOS: brew install --cask chromium), or set "
-    "CHROMIUM to the path of the program."
-)
+ADVICE = f"""
+Install Chromium or Chrome (Debian: apt-get install chromium; macOS: brew install --cask chromium),
+or set CHROMIUM to the path of the program. Where only libraries are missing, this brings them:
+sudo {sys.executable} -m playwright install-deps chromium"""
 DEBIAN = Path("/etc/debian_version")
 PLAYWRIGHTS = """
 from playwright.sync_api import sync_playwright
@@ -33,12 +34,28 @@ with sync_playwright() as playwright: print(playwright.chromium.executable_path)
 
 
 def chromium() -> str:
-    """The path of the browser. FileNotFoundError, with advice, if there is none."""
-    wanted = os.environ.get("CHROMIUM")
-    for path in [wanted] if wanted else candidates():
-        if path and Path(path).is_file():
-            return path
-    raise FileNotFoundError(ADVICE)
+    """The path of a browser that starts. FileNotFoundError, with advice, if there is none."""
+    named, said = os.environ.get("CHROMIUM"), []
+    for path in [named] if named else candidates():
+        if path and (named or Path(path).is_file()):
+            why = problem(path)
+            if not why:
+                return path
+            said.append(f"\n{path} does not start: {why}")
+    raise FileNotFoundError(f"The tests of the site need a browser.{''.join(said)}{ADVICE}")
+
+
+def problem(path: str) -> str:
+    """Why this browser does not show an empty page. "" if it does."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        page = [f"--user-data-dir={profile}", "--dump-dom", "about:blank"]
+        try:
+            done = subprocess.run([path, *FLAGS, *page], capture_output=True, text=True, timeout=60)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+    if done.returncode == 0 and "<html" in done.stdout:
+        return ""
+    return (done.stderr.strip() or f"exit status {done.returncode}, no page").splitlines()[-1]
 
 
 def candidates() -> Iterator[str | None]:
@@ -76,11 +93,9 @@ def ensure() -> str:
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in commands:
             subprocess.run(command, env=env, stdout=sys.stderr)
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return chromium()
-        except FileNotFoundError:
-            pass
-    raise FileNotFoundError(ADVICE)
+    return chromium()
 
 
 if __name__ == "__main__":
