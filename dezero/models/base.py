@@ -70,17 +70,27 @@ class _Layers:
     def __get__(self, model, owner=None) -> Any:
         return self if model is None else _LayersOf(model)
 
+# %% ../../nbs/13_models.ipynb #check-layer
+def _check_layer(layer: Any) -> Any:
+    "`layer`, if it can be called; a `TypeError` that says what to write otherwise."
+    return check_instance(layer, callable, 'Sequential takes layers and functions',
+                          'give them one by one, Sequential(L.Linear(10), F.relu), '
+                          'or Sequential(*layers)')
+
+def _check_sizes(sizes: Any, activation: Any) -> tuple:
+    "The sizes of an `MLP` as a tuple; a `TypeError` if they stand one by one."
+    sizes = tuple(sizes) if hasattr(sizes, '__iter__') else ()
+    if sizes and callable(activation): return sizes
+    raise TypeError('MLP takes its sizes together, then a function: '
+                    'MLP((10, 1), F.relu)')
+
 # %% ../../nbs/13_models.ipynb #sequential
 class Sequential(Model):
     "Layers and functions, called one after the other; they are named l0, l1, ..."
     layers = _Layers()
 
     def __init__(self, *layers: Callable):
-        for i, layer in enumerate(layers):
-            check_instance(layer, callable, 'Sequential takes layers and functions',
-                           'give them one by one, Sequential(L.Linear(10), F.relu), '
-                           'or Sequential(*layers)')
-            setattr(self, f'l{i}', layer)
+        for i, layer in enumerate(layers): setattr(self, f'l{i}', _check_layer(layer))
 
     def forward(self, x) -> Variable:
         for layer in self.layers: x = layer(x)
@@ -88,18 +98,12 @@ class Sequential(Model):
 
 # %% ../../nbs/13_models.ipynb #mlp
 class MLP(Model):
-    """Linear layers of the given sizes, with `activation` between them. Book step 45.
-
-    The name stands for multi-layer perceptron.
-    """
+    """A multi-layer perceptron: Linear layers of the given sizes, with `activation`
+    between them. Book step 45."""
     layers = _Layers()
 
     def __init__(self, fc_output_sizes, activation: Callable = sigmoid):
-        sizes = tuple(fc_output_sizes) if hasattr(fc_output_sizes, '__iter__') else ()
-        if not sizes or not callable(activation):
-            raise TypeError('MLP takes its sizes together, then a function: '
-                            'MLP((10, 1), F.relu)')
-        self.activation = activation
+        sizes, self.activation = _check_sizes(fc_output_sizes, activation), activation
         for i, size in enumerate(sizes): setattr(self, f'l{i}', Linear(size))
 
     def forward(self, x) -> Variable:
@@ -107,12 +111,20 @@ class MLP(Model):
         for layer in hidden: x = self.activation(layer(x))
         return last(x)
 
+# %% ../../nbs/13_models.ipynb #recording
+def _recording(forward, i, outputs):
+    "`forward`, which also appends to the list what it returns, with the number `i`."
+    def run(*inputs, **options):
+        y = forward(*inputs, **options)
+        outputs.append((i, y))
+        return y
+    return run
+
 # %% ../../nbs/13_models.ipynb #watching
 @contextmanager
 def _recorded_outputs(layers):
     "A list of the outputs in the block, each with the number of its layer."
-    outputs = []
-    before = [vars(layer).get('forward') for layer in layers]
+    outputs, before = [], [vars(layer).get('forward') for layer in layers]
     try:
         for i, layer in enumerate(layers):
             layer.forward = _recording(layer.forward, i, outputs)
@@ -121,14 +133,6 @@ def _recorded_outputs(layers):
         for layer, forward in zip(layers, before):
             vars(layer).pop('forward', None)
             if forward: layer.forward = forward
-
-def _recording(forward, i, outputs):
-    "`forward`, which also appends to the list what it returns, with the number `i`."
-    def run(*inputs, **options):
-        y = forward(*inputs, **options)
-        outputs.append((i, y))
-        return y
-    return run
 
 # %% ../../nbs/13_models.ipynb #row
 class Row(NamedTuple):
@@ -149,26 +153,12 @@ def summary(model: Layer, *inputs) -> 'Summary':
     first. Weights that wait for a first input are made by this call.
     """
     check_instance(model, Layer, 'summary takes a Model or a Layer, then its inputs')
-    parts = named_parts(model)
-    names, layers = zip(*[part for part in parts if isinstance(part[1], Layer)])
+    named = [part for part in named_parts(model) if isinstance(part[1], Layer)]
+    layers = [layer for _, layer in named]
     with no_grad(), test_mode(), _recorded_outputs(layers) as made: model(*inputs)
-    counted, held = set(), set(map(id, map(_memory_owner, _arrays_of(inputs))))
-    params = [_not_counted(_param_arrays(layer, learned=True), counted)
-              for layer in layers]
-    outputs = [[] for _ in layers]
-    kept = [map(_memory_owner, _param_arrays(layer)) for layer in layers]
-    memory = [_not_counted(arrays, held) for arrays in kept]
-    for i, y in made:
-        outputs[i].append(y)
-        memory[i] += _not_counted(map(_memory_owner, _arrays_of(y)), held)
-    return Summary(list(map(_row, names, layers, outputs, params, memory)))
+    return Summary(_rows(named, inputs, made))
 
 # %% ../../nbs/13_models.ipynb #arrays-of
-def _row(name, layer, outputs, params, memory):
-    "The row of a layer: its outputs, its parameters, and the arrays that count for it."
-    size, memory = sum([a.size for a in params]), sum([a.nbytes for a in memory])
-    return Row(name, type(layer).__name__, _shapes(outputs), size, memory)
-
 def _not_counted(arrays, counted):
     "The arrays that are not `counted` yet; from now on they are."
     new = {id(array): array for array in arrays if id(array) not in counted}
@@ -202,6 +192,34 @@ def _shapes(outputs):
     shapes = ', '.join([str(array.shape) for array in _arrays_of(outputs[0])]) or '-'
     return shapes if len(outputs) == 1 else f'{shapes} x {len(outputs)}'
 
+# %% ../../nbs/13_models.ipynb #rows
+def _rows(named, inputs, made):
+    "A row for each layer; what several of them share counts for the first."
+    layers, (params, memory) = [layer for _, layer in named], ([], [])
+    counted, held = set(), set(map(id, map(_memory_owner, _arrays_of(inputs))))
+    for layer in layers:
+        params.append(_not_counted(_param_arrays(layer, learned=True), counted))
+        memory.append(_not_counted(map(_memory_owner, _param_arrays(layer)), held))
+    outputs = [[] for _ in layers]
+    for i, y in made:
+        outputs[i].append(y)
+        memory[i] += _not_counted(map(_memory_owner, _arrays_of(y)), held)
+    return [_row(*row) for row in zip(named, outputs, params, memory)]
+
+def _row(named, outputs, params, memory):
+    "The row of a layer: its outputs, its parameters, and the arrays that count for it."
+    (name, layer), size = named, sum([a.size for a in params])
+    return Row(name, type(layer).__name__, _shapes(outputs), size,
+               sum([a.nbytes for a in memory]))
+
+# %% ../../nbs/13_models.ipynb #bytes-text
+def _bytes_text(n):
+    "A number of bytes with its unit."
+    for unit in ['B', 'kB', 'MB']:
+        if n < 999.5: return f'{n:.3g} {unit}'
+        n /= 1000
+    return f'{n:.3g} GB'
+
 # %% ../../nbs/13_models.ipynb #summary-2
 class Summary:
     "A table with one `Row` for each layer in `rows`; it shows itself in a notebook."
@@ -216,15 +234,16 @@ class Summary:
         for row in self.rows: yield *row[:3], f'{row.params:,}', _bytes_text(row.memory)
         yield 'total', '', '', f'{self.params:,}', _bytes_text(self.memory)
 
-    def __repr__(self):
-        table = list(self.lines())
-        widths = [max(map(len, column)) for column in zip(*table)]
-        def aligned(line):
-            words = map(str.ljust, line[:3], widths)
-            return '  '.join([*words, *map(str.rjust, line[3:], widths[3:])])
-        return '\n'.join(map(aligned, table))
-
 # %% ../../nbs/13_models.ipynb #repr-html
+@patch
+def __repr__(self: Summary):
+    table = list(self.lines())
+    widths = [max(map(len, column)) for column in zip(*table)]
+    def aligned(line):
+        words = map(str.ljust, line[:3], widths)
+        return '  '.join([*words, *map(str.rjust, line[3:], widths[3:])])
+    return '\n'.join(map(aligned, table))
+
 @patch
 def _repr_html_(self: Summary):
     head, *body = self.lines()
@@ -238,10 +257,3 @@ def _html_row(line, tag):
     cells = [f'<{tag} style="text-align:{side}">{escape(text)}</{tag}>'
              for side, text in zip(sides, line)]
     return f'<tr>{"".join(cells)}</tr>'
-
-def _bytes_text(n):
-    "A number of bytes with its unit."
-    for unit in ['B', 'kB', 'MB']:
-        if n < 999.5: return f'{n:.3g} {unit}'
-        n /= 1000
-    return f'{n:.3g} GB'
