@@ -210,12 +210,11 @@ _SCALARS = {np.float64, np.float32, np.float16}
 
 def unbroadcast(gx: Any, a: Any) -> Any:
     "The gradient `gx` in the shape and dtype of `a`, summed over stretched axes."
-    g = gx.data if isinstance(gx, Variable) else gx
-    if g.shape == a.shape and g.dtype == a.dtype: return gx
-    if g.shape != a.shape:
+    if gx.shape == a.shape and gx.dtype == a.dtype: return gx
+    if gx.shape != a.shape:
         try: gx = apply(SumTo(a.shape), gx)
         except ValueError:
-            raise ValueError(f'a gradient of shape {g.shape} came '
+            raise ValueError(f'a gradient of shape {gx.shape} came '
                              f'for an input of shape {a.shape}') from None
     return gx if gx.dtype == grad_dtype(a) else apply(Cast(grad_dtype(a)), gx)
 
