@@ -205,12 +205,8 @@ def grad_dtype(x: Any) -> np.dtype:
     return x.dtype if x.dtype.kind == 'f' else np.dtype(float)
 
 # %% ../nbs/02_backprop.ipynb #unbroadcast
-#: two numbers of one of these types need no second look: they have no shape
-_SCALARS = {np.float64, np.float32, np.float16}
-
 def unbroadcast(gx: Any, a: Any) -> Any:
     "The gradient `gx` in the shape and dtype of `a`, summed over stretched axes."
-    if gx.shape == a.shape and gx.dtype == a.dtype: return gx
     if gx.shape != a.shape:
         try: gx = apply(SumTo(a.shape), gx)
         except ValueError:
@@ -221,7 +217,7 @@ def unbroadcast(gx: Any, a: Any) -> Any:
 # %% ../nbs/02_backprop.ipynb #add-gradient
 def add_gradient(grads: dict, x: Variable, a: Any, gx: Any) -> None:
     "Add `gx` to what waits for `x`, in the shape and dtype of its operand `a`."
-    if not gx.__class__ is a.__class__ in _SCALARS: gx = unbroadcast(gx, a)
+    if gx.shape != a.shape or gx.dtype != a.dtype: gx = unbroadcast(gx, a)
     grads[x] = grads[x] + gx if x in grads else gx
 
 # %% ../nbs/02_backprop.ipynb #backward-pass
@@ -352,6 +348,9 @@ def cleargrad(self: Variable) -> None:
     self.grad = None
 
 # %% ../nbs/02_backprop.ipynb #pullback-of-one
+#: two numbers of one of these types need no second look: they have no shape
+_SCALARS = {np.float64, np.float32, np.float16}
+
 def _pullback_of_one(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "What `pullback` does, written out for one output and one operand."
     if create_graph or f._several: return pullback(f, gy, grads, create_graph)
