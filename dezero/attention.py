@@ -15,31 +15,40 @@ from .backprop import apply
 from .config import recording
 from .context import check_int
 from .core import Function, Variable, array_module, patch, unwrap
-from .functions.activations import Softmax
-from .functions.elementwise import Where, floats
+from .functions.activations import softmax
+from .functions.elementwise import floats, where
 from .layers.base import Layer, Linear
 
 # %% ../nbs/23_attention.ipynb #attention-gradients
 def _attention_gradients(gy, p, q, k, v, scale):
     "The gradients of queries, keys and values, with the weights `p`."
     gs = gy @ v.swapaxes(-1, -2)  # at first that of the weights, then in place
-    gs -= (gs * p).sum(-1, keepdims=True)
+    gs -= _row_dots(gs, p)
     gs *= p
     gs *= scale
     return gs @ k, gs.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ gy
 
-# %% ../nbs/23_attention.ipynb #rows-at-once
-SCORES = 2 ** 22  #: as many scores are computed at once
+def _row_dots(a, b):
+    "The sum of `a * b` along each row; of arrays, without making the product."
+    if isinstance(a, Variable): return (a * b).sum(-1, keepdims=True)
+    return array_module(a).einsum('...ts,...ts->...t', a, b)[..., None]
 
-def _row_blocks(q, k):
-    "Slices of the rows of `q`, so that each has no more than `SCORES` scores."
-    lead = math.prod(np.broadcast_shapes(q.shape[:-2], k.shape[:-2]))
-    step = max(SCORES // max(lead * k.shape[-2], 1), 1)
-    return [slice(i, i + step) for i in range(0, max(q.shape[-2], 1), step)]
+# %% ../nbs/23_attention.ipynb #pieces
+SCORES = 2 ** 16  #: as many scores are computed at once
+KEPT = 2 ** 22  #: as many weights are kept for the way back
 
-def _some_rows(mask, rows):
-    "These rows of a mask; a mask of one row stands for all."
-    return mask if mask.ndim < 2 or mask.shape[-2] == 1 else mask[..., rows, :]
+def _pieces(shape):
+    "Where `SCORES` scores lie in a table (..., T, S): indexes of all axes but the last."
+    rest = max(math.prod(shape[1:]), 1)
+    if rest > SCORES and len(shape) > 2:
+        inner = _pieces(shape[1:])
+        return [(slice(i, i + 1), *piece) for i in range(shape[0]) for piece in inner]
+    step, whole = max(SCORES // rest, 1), [slice(None)] * (len(shape) - 2)
+    return [(slice(i, i + step), *whole) for i in range(0, max(shape[0], 1), step)]
+
+def _stretched(x, shape):
+    "`x` with the axes of `shape`, a view."
+    return x if x.shape == shape else array_module(x).broadcast_to(x, shape)
 
 # %% ../nbs/23_attention.ipynb #attention-2
 class Attention(Function):
@@ -50,44 +59,92 @@ class Attention(Function):
     def __init__(self, scale, visible=None, bias=None, causal=False):
         self.scale, self.visible, self.bias, self.causal = scale, visible, bias, causal
     def forward(self, q, k, v):
-        blocks = _row_blocks(q, k)
-        self.p = self.weights(q, k) if len(blocks) == 1 else None
-        if self.p is not None: return self.p @ v
-        parts = [self.weights(q[..., rows, :], k, rows) @ v for rows in blocks]
-        return array_module(q).concatenate(parts, axis=-2)
+        q, k, v, shape = self.tables(q, k, v)
+        xp, dtype = array_module(q), np.result_type(q, k, v)
+        y = xp.empty_like(q, dtype, shape=(*shape[:-1], v.shape[-1]))
+        self.p = [] if recording.get() and math.prod(shape) <= KEPT else None
+        for piece in _pieces(shape):
+            p = self.piece_of_weights(q, k, shape, piece)
+            xp.matmul(p, v[piece[:-1]], out=y[piece])
+            if self.p is not None: self.p.append(p)
+        return y
     def backward(self, gy):
         q, k, v = self.inputs
         if recording.get():  # to be differentiated again
             return _attention_gradients(gy, self.weights(q, k), q, k, v, self.scale)
         return self.gradients(gy.data, q.data, k.data, v.data)
 
-# %% ../nbs/23_attention.ipynb #attention-weights
+# %% ../nbs/23_attention.ipynb #attention-pieces
 @patch
-def weights(self: Attention, q, k, rows=slice(0, None)):
-    "How much these rows of queries take from each key."
-    scores = (q * self.scale) @ k.swapaxes(-1, -2)
-    if self.bias is not None:
-        scores = scores + _some_rows(self.bias, rows).astype(scores.dtype)
-    visible = self.visible if self.visible is None else _some_rows(self.visible, rows)
-    if self.causal:
-        xp = array_module(unwrap(q))
-        past = xp.tri(q.shape[-2], k.shape[-2], rows.start, dtype=bool)
-        visible = past if visible is None else visible & past
-    if visible is None: return apply(Softmax(-1), scores)
-    lowest = float(np.finfo(scores.dtype).min) / 2
-    p = apply(Softmax(-1), apply(Where(visible), scores, lowest))
-    return p if self.visible is None else p * visible  # if a row sees nothing at all
+def tables(self: Attention, q, k, v):
+    "The operands with the same axes in front, as views, and the shape of the scores."
+    lead = [x.shape[:-2] for x in (q, k, v, self.visible, self.bias) if x is not None]
+    lead = lead[0] if len({*lead}) == 1 else np.broadcast_shapes(*lead)
+    q, k, v = [_stretched(floats(x), lead + x.shape[-2:]) for x in (q, k, v)]
+    return q, k, v, (*lead, q.shape[-2], k.shape[-2])
+
+@patch
+def piece_of_weights(self: Attention, q, k, shape, piece):
+    "How much the queries of this piece take from each key, as an array."
+    scores = (q[piece] * self.scale) @ k[piece[:-1]].swapaxes(-1, -2)
+    if self.bias is not None: scores += _stretched(self.bias, shape)[piece]
+    return _softmax_in_place(scores, self.seen(shape, piece, scores))
 
 @patch
 def gradients(self: Attention, gy, q, k, v):
-    "The gradients as arrays, from as many rows at once as in `forward`."
-    gqs, gk, gv = [], 0, 0
-    for rows in _row_blocks(q, k):
-        qs = q[..., rows, :]
-        p = self.weights(qs, k, rows) if self.p is None else self.p
-        found = _attention_gradients(gy[..., rows, :], p, qs, k, v, self.scale)
-        gqs, gk, gv = [*gqs, found[0]], gk + found[1], gv + found[2]
-    return array_module(q).concatenate(gqs, axis=-2), gk, gv
+    "The gradients as arrays, from as many scores at once as in `forward`."
+    q, k, v, shape = self.tables(q, k, v)
+    xp = array_module(q)
+    gq, gk, gv = xp.empty_like(q), xp.zeros_like(k), xp.zeros_like(v)
+    for i, piece in enumerate(_pieces(shape)):
+        lead = piece[:-1]
+        p = self.p[i] if self.p else self.piece_of_weights(q, k, shape, piece)
+        operands = gy[piece], p, q[piece], k[lead], v[lead]
+        gq[piece], more_k, more_v = _attention_gradients(*operands, self.scale)
+        gk[lead] += more_k
+        gv[lead] += more_v
+    return gq, gk, gv
+
+# %% ../nbs/23_attention.ipynb #attention-seen
+@patch
+def seen(self: Attention, shape, piece, scores):
+    "1 where a query of this piece may look, else 0; `None` if it may look everywhere."
+    visible = self.visible
+    if visible is not None: visible = _stretched(visible, shape)[piece]
+    if not self.causal: return visible
+    rows, xp = range(shape[-2])[piece[-1]], array_module(unwrap(scores))
+    past = xp.tri(len(rows), shape[-1], rows.start, dtype=scores.dtype)
+    return past if visible is None else visible * past
+
+#: larger scores, in float32 and wider, are made smaller first, as `exp` may overflow
+_LARGE = {'f': 60, 'd': 600, 'g': 600}
+
+def _softmax_in_place(scores, seen):
+    "The softmax of each row; what is not seen gets 0, and so does a row without any."
+    xp = array_module(scores)
+    largest = max(scores.max(initial=0), -scores.min(initial=0))
+    if not largest <= _LARGE.get(scores.dtype.char, 0):
+        lowest = np.finfo(scores.dtype).min / 2
+        if seen is not None: scores = xp.where(seen, scores, lowest)
+        scores -= scores.max(-1, keepdims=True)
+    xp.exp(scores, scores)
+    if seen is not None: scores *= seen
+    total = scores @ xp.ones((scores.shape[-1], 1), scores.dtype)  # quicker than sum
+    scores /= total + (total == 0)
+    return scores
+
+# %% ../nbs/23_attention.ipynb #attention-weights
+@patch
+def weights(self: Attention, q, k):
+    "How much each query takes from each key, to be differentiated again."
+    scores = (q * self.scale) @ k.swapaxes(-1, -2)
+    if self.bias is not None: scores = scores + self.bias.astype(scores.dtype)
+    every = (slice(None),) * (scores.ndim - 1)
+    seen = self.seen(scores.shape, every, scores)
+    if seen is None: return softmax(scores, axis=-1)
+    lowest = float(np.finfo(scores.dtype).min) / 2
+    p = softmax(where(seen, scores, lowest), axis=-1)
+    return p * seen  # if a row sees nothing at all
 
 # %% ../nbs/23_attention.ipynb #scaled-dot-product-attention
 def scaled_dot_product_attention(query, key, value, attn_mask: Any = None, *,

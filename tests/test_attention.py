@@ -54,15 +54,18 @@ def test_values_and_two_derivatives_are_those_of_torch(options, leads):
         np.testing.assert_allclose(ours.data, theirs, atol=1e-10)
 
 
+@pytest.mark.parametrize("kept", [0, 1000])
+@pytest.mark.parametrize("scores", [7, 40, 100])  # of 180: a row or two, a head or two, a text
 @pytest.mark.parametrize("options", MASKS.values(), ids=MASKS)
-def test_rows_at_a_time_give_what_all_rows_give(options, monkeypatch):
+def test_a_piece_at_a_time_gives_what_the_whole_gives(options, scores, kept, monkeypatch):
     xs = [Variable(a) for a in operands(*[(2, 3)] * 3)]
     whole = F.scaled_dot_product_attention(*xs, **options)
     expected = grad(F.sin(whole).sum(), xs)
-    monkeypatch.setattr(attention, "SCORES", 40)  # of 180: a row at a time
+    monkeypatch.setattr(attention, "SCORES", scores)
+    monkeypatch.setattr(attention, "KEPT", kept)
     parts = F.scaled_dot_product_attention(*xs, **options)
     np.testing.assert_allclose(parts.data, whole.data, atol=1e-12)
-    assert parts.creator.p is None
+    assert (parts.creator.p is None) == (kept == 0)
     for one, other in zip(grad(F.sin(parts).sum(), xs), expected):
         np.testing.assert_allclose(one.data, other.data, atol=1e-12)
 
@@ -87,6 +90,35 @@ def test_a_query_that_may_look_nowhere_gets_zeros_and_no_gradient():
     assert not gq.data[3].any() and np.isfinite(gk.data).all() and np.isfinite(gv.data).all()
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize("options", MASKS.values(), ids=MASKS)
+@pytest.mark.parametrize("scale", [100, 1e4])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_scores_too_large_for_the_exponential(dtype, scale, options):
+    import torch
+
+    arrays = [scale * a for a in operands(*[(2, 3)] * 3, dtype=dtype)]
+    wide = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in arrays]
+    theirs = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
+    ty = torch.nn.functional.scaled_dot_product_attention(*wide, **theirs)
+    tg = torch.autograd.grad(ty.sum(), wide)
+    xs = [Variable(a) for a in arrays]
+    y = F.scaled_dot_product_attention(*xs, **options)
+    weak = 1e-3 if dtype == "f4" else 1e-9
+    for ours, other in zip((y, *grad(y.sum(), xs)), (ty, *tg)):
+        other = other.detach().numpy()
+        atol = weak * (abs(other).max() + 1)
+        np.testing.assert_allclose(ours.data, other, atol=atol)
+
+
+def test_what_is_hidden_may_hold_nan_and_a_row_takes_nothing_of_its_scores():
+    q, k, v = operands((), (), ())
+    expected = F.scaled_dot_product_attention(q, k[:4], v[:4]).data
+    k[4:] = np.nan
+    y = F.scaled_dot_product_attention(q, k, np.nan_to_num(v), np.arange(6)[None] < 4)
+    np.testing.assert_allclose(y.data, expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_the_dtype_stays(dtype):
     xs = [Variable(a) for a in operands((2,), (2,), (2,), dtype=dtype)]
@@ -103,6 +135,15 @@ def test_arrays_of_any_layout_that_may_not_be_written(order):
         a.flags.writeable = False
     expected = F.scaled_dot_product_attention(*operands((2,), (2,), (2,)))
     np.testing.assert_allclose(F.scaled_dot_product_attention(*arrays).data, expected.data)
+
+
+def test_integers_and_no_texts_at_all():
+    rows = np.arange(12).reshape(3, 4)
+    y = F.scaled_dot_product_attention(rows, rows, rows)
+    assert y.dtype == float and np.allclose(y.data[2], rows[2])
+    xs = [Variable(a) for a in operands((0, 2), (0, 2), (0, 2))]
+    y = F.scaled_dot_product_attention(*xs, is_causal=True)
+    assert y.shape == (0, 2, 5, 7) and grad(y.sum(), xs)[1].shape == (0, 2, 6, 4)
 
 
 @pytest.mark.torch
