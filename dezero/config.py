@@ -75,6 +75,7 @@ class _Called(type):
         raise TypeError(f'write the parentheses: with {cls.__name__}():')
     def __exit__(cls, *error): return None
 
+# %% ../nbs/50_config.ipynb #no-grad-2
 class no_grad(_Block, metaclass=_Called):
     "A `with` block in which no graph is recorded. Book step 18."
     def __init__(self): super().__init__('enable_backprop', False)

@@ -66,6 +66,7 @@ def _check_file(path: str, sha256: str | None) -> None:
 class DownloadError(OSError):
     "A file could not be had; the message says from where, why, and what to do."
 
+# %% ../nbs/58_download.ipynb #is-cached
 def _is_cached(path: str, sha256: str | None) -> bool:
     "Is the file in the cache? One with another checksum is refused, and stays."
     if not os.path.exists(path): return False
@@ -192,6 +193,7 @@ def _content_range(answer: Any, have: int) -> tuple[int, int | None]:
 #: a mirror that sends fewer bytes per second is given up
 _MIN_SPEED = 1000
 
+# %% ../nbs/58_download.ipynb #read-chunks
 def _read_chunks(answer: Any, deadline: _Deadline) -> Iterator[bytes]:
     "The bytes of an answer as they come; a `TimeoutError` if they hardly do."
     count, since, timeout = 0, time.monotonic(), deadline.timeout
@@ -206,6 +208,14 @@ def _read_chunks(answer: Any, deadline: _Deadline) -> Iterator[bytes]:
             count, since = 0, now
 
 # %% ../nbs/58_download.ipynb #too-large
+def _request(url: str, have: int) -> Any:
+    "What to ask for: a file, or only what comes behind the bytes that we have."
+    from urllib.request import Request
+    headers = {'User-Agent': 'dezero', 'Accept-Encoding': 'identity'}
+    if have: headers['Range'] = f'bytes={have}-'
+    return Request(url, headers=headers)
+
+# %% ../nbs/58_download.ipynb #fetch
 def _fetch(url: str, part: str, have: int, max_bytes: int, timeout: float,
            show: Callable[[int, int | None], None]) -> None:
     """One request: write what comes to the file `part`.
@@ -213,12 +223,8 @@ def _fetch(url: str, part: str, have: int, max_bytes: int, timeout: float,
     Behind the `have` bytes that it holds if the server agrees to go on from there,
     else from the start.
     """
-    from urllib.request import Request
-    headers = {'User-Agent': 'dezero', 'Accept-Encoding': 'identity'}
-    if have: headers['Range'] = f'bytes={have}-'
     deadline = _Deadline(timeout)
-    with _opener(deadline).open(Request(url, headers=headers),
-                                timeout=timeout) as answer:
+    with _opener(deadline).open(_request(url, have), timeout=timeout) as answer:
         done, total = _content_range(answer, have)
         _check_size(total or 0, max_bytes)
         with open(part, 'ab' if done else 'wb') as file:
@@ -243,6 +249,26 @@ _MAX_TRIES = 10
 #: what the system says when the disk is full, or the share of it that one may use
 _NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
+# %% ../nbs/58_download.ipynb #may-retry
+def _may_retry(error: Exception, part: str, have: int) -> bool:
+    "Is the mirror worth another try? If an old beginning was wrong, or bytes came."
+    if isinstance(error, _WrongFile):
+        with suppress(FileNotFoundError): os.remove(part)
+        return have > 0
+    if isinstance(error, TimeoutError): return False
+    return os.path.exists(part) and os.path.getsize(part) > have
+
+# %% ../nbs/58_download.ipynb #whole-part
+@contextmanager
+def _complete_if_416(have: int) -> Iterator[None]:
+    "The answer 416, nothing behind these bytes, means that the file was whole already."
+    from urllib.error import HTTPError
+    try: yield
+    except HTTPError as error:
+        error.close()
+        if not (have and error.code == 416): raise
+
+# %% ../nbs/58_download.ipynb #fetch-any
 def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int,
                timeout: float, show: Callable[[int, int | None], None]) -> None:
     "Download `path` from the first address that has it; a `DownloadError` if none has."
@@ -265,24 +291,6 @@ def _fetch_any(urls: list[str], path: str, sha256: str | None, max_bytes: int,
                 break
     raise DownloadError(_advice(path, sha256, reasons))
 
-# %% ../nbs/58_download.ipynb #whole-part
-@contextmanager
-def _complete_if_416(have: int) -> Iterator[None]:
-    "The answer 416, nothing behind these bytes, means that the file was whole already."
-    from urllib.error import HTTPError
-    try: yield
-    except HTTPError as error:
-        error.close()
-        if not (have and error.code == 416): raise
-
-def _may_retry(error: Exception, part: str, have: int) -> bool:
-    "Is the mirror worth another try? If an old beginning was wrong, or bytes came."
-    if isinstance(error, _WrongFile):
-        with suppress(FileNotFoundError): os.remove(part)
-        return have > 0
-    if isinstance(error, TimeoutError): return False
-    return os.path.exists(part) and os.path.getsize(part) > have
-
 # %% ../nbs/58_download.ipynb #reason-of
 def _reason(error: Any, timeout: float) -> str:
     "An error in a few words."
@@ -294,6 +302,7 @@ def _reason(error: Any, timeout: float) -> str:
         return f'no answer within {timeout:g} s'
     return str(error) or type(error).__name__
 
+# %% ../nbs/58_download.ipynb #advice
 def _advice(path: str, sha256: str | None, reasons: list[str]) -> str:
     "What to say when no mirror had the file."
     lines = [

@@ -51,6 +51,7 @@ def _open_locked(new_name: Callable[[], str], mode: str) -> Any:
         except BaseException: file.close(); raise
         file.close()
 
+# %% ../nbs/55_files.ipynb #has-its-name
 def _has_its_name(file: Any) -> bool:
     "Is this open file still the one with its name?"
     try: return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
@@ -107,6 +108,15 @@ def check_folder(path: str | os.PathLike) -> tuple[str, str]:
     if os.path.isdir(folder): return folder, name
     raise FileNotFoundError(f'there is no folder {folder!r}')
 
+# %% ../nbs/55_files.ipynb #check-regular
+def check_regular(path: str | os.PathLike) -> None:
+    "An `OSError` for a path to something else than a file: a folder, a pipe, a device."
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, 'this is a folder', os.fsdecode(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, 'this is no file, but a pipe or a device',
+                      os.fsdecode(path))
+
 # %% ../nbs/55_files.ipynb #atomic-write
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
@@ -139,14 +149,6 @@ def _disk_errors_name(path: str | os.PathLike) -> Iterator[None]:
 def _is_part(name: Any) -> bool:
     "Is this the name of a file that is being written, which nobody knows?"
     return isinstance(name, str) and name.endswith('.part')
-
-def check_regular(path: str | os.PathLike) -> None:
-    "An `OSError` for a path to something else than a file: a folder, a pipe, a device."
-    if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, 'this is a folder', os.fsdecode(path))
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(errno.EINVAL, 'this is no file, but a pipe or a device',
-                      os.fsdecode(path))
 
 # %% ../nbs/55_files.ipynb #file-path
 def file_path(path: str | os.PathLike) -> str:
@@ -205,12 +207,14 @@ def _read_arrays(file: str, limit: int) -> dict[str, np.ndarray]:
     _check_limit(os.path.getsize(file), limit)
     return _safetensors().load_file(file)
 
+# %% ../nbs/55_files.ipynb #check-limit
 def _check_limit(size: int, limit: int) -> None:
     "A `ValueError` if a file would become larger than allowed."
     if size <= limit: return
     raise ValueError(f'it would unpack to {size:,} bytes; if you trust it, raise the '
                      f'limit, which is {limit:,} now')
 
+# %% ../nbs/55_files.ipynb #brief
 def _brief(error: Exception) -> str:
     "What an error says, in 200 characters that can be printed."
     text = str(error) or type(error).__name__

@@ -49,6 +49,7 @@ def item(self: Variable) -> Any:
     raise ValueError(f'a Variable of shape {self.shape} is not one number: take one '
                      'with x[i], their mean() or the whole array, x.data')
 
+# %% ../nbs/67_methods.ipynb #format
 @patch
 def __format__(self: Variable, spec: str) -> str:
     "The only element in a format, as in `f'{loss:.4f}'`; without one the Variable."
@@ -71,6 +72,7 @@ def astype(self: Variable, dtype: Any) -> Variable:
     if np.dtype(dtype).kind == 'f': return Cast(dtype)(self)
     return Variable(self.data.astype(dtype))
 
+# %% ../nbs/67_methods.ipynb #detach
 @patch
 def detach(self: Variable) -> Variable:
     "The same array in a Variable without a graph."
@@ -133,6 +135,7 @@ class FloorDiv(Function):
     def gx(self, gy, x0, x1): return gy * 0
     rules = gx, gx
 
+# %% ../nbs/67_methods.ipynb #mod-class
 class Mod(Function):
     "`x0 % x1`, the remainder, with the sign of `x1`."
     def forward(self, x0, x1): return x0 % x1
@@ -149,6 +152,7 @@ def mod(x0: Any, x1: Any) -> Variable:
     "`x0 % x1`."
     return Mod()(x0, x1)
 
+# %% ../nbs/67_methods.ipynb #mod-operators
 def _reflected(function: Callable) -> Callable[[Any, Any], Variable]:
     "The same function, called with its operands the other way round."
     def operate(x0: Any, x1: Any) -> Variable: return function(x1, x0)
@@ -177,6 +181,7 @@ def _logical(sign: str, compute: Any) -> Callable[..., np.ndarray]:
     UFUNCS[compute] = operate
     return operate
 
+# %% ../nbs/67_methods.ipynb #mask-operators
 _and, _or = _logical('&', np.bitwise_and), _logical('|', np.bitwise_or)
 _xor, _not = _logical('^', np.bitwise_xor), _logical('~', np.invert)
 add_methods(__and__=_and, __rand__=_and, __or__=_or, __ror__=_or,
@@ -202,6 +207,7 @@ class NamedOtherwise:
         "The error that says our name."
         return AttributeError(f'{type(x).__name__} has no {self.name}: {self.ours}')
 
+# %% ../nbs/67_methods.ipynb #not-switched
 class NotSwitched(NamedOtherwise):
     "The same for an attribute that PyTorch's users also set."
     def __set__(self, x: Any, value: Any) -> None: raise self.error(x)

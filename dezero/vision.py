@@ -51,28 +51,6 @@ class Conv2d(Layer):
         self.b: Parameter | None = None
         if not nobias: self.b = Parameter(np.zeros(out_channels, dtype), 'b')
 
-# %% ../nbs/21_vision.ipynb #weights-of-filters
-@patch
-def _weight_shape(self: Conv2d):
-    "(O, C, KH, KW), where C is `None` until it is known."
-    windows = Windows(self.kernel_size, self.stride, self.pad, self.dilation)
-    return self.out_channels, _in_group(self.in_channels, self.groups), *windows.kernel
-
-@patch
-def _init_W(self: Conv2d, xp=np):
-    "Make the filters, now that the number of channels is known."
-    shape = self._weight_shape()
-    size = _in_group(self.in_channels, self.groups) * math.prod(shape[2:])
-    scale = math.sqrt(1 / size)
-    self.W.data = xp.random.randn(*shape).astype(self.dtype) * scale
-
-# %% ../nbs/21_vision.ipynb #forward
-@patch
-def forward(self: Conv2d, x) -> Variable:
-    "The images through the filters; with the first images the filters are made."
-    if self.W.data is None: _meet_images(self, x)
-    return conv2d(x, self.W, self.b, self.stride, self.pad, self.dilation, self.groups)
-
 # %% ../nbs/21_vision.ipynb #meet-images
 def _meet_images(layer, x):
     "Make the filters of a layer for the channels of the images `x`."
@@ -101,6 +79,29 @@ def _check_filters(out_channels, nobias, dtype, groups):
         raise ValueError(f'{out_channels} channels cannot be shared by {groups} groups')
     if np.dtype(dtype).kind != 'f':
         raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
+
+# %% ../nbs/21_vision.ipynb #weights-of-filters
+@patch
+def _weight_shape(self: Conv2d):
+    "(O, C, KH, KW), where C is `None` until it is known."
+    windows = Windows(self.kernel_size, self.stride, self.pad, self.dilation)
+    return self.out_channels, _in_group(self.in_channels, self.groups), *windows.kernel
+
+# %% ../nbs/21_vision.ipynb #init-weights
+@patch
+def _init_W(self: Conv2d, xp=np):
+    "Make the filters, now that the number of channels is known."
+    shape = self._weight_shape()
+    size = _in_group(self.in_channels, self.groups) * math.prod(shape[2:])
+    scale = math.sqrt(1 / size)
+    self.W.data = xp.random.randn(*shape).astype(self.dtype) * scale
+
+# %% ../nbs/21_vision.ipynb #forward
+@patch
+def forward(self: Conv2d, x) -> Variable:
+    "The images through the filters; with the first images the filters are made."
+    if self.W.data is None: _meet_images(self, x)
+    return conv2d(x, self.W, self.b, self.stride, self.pad, self.dilation, self.groups)
 
 # %% ../nbs/21_vision.ipynb #deconv2d
 class Deconv2d(Conv2d):
@@ -150,6 +151,7 @@ def _preprocess(image: Any, size: Any = (224, 224),
     array = np.asarray(image, dtype)[:, :, ::-1] - np.array(_MEAN_COLOUR, dtype)
     return np.ascontiguousarray(array.transpose(2, 0, 1))
 
+# %% ../nbs/21_vision.ipynb #check-picture
 def _check_picture(image, dtype):
     "An error that says what to write, if this is no image of Pillow, or no float."
     pillow = import_extra('PIL.Image', 'preprocess takes images of Pillow', 'image')
@@ -330,6 +332,7 @@ class ResNet34(ResNet):
     "A residual network of 34 layers."
     def __init__(self): super().__init__(34)
 
+# %% ../nbs/21_vision.ipynb #resnets-deeper
 class ResNet50(ResNet):
     "A residual network of 50 layers."
     def __init__(self, pretrained: bool = False, *, sha256: str | None = None):
@@ -377,6 +380,7 @@ class SqueezeNet(Model):
         self.fire8, self.fire9 = Fire(64, 256), Fire(64, 256)
         self.conv10 = Conv2d(1000, 1)
 
+# %% ../nbs/21_vision.ipynb #squeezenet-forward
 #: before which modules the maps are halved, by version
 _POOLED = {'1.0': (2, 5, 9), '1.1': (2, 4, 6)}
 

@@ -47,18 +47,16 @@ class Windows:
         self.stride = _check_pair('stride', stride, 1)
         self.pad = _check_pair('pad', pad, 0)
         self.dilation = _check_pair('dilation', dilation, 1)
+
     def count(self, size):
         "How many windows lie below and beside each other on an image of this size."
         options = self.kernel, self.stride, self.pad, self.dilation
         return tuple(map(get_conv_outsize, size, *options))
+
     def cover(self, count):
         "The size of the image that so many windows cover."
         options = self.kernel, self.stride, self.pad, self.dilation
         return tuple(map(get_deconv_outsize, count, *options))
-
-    def tile(self, count, size):
-        "Do so many windows cover every pixel exactly once?"
-        return self.stride == self.kernel and self.cover(count) == tuple(size)
 
 # %% ../../nbs/20_conv.ipynb #check-pair
 def _check_pair(name, x, least):
@@ -404,15 +402,24 @@ class Pooling(Function):
         indexes = self.indexes(unwrap(x), unwrap(y))
         return apply(Pooling2DGrad(self.windows, x.shape[2:], indexes), gy)
     rules = gx
-    def indexes(self, x, y):
-        "The number of the first element in each window that is as large as y, or nan."
-        xp, parts = array_module(x), self.seen(x)
-        found = xp.zeros_like(y, np.min_scalar_type(len(parts)))
-        missed = xp.ones_like(y, bool)
-        for part in parts[:-1]:  # whom nobody before is, that is the last
-            missed &= (part != y) & (part == part)
-            found += missed
-        return found
+
+# %% ../../nbs/20_conv.ipynb #pooling-indexes
+@patch
+def indexes(self: Pooling, x, y):
+    "The number of the first element in each window that is as large as y, or nan."
+    xp, parts = array_module(x), self.seen(x)
+    found = xp.zeros_like(y, np.min_scalar_type(len(parts)))
+    missed = xp.ones_like(y, bool)
+    for part in parts[:-1]:  # whom nobody before is, that is the last
+        missed &= (part != y) & (part == part)
+        found += missed
+    return found
+
+# %% ../../nbs/20_conv.ipynb #tile
+@patch
+def tile(self: Windows, count, size):
+    "Do so many windows cover every pixel exactly once?"
+    return self.stride == self.kernel and self.cover(count) == tuple(size)
 
 # %% ../../nbs/20_conv.ipynb #pooling-classes
 class Pooling2DGrad(Function):

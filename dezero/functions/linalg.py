@@ -35,6 +35,7 @@ class Inv(Matrices):
     def gx(self, gy, x, y): return -(_t(y) @ gy @ _t(y))
     rules = gx,
 
+# %% ../../nbs/66_linalg.ipynb #inv-function
 def inv(x: Any) -> Variable:
     "The inverse of a matrix, or of each in a stack."
     return Inv()(x)
@@ -48,6 +49,7 @@ class Solve(Matrices):
     def gb(self, gy, a, b, y): return apply(Solve(), _t(a), gy)
     rules = ga, gb
 
+# %% ../../nbs/66_linalg.ipynb #solve-function
 def solve(a: Any, b: Any) -> Variable:
     "The solution `x` of `a @ x = b`; `b` is a vector, or holds matrices."
     a, b = as_variable(a), as_variable(b)
@@ -61,6 +63,7 @@ class Det(Matrices):
     def gx(self, gy, x): return gy[..., None, None] * apply(Cofactors(), x)
     rules = gx,
 
+# %% ../../nbs/66_linalg.ipynb #det-function
 def det(x: Any) -> Variable:
     "The determinant of a matrix, or of each in a stack."
     return Det()(x)
@@ -94,6 +97,7 @@ class SignDet(Matrices):
     def gx(self, gy, x): return gy[..., None, None] * np.zeros_like(unwrap(x))
     rules = gx,
 
+# %% ../../nbs/66_linalg.ipynb #slogdet-function
 def slogdet(x: Any) -> tuple[Variable, Variable]:
     "The sign of the determinant, and the logarithm of its size."
     return SignDet()(x), LogDet()(x)
@@ -110,10 +114,12 @@ class Cholesky(Matrices):
         return (g + _t(g)) / 2
     rules = gx,
 
+# %% ../../nbs/66_linalg.ipynb #cholesky-function
 def cholesky(x: Any) -> Variable:
     "The lower triangle `L` with `L @ L.T = x`, for a symmetric positive matrix."
     return Cholesky()(x)
 
+# %% ../../nbs/66_linalg.ipynb #lower-half
 def _lower_half(x):
     "The lower triangle, the diagonal counted half."
     xp, n = array_module(unwrap(x)), x.shape[-1]

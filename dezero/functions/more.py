@@ -58,6 +58,7 @@ class Flat(Function):
     def gx(self, gy, x): return apply(Where(np.False_), gy, 0.0)
     rules = gx,
 
+# %% ../../nbs/65_more_functions.ipynb #stairs
 class Floor(Flat):
     "The largest whole number that is at most `x`."
     def forward(self, x): return np.floor(floats(x))
@@ -139,6 +140,7 @@ def _running_max(x):
         x, step = np.concatenate([x[..., :step], larger], -1), 2 * step
     return x
 
+# %% ../../nbs/65_more_functions.ipynb #cummax-2
 def cummax(x: Any, axis: int = -1) -> tuple[Variable, np.ndarray]:
     "The largest element so far along `axis`, and its place: the last of equal ones."
     x, axis = _along(x, axis)
@@ -160,6 +162,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Variable:
     repeats = check_shape('repeats', unwrap(repeats))
     return _take(x, np.repeat(np.arange(x.shape[axis]), repeats), axis)
 
+# %% ../../nbs/65_more_functions.ipynb #tile
 def tile(x: Any, reps: Any) -> Variable:
     "`x` laid side by side: so many times along each of the last axes."
     x, reps = as_variable(x), [*check_shape('reps', reps)]
@@ -168,6 +171,7 @@ def tile(x: Any, reps: Any) -> Variable:
     return get_item(x,
                     np.ix_(*[np.tile(np.arange(n), r) for n, r in zip(x.shape, reps)]))
 
+# %% ../../nbs/65_more_functions.ipynb #roll
 def roll(x: Any, shift: int, axis: int | None = None) -> Variable:
     "`x` moved on by `shift` places along `axis`; what falls off comes in at the front."
     if axis is None: return roll(ravel(x), shift, 0).reshape(as_variable(x).shape)
@@ -192,16 +196,26 @@ def scatter(x: Any, axis: int, index: Any, src: Any) -> Variable:
     What is put twice at one place is added up.
     """
     (x, axis), places = _along(x, axis), _as_array(index)
-    if places.dtype.kind not in 'iu' or places.ndim != x.ndim:
-        raise TypeError(f'index is an array of whole numbers with {x.ndim} axes, as x')
+    grid = _grid(places, axis, x.ndim)
     src = broadcast_to(Cast(x.dtype)(src), places.shape)
+    return where(_marked(x, grid), PutItem(grid, x.shape)(src), x)
+
+# %% ../../nbs/65_more_functions.ipynb #scatter-places
+def _grid(places, axis, ndim):
+    "The index of the elements that have these places along `axis`."
+    if places.dtype.kind not in 'iu' or places.ndim != ndim:
+        raise TypeError(f'index is an array of whole numbers with {ndim} axes, as x')
     grid: list = list(np.ix_(*map(np.arange, places.shape)))
-    grid[axis], xp = places.copy(), array_module(x.data)
-    mask = xp.zeros(x.shape, bool)
-    try: mask[tuple(grid)] = True
+    grid[axis] = places.copy()
+    return tuple(grid)
+
+def _marked(x, grid):
+    "A mask like `x`, True at the index `grid`."
+    mask = array_module(x.data).zeros(x.shape, bool)
+    try: mask[grid] = True
     except IndexError as error:
         raise ValueError(f'index does not fit x: {error}') from None
-    return where(mask, PutItem(tuple(grid), x.shape)(src), x)
+    return mask
 
 # %% ../../nbs/65_more_functions.ipynb #one-hot
 def one_hot(t: Any, num_classes: int | None = None) -> np.ndarray:
@@ -229,6 +243,7 @@ def hstack(xs: Any) -> Variable:
     xs = [x.reshape(-1) if x.ndim == 0 else x for x in map(as_variable, xs)]
     return concat(xs, 1 if xs and xs[0].ndim > 1 else 0)
 
+# %% ../../nbs/65_more_functions.ipynb #array-split
 def array_split(x: Any, parts: Any, axis: int = 0) -> list[Variable]:
     "As `split`, but the parts may differ by one in length."
     if np.ndim(parts): return split(x, parts, axis)
@@ -251,6 +266,7 @@ def outer(a: Any, b: Any) -> Variable:
     "Every element of `a` times every element of `b`, as a table."
     return ravel(a).reshape((-1, 1)) * ravel(b)
 
+# %% ../../nbs/65_more_functions.ipynb #kron
 def kron(a: Any, b: Any) -> Variable:
     "The table `b`, once for each element of `a` and multiplied with it."
     a, b = as_variable(a), as_variable(b)
@@ -295,6 +311,7 @@ def triu(x: Any, k: int = 0) -> Variable:
     x = as_variable(x)
     return where(~_below(x, k, 1), x, 0)
 
+# %% ../../nbs/65_more_functions.ipynb #below
 def _below(x, k, less=0):
     "Where the last two axes are not above the diagonal `k`, or one less."
     if x.ndim < 2: raise ValueError(f'triangles are cut out of tables, not {x.shape}')
@@ -310,6 +327,7 @@ def hardsigmoid(x: Any) -> Variable:
     "A sigmoid of three straight lines: 0 up to -3, 1 from 3 on."
     return clip(as_variable(x) + 3, 0, 6) / 6
 
+# %% ../../nbs/65_more_functions.ipynb #hardswish
 def hardswish(x: Any) -> Variable:
     """`x * hardsigmoid(x)`.
 
@@ -318,6 +336,7 @@ def hardswish(x: Any) -> Variable:
     """
     return hardsigmoid(x) * x
 
+# %% ../../nbs/65_more_functions.ipynb #prelu
 def prelu(x: Any, weight: Any) -> Variable:
     "`x` where positive, elsewhere `weight * x`; a weight is learnt for each channel."
     x, w = as_variable(x), as_variable(weight)
@@ -332,6 +351,7 @@ class LogAddExp(Function):
     def gx1(self, gy, x0, x1): return gy * apply(Sigmoid(), x1 - 1.0 * x0)
     rules = gx0, gx1
 
+# %% ../../nbs/65_more_functions.ipynb #hypot
 class Hypot(Radius):
     "The `Radius` of chapter 05; at the origin the gradient is 0."
     def gx0(self, gy, x0, x1, y): return gy * (x0 / (y + is_zero(y)))
@@ -382,6 +402,7 @@ class Erfc(Function):
     rules = gx,
     words = '{gy} * -1.12838 * exp(-{x} ** 2)', 'the area that erf gains is lost here'
 
+# %% ../../nbs/65_more_functions.ipynb #softsign
 class Softsign(Function):
     "`x / (1 + |x|)`."
     def forward(self, x):
@@ -422,6 +443,7 @@ def selu(x: Any) -> Variable:
     "`elu` in a scale that keeps mean 0 and variance 1 (Klambauer and others, 2017)."
     return 1.0507009873554805 * elu(x, 1.6732632423543772)
 
+# %% ../../nbs/65_more_functions.ipynb #mish
 def mish(x: Any) -> Variable:
     """`x * tanh(softplus(x))`.
 
@@ -454,6 +476,7 @@ def smooth_l1_loss(x0: Any, x1: Any, reduction: str = 'mean',
     near = minimum(d, beta)
     return Reduced(reduction)(near * near * (0.5 / beta) + (d - near))
 
+# %% ../../nbs/65_more_functions.ipynb #kl-div
 def kl_div(x: Any, t: Any, reduction: str = 'mean',
            log_target: bool = False) -> Variable:
     "How far the distribution `t` is from the one with the log-probabilities `x`."
