@@ -124,45 +124,6 @@ class Journal:
                         'and read it outside')
         return read(a._value, *args)
 
-# %% ../nbs/73_tracer.ipynb #cell-operators
-#: the signs of operators, and how tightly they bind
-SIGNS = {'add': ('+', 5), 'sub': ('-', 5), 'mul': ('*', 6), 'truediv': ('/', 6),
-         'floordiv': ('//', 6), 'mod': ('%', 6), 'matmul': ('@', 6), 'pow': ('**', 8),
-         'and': ('&', 4), 'xor': ('^', 3), 'or': ('|', 2), 'lshift': ('<<', 4.5),
-         'rshift': ('>>', 4.5)}
-COMPARISONS = {'lt': '<', 'le': '<=', 'eq': '==', 'ne': '!=', 'gt': '>', 'ge': '>='}
-
-# %% ../nbs/73_tracer.ipynb #cell-operators-2
-def _add_operators():
-    "Give Traced the operators of Python."
-    def binary(name, sign, binding):
-        compute = getattr(operator, f'__{name}__')
-        return (lambda a, b: a._log.binary(compute, sign, binding, a, b),
-                lambda a, b: a._log.binary(compute, sign, binding, b, a))
-    def in_place(name, sign, binding):
-        change = getattr(operator, f'__i{name}__')
-        plain = getattr(operator, f'__{name}__')
-        return lambda a, b: a._log.change(change, plain, sign, binding, a, b)
-    def unary(name, sign, binding):
-        compute = getattr(operator, f'__{name}__')
-        return lambda a: a._log.unary(compute, sign, binding, a)
-    for name, (sign, binding) in SIGNS.items():
-        there, back = binary(name, sign, binding)
-        setattr(Traced, f'__{name}__', there)
-        setattr(Traced, f'__r{name}__', back)
-        setattr(Traced, f'__i{name}__', in_place(name, sign, binding))
-    for name, sign in COMPARISONS.items():
-        setattr(Traced, f'__{name}__', binary(name, sign, 1)[0])
-    for name, sign in {'neg': '-', 'pos': '+', 'invert': '~'}.items():
-        setattr(Traced, f'__{name}__', unary(name, sign, 7))
-    Traced.__abs__ = lambda a: a._log.unary(operator.abs, 'abs', 9, a)
-    Traced.__divmod__ = lambda a, b: (a // b, a % b)
-    Traced.__rdivmod__ = lambda a, b: (b // a, b % a)
-    Traced.__hash__ = lambda a: a._log.reveal(a, 'hash', hash)
-
-# %% ../nbs/73_tracer.ipynb #cell-operators-3
-_add_operators()
-
 # %% ../nbs/73_tracer.ipynb #cell-trace
 @patch
 def trace(self: Journal, value, node):
@@ -217,21 +178,22 @@ def _frames():
 def label():
     "Which Function, or optimizer, is at work: a comment of the program."
     found = ''
-    for frame in _frames():
-        code = frame.f_code
+    for frame in _frames():  # the outermost one counts
+        code, first = frame.f_code, frame.f_code.co_varnames[:1]
         if code.co_name == 'operate' and 'function' in code.co_freevars:
             found = frame.f_locals['function'].__name__
-        elif code.co_varnames[:1] == ('self',):
-            me = frame.f_locals.get('self')
-            if isinstance(me, Function):
-                found = type(me).__name__
-                found, calls = type(me).__name__, ('forward', '__call__')
-                if code.co_name not in calls: found = f'backward of {found}'
-            elif isinstance(me, Optimizer): found = f'update by {type(me).__name__}'
-        elif code.co_varnames[:1] == ('f',):
-            if not isinstance(frame.f_locals['f'], Function): continue
-            found = f"backward of {type(frame.f_locals['f']).__name__}"
+        elif first == ('self',):
+            found = _label_of_method(frame.f_locals.get('self'), code.co_name) or found
+        elif first == ('f',) and isinstance(f := frame.f_locals['f'], Function):
+            found = f'backward of {type(f).__name__}'
     return found
+
+def _label_of_method(me, name):
+    "What is said of a method of a Function, or of an optimizer, that is at work."
+    kind = type(me).__name__
+    if isinstance(me, Function):
+        return kind if name in ('forward', '__call__') else f'backward of {kind}'
+    return f'update by {kind}' if isinstance(me, Optimizer) else ''
 
 # %% ../nbs/73_tracer.ipynb #cell-label-3
 def place():
@@ -244,6 +206,15 @@ def place():
         if 'ipykernel' not in path: where += f' of {os.path.basename(path)}'
         return f' in `{line}` ({where})' if line else f' in {where}'
     return ''
+
+# %% ../nbs/73_tracer.ipynb #cell-make-3
+@patch
+def write(self: Journal, kind, parts, node=None):
+    "Add a line."
+    now = np.geterr()
+    errors = ', '.join([f'{k}={v!r}' for k, v in now.items() if self.errors[k] != v])
+    if errors: self.use('errstate')
+    self.lines.append(Line(kind, parts, node, label(), errors))
 
 # %% ../nbs/73_tracer.ipynb #cell-make
 @patch
@@ -285,15 +256,6 @@ def make_several(self: Journal, values, parts, kind):
     self.write(kind, parts, node)
     made = [self.make(v, [node, f'[{i}]']) for i, v in enumerate(values)]
     return type(values)(made) if type(values) in (list, tuple) else type(values)(*made)
-
-# %% ../nbs/73_tracer.ipynb #cell-make-3
-@patch
-def write(self: Journal, kind, parts, node=None):
-    "Add a line."
-    now = np.geterr()
-    errors = ', '.join([f'{k}={v!r}' for k, v in now.items() if self.errors[k] != v])
-    if errors: self.use('errstate')
-    self.lines.append(Line(kind, parts, node, label(), errors))
 
 # %% ../nbs/73_tracer.ipynb #cell-operand
 @patch
@@ -384,6 +346,50 @@ def arguments(log, args, options, number=False):
     for x in args: parts += [*log.operand(x, number), ', ']
     for key, x in options.items(): parts += [f'{key}=', *log.operand(x, number), ', ']
     return parts[:-1]
+
+# %% ../nbs/73_tracer.ipynb #cell-operators
+#: the signs of operators, and how tightly they bind
+SIGNS = {'add': ('+', 5), 'sub': ('-', 5), 'mul': ('*', 6), 'truediv': ('/', 6),
+         'floordiv': ('//', 6), 'mod': ('%', 6), 'matmul': ('@', 6), 'pow': ('**', 8),
+         'and': ('&', 4), 'xor': ('^', 3), 'or': ('|', 2), 'lshift': ('<<', 4.5),
+         'rshift': ('>>', 4.5)}
+COMPARISONS = {'lt': '<', 'le': '<=', 'eq': '==', 'ne': '!=', 'gt': '>', 'ge': '>='}
+
+# %% ../nbs/73_tracer.ipynb #cell-operators-2
+def _both_sides(name, sign, binding):
+    "The methods for `a + b`, asked from the left and from the right."
+    compute = getattr(operator, f'__{name}__')
+    return (lambda a, b: a._log.binary(compute, sign, binding, a, b),
+            lambda a, b: a._log.binary(compute, sign, binding, b, a))
+
+def _in_place(name, sign, binding):
+    "The method for `a += b`."
+    change, compute = [getattr(operator, f'__{n}__') for n in (f'i{name}', name)]
+    return lambda a, b: a._log.change(change, compute, sign, binding, a, b)
+
+def _one(name, sign, binding):
+    "The method for `-a`."
+    compute = getattr(operator, f'__{name}__')
+    return lambda a: a._log.unary(compute, sign, binding, a)
+
+# %% ../nbs/73_tracer.ipynb #cell-operators-3
+def _add_operators():
+    "Give Traced the operators of Python."
+    for name, (sign, binding) in SIGNS.items():
+        there, back = _both_sides(name, sign, binding)
+        setattr(Traced, f'__{name}__', there)
+        setattr(Traced, f'__r{name}__', back)
+        setattr(Traced, f'__i{name}__', _in_place(name, sign, binding))
+    for name, sign in COMPARISONS.items():
+        setattr(Traced, f'__{name}__', _both_sides(name, sign, 1)[0])
+    for name, sign in {'neg': '-', 'pos': '+', 'invert': '~'}.items():
+        setattr(Traced, f'__{name}__', _one(name, sign, 7))
+    Traced.__abs__ = _one('abs', 'abs', 9)
+    Traced.__divmod__ = lambda a, b: (a // b, a % b)
+    Traced.__rdivmod__ = lambda a, b: (b // a, b % a)
+    Traced.__hash__ = lambda a: a._log.reveal(a, 'hash', hash)
+
+_add_operators()
 
 # %% ../nbs/73_tracer.ipynb #cell-arithmetic
 def side(log, x, binding):

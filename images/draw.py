@@ -1932,6 +1932,33 @@ def merges(fig):
         fig.text(404, y + 18, joined if i == 0 else f"`{joined}`", "soft", 16, "start")
 
 
+# ---------------------------------------------------------------- chapter 73: a step, written down
+
+@figure(560, 300, """On the left the watched call: x goes into the step, and y comes out. An arrow
+    leads down to a sheet with two lines, a = x * x and b = a + 1. The writer makes of it a sheet
+    with a program, return x * x + 1. From there an arrow leads up to the later calls on the right:
+    x goes into the program, and y comes out.""")
+def written_down(fig):
+    """A step is watched, its lines are written down, and the program does them again"""
+    sheets = (("a watched call", "step", ("`a = x * x`", "`b = a + 1`"), "lines"),
+              ("all later calls", "program", ("`def program(x):`", "`    return x * x + 1`"),
+               "a program"))
+    for x, (words, name, lines, under) in zip((141, 419), sheets):
+        fig.text(x, 26, words, "soft", 16)
+        ends = fig.var(x - 94, 78, "x"), fig.fun(x, 78, name, 88), fig.var(x + 94, 78, "y")
+        fig.link(ends[0], ends[1])
+        fig.link(ends[1], ends[2])
+        fig.rect(x - 102, 158, 204, 84, "paper", "fun-ink", radius=4, stroke_width=1.5)
+        for i, line in enumerate(lines):
+            fig.text(x - 88, 184 + 32 * i, line.replace("    ", "\u00a0\u00a0"), anchor="start")
+        fig.text(x, 264, under, "soft", 16)
+    fig.arrow((141, 98), (141, 158), "accent", width=2.2)
+    fig.arrow((419, 158), (419, 98), "accent", width=2.2)
+    fig.arrow((243, 200), (317, 200), "accent", width=2.2)
+    fig.text(280, 180, "writer", "accent", 16)
+    fig.text(155, 128, "written down", "accent", 16, "start")
+
+
 # ---------------------------------------------------------------- the command
 
 def drawn():
