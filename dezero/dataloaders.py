@@ -41,13 +41,10 @@ class DataLoader:
         self.dataset, self.batch_size = dataset, check_int('batch_size', batch_size, 1)
         self.shuffle, self.drop_last, self.collate = shuffle, drop_last, collate
         self.data_size, self.gpu = len(dataset), False
-        full, rest = divmod(self.data_size, self.batch_size)
-        self.max_iter = full if drop_last else full + (rest > 0)
+        self.max_iter = _count_batches(self.data_size, self.batch_size, drop_last)
         self.generator = None if seed is None else np.random.RandomState(seed)
         if gpu: self.to_gpu()
         self.reset()
-
-    def __len__(self) -> int: return self.max_iter
 
 # %% ../nbs/16_dataloaders.ipynb #check-loader-options
 def _check_loader_options(dataset, batch_size, collate):
@@ -61,6 +58,15 @@ def _check_loader_options(dataset, batch_size, collate):
                         'write DataLoader(ArrayDataset(x, t), 32)')
     if collate is not None:
         check_instance(collate, callable, 'collate is a function of a list of examples')
+
+# %% ../nbs/16_dataloaders.ipynb #count-batches
+def _count_batches(n: int, batch_size: int, drop_last: bool) -> int:
+    "How many batches `n` examples make."
+    full, rest = divmod(n, batch_size)
+    return full if drop_last else full + (rest > 0)
+
+@patch
+def __len__(self: DataLoader) -> int: return self.max_iter
 
 # %% ../nbs/16_dataloaders.ipynb #reset
 @patch
@@ -82,21 +88,7 @@ def batch_indices(self: DataLoader, i: int) -> np.ndarray:
     "The numbers of the examples in batch `i`."
     return self.index[i * self.batch_size:(i + 1) * self.batch_size]
 
-@patch
-def _next_batch(self: DataLoader):
-    indices, self.started = self.batch_indices(self.iteration), True
-    self.iteration += 1
-    batch = (self.collate([self.dataset[i] for i in indices.tolist()]) if self.collate
-             else fetch_batch(self.dataset, indices))
-    return self.onto_gpu(batch) if self.gpu else batch
-
-# %% ../nbs/16_dataloaders.ipynb #fetch-batch
-def fetch_batch(dataset, indices):
-    "The batch of the examples with these numbers (an integer array)."
-    if supports_gather(dataset): return dataset.gather(indices)
-    if isinstance(dataset, array_module(dataset).ndarray): return dataset[indices]
-    return default_collate([dataset[i] for i in indices.tolist()])
-
+# %% ../nbs/16_dataloaders.ipynb #default-collate
 def default_collate(examples):
     "Examples as a batch: of tuples or lists a tuple of arrays, else one array."
     fields = {len(x) if isinstance(x, (tuple, list)) else None for x in examples}
@@ -106,6 +98,13 @@ def default_collate(examples):
                          'give a collate function')
     return tuple(stack_examples(field) for field in zip(*examples))
 
+# %% ../nbs/16_dataloaders.ipynb #fetch-batch
+def fetch_batch(dataset, indices):
+    "The batch of the examples with these numbers (an integer array)."
+    if supports_gather(dataset): return dataset.gather(indices)
+    if isinstance(dataset, array_module(dataset).ndarray): return dataset[indices]
+    return default_collate([dataset[i] for i in indices.tolist()])
+
 # %% ../nbs/16_dataloaders.ipynb #supports-gather
 def supports_gather(dataset):
     "Can examples be fetched at once? Not if a subclass changed how a single one is."
@@ -113,6 +112,15 @@ def supports_gather(dataset):
         if 'gather' in vars(cls): return True
         if '__getitem__' in vars(cls): return False
     return False
+
+# %% ../nbs/16_dataloaders.ipynb #next-batch
+@patch
+def _next_batch(self: DataLoader):
+    indices, self.started = self.batch_indices(self.iteration), True
+    self.iteration += 1
+    batch = (self.collate([self.dataset[i] for i in indices.tolist()]) if self.collate
+             else fetch_batch(self.dataset, indices))
+    return self.onto_gpu(batch) if self.gpu else batch
 
 # %% ../nbs/16_dataloaders.ipynb #iter
 @patch
@@ -134,7 +142,7 @@ def __next__(self: DataLoader) -> Any:
 
 @patch
 def next(self: DataLoader) -> Any:
-    "The next batch; `StopIteration` where an epoch ends."
+    "What Python's `next(loader)` gives, as the book spells it."
     return self.__next__()
 
 # %% ../nbs/16_dataloaders.ipynb #loop-by-next
@@ -163,6 +171,7 @@ def set_rng_state(arrays, rng=None):
     parts = int(arrays['pos']), int(arrays['has_gauss']), float(arrays['gauss'])
     (rng or np.random).set_state(('MT19937', key, *parts))
 
+# %% ../nbs/16_dataloaders.ipynb #check-rng-state
 def check_rng_state(arrays):
     "A `ValueError` if this is no state of a generator: NumPy itself would not notice."
     check_field(arrays, 'key', (624,), 'u', most=2 ** 32 - 1)
@@ -195,6 +204,7 @@ def state(self: DataLoader) -> dict[str, np.ndarray]:
         found |= {f'{name}/{key}': array for key, array in get_rng_state(rng).items()}
     return found
 
+# %% ../nbs/16_dataloaders.ipynb #load-state
 @patch
 def load_state(self: DataLoader, arrays: Mapping[str, np.ndarray]) -> None:
     "Go on where the loader was whose `state()` this is, with its next batch."
@@ -227,6 +237,7 @@ def check_state(self: DataLoader, arrays: Mapping[str, np.ndarray],
     check_field(arrays, 'iteration', most=self.max_iter)
     for name in _rngs(self): _check_generator(arrays, name)
 
+# %% ../nbs/16_dataloaders.ipynb #check-order
 def _check_order(loader, arrays):
     "A `ValueError` if the order of a state is not one of all examples of the loader."
     n, shape = loader.data_size, np.shape(arrays['index'])
@@ -256,9 +267,9 @@ class SeqDataLoader(DataLoader):
     """
     def __init__(self, dataset: Any, batch_size: int, gpu: bool = False):
         super().__init__(dataset, batch_size, shuffle=False, gpu=gpu)
-        if self.batch_size > self.data_size:
-            raise ValueError(f'{self.data_size} examples are too few '
-                             f'for {batch_size} lanes')
+        if self.batch_size <= self.data_size: return
+        raise ValueError(f'{self.data_size} examples are too few '
+                         f'for {batch_size} lanes')
 
     def batch_indices(self, i: int) -> np.ndarray:
         "The numbers of the examples in batch `i`: number `i` of each lane."

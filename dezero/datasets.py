@@ -23,6 +23,17 @@ from .formats import read_idx, read_pickled_arrays, read_tar, read_text
 from .lazy import pass_on
 from .transforms import Compose, Flatten, Normalize, check_transform
 
+# %% ../nbs/15_datasets.ipynb #spiral-points
+def _spiral_points(random: Any) -> tuple[np.ndarray, np.ndarray]:
+    "The points, in random order, and the numbers of their arms."
+    t = np.repeat(np.arange(3), 100)
+    radius = np.tile(np.arange(100) / 100, 3)
+    angle = t * 4.0 + 4.0 * radius + random.randn(300) * 0.2
+    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)],
+                 axis=1).astype(np.float32)
+    order = random.permutation(300)
+    return x[order], t[order].astype(np.int64)
+
 # %% ../nbs/15_datasets.ipynb #get-spiral
 def get_spiral(train: bool = True,
                reseed: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -34,13 +45,7 @@ def get_spiral(train: bool = True,
     """
     random = np.random if reseed else np.random.RandomState()
     random.seed(1984 if _check_train(train) else 2020)
-    t = np.repeat(np.arange(3), 100)
-    radius = np.tile(np.arange(100) / 100, 3)
-    angle = t * 4.0 + 4.0 * radius + random.randn(300) * 0.2
-    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)],
-                 axis=1).astype(np.float32)
-    order = random.permutation(300)
-    return x[order], t[order].astype(np.int64)
+    return _spiral_points(random)
 
 # %% ../nbs/15_datasets.ipynb #check-train
 def _check_train(train: Any) -> bool:
@@ -67,14 +72,10 @@ class Dataset:
         self.transform = _transform_of(transform)
         self.target_transform = _transform_of(target_transform)
         self.prepare()
-        if self.data is not None:
-            self._check_lengths()  # else it has its own __getitem__
+        self._check_lengths()
 
     def prepare(self) -> None:
         "Fill `self.data` and `self.label`."
-
-    def __len__(self): return len(self.fields()[0][0])
-    def __iter__(self) -> Iterator: return (self[i] for i in range(len(self)))
 
 # %% ../nbs/15_datasets.ipynb #transform-of
 def _transform_of(transform: Any) -> Callable:
@@ -83,7 +84,17 @@ def _transform_of(transform: Any) -> Callable:
 
 def _identity(x: Any) -> Any: return x
 
-# %% ../nbs/15_datasets.ipynb #getitem
+# %% ../nbs/15_datasets.ipynb #check-lengths
+@patch
+def _check_lengths(self: Dataset) -> None:
+    "A ValueError unless there is one label for each example."
+    if self.data is None: return  # it has a __getitem__ of its own
+    lengths = [len(values) for values, _ in self.fields() if values is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(f'{self}: there must be one label for each example, the '
+                         f'lengths are {", ".join(map(str, lengths))}')
+
+# %% ../nbs/15_datasets.ipynb #fields
 @patch
 def fields(self: Dataset) -> tuple:
     "What an example consists of, as pairs (values, transform)."
@@ -93,6 +104,10 @@ def fields(self: Dataset) -> tuple:
                     'prepare(), or write __len__ and __getitem__')
 
 @patch
+def __len__(self: Dataset) -> int: return len(self.fields()[0][0])
+
+# %% ../nbs/15_datasets.ipynb #getitem
+@patch
 def __getitem__(self: Dataset, index: Any) -> Any:
     if isinstance(index, slice) or np.ndim(index):
         return self.gather(np.arange(len(self))[index])
@@ -100,15 +115,7 @@ def __getitem__(self: Dataset, index: Any) -> Any:
     return tuple(None if values is None else transform(values[i])
                  for values, transform in self.fields())
 
-# %% ../nbs/15_datasets.ipynb #fields
-@patch
-def _check_lengths(self: Dataset) -> None:
-    "A ValueError unless there is one label for each example."
-    lengths = [len(values) for values, _ in self.fields() if values is not None]
-    if len(set(lengths)) > 1:
-        raise ValueError(f'{self}: there must be one label for each example, the '
-                         f'lengths are {", ".join(map(str, lengths))}')
-
+# %% ../nbs/15_datasets.ipynb #dataset-repr
 @patch
 def __repr__(self: Dataset) -> str:
     parts = {'data': self.data, 'label': self.label}
@@ -129,13 +136,14 @@ class Spiral(Dataset):
 
     def prepare(self): self.data, self.label = get_spiral(self.train, self.reseed)
 
-# %% ../nbs/15_datasets.ipynb #rows
+# %% ../nbs/15_datasets.ipynb #gather
 @patch
 def gather(self: Dataset, indices: np.ndarray) -> tuple:
     "The examples with these numbers (an integer array): one array for each field."
     return tuple(None if values is None else _transform_rows(values, transform, indices)
                  for values, transform in self.fields())
 
+# %% ../nbs/15_datasets.ipynb #rows
 def _transform_rows(values: Any, transform: Any, indices: np.ndarray) -> Any:
     "`values[indices]`, transformed all at once if possible, else one by one."
     if not isinstance(values, array_module(values).ndarray):
@@ -161,6 +169,16 @@ def stack_examples(values: Sequence) -> Any:
     raise TypeError(f'{type(values[0])} does not fit into an array of numbers: give '
                     'the DataLoader a collate function')
 
+# %% ../nbs/15_datasets.ipynb #iter
+@patch
+def __iter__(self: Dataset) -> Iterator: return (self[i] for i in range(len(self)))
+
+# %% ../nbs/15_datasets.ipynb #check-has-length
+def _check_has_length(array: Any) -> Any:
+    "`array`, if it has a length; a `TypeError` otherwise."
+    has_length = lambda x: hasattr(x, '__len__')
+    return check_instance(array, has_length, 'ArrayDataset takes arrays')
+
 # %% ../nbs/15_datasets.ipynb #arraydataset
 class ArrayDataset(Dataset):
     """Arrays of equal length as a dataset: an example has one value from each of them.
@@ -169,10 +187,7 @@ class ArrayDataset(Dataset):
     """
     def __init__(self, *arrays: Any, transform: Callable | None = None,
                  target_transform: Callable | None = None):
-        for array in arrays:
-            is_array = lambda x: hasattr(x, '__len__')
-            check_instance(array, is_array, 'ArrayDataset takes arrays')
-        self.arrays = arrays
+        self.arrays = tuple(map(_check_has_length, arrays))
         super().__init__(True, transform, target_transform)
 
     def prepare(self): self.data, self.label = (*self.arrays, None, None)[:2]
@@ -217,6 +232,15 @@ class ImageDataset(Dataset):
         plt.axis('off')
         plt.show()
 
+# %% ../nbs/15_datasets.ipynb #read-digits
+def _read_digits(train: bool) -> tuple[np.ndarray, np.ndarray]:
+    "The images and the labels that are part of the package, to train or to test with."
+    from importlib.resources import files  # slow to import, needed here only
+    with (files('dezero') / 'data' / 'digits.npz').open('rb') as file:
+        arrays = np.load(file, allow_pickle=False)
+        kept = (np.arange(len(arrays['label'])) % 5 != 4) == train
+        return arrays['data'][kept], arrays['label'][kept].astype(np.int64)
+
 # %% ../nbs/15_datasets.ipynb #digit-vector
 #: digits as vectors of numbers from 0 to 1, unless you say something else
 DIGIT_VECTOR = Compose([Flatten(), Normalize(0, 16)])
@@ -236,18 +260,16 @@ class Digits(ImageDataset):
                  target_transform: Callable | None = None):
         super().__init__(train, transform, target_transform)
 
-    def prepare(self):
-        from importlib.resources import files  # slow to import, needed here only
-        with (files('dezero') / 'data' / 'digits.npz').open('rb') as file:
-            arrays = np.load(file, allow_pickle=False)
-            kept = (np.arange(len(arrays['label'])) % 5 != 4) == bool(self.train)
-            self.data = arrays['data'][kept]
-            self.label = arrays['label'][kept].astype(np.int64)
+    def prepare(self): self.data, self.label = _read_digits(bool(self.train))
 
     @staticmethod
     def labels() -> dict[int, str]:
         "The names of the classes, by label."
         return {i: str(i) for i in range(10)}
+
+# %% ../nbs/15_datasets.ipynb #unit-vector
+#: images from 0 to 255 as vectors from 0 to 1, unless you say something else
+UNIT_VECTOR = Compose([Flatten(), Normalize(0, 255)])
 
 # %% ../nbs/15_datasets.ipynb #code-the-files-of-mnist-and-their-sha-256-ch
 #: the files of MNIST and their SHA-256 checksums
@@ -260,10 +282,6 @@ _MNIST_SHA256 = {
         '8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6',
     't10k-labels-idx1-ubyte.gz':
         'f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6'}
-
-# %% ../nbs/15_datasets.ipynb #unit-vector
-#: images from 0 to 255 as vectors from 0 to 1, unless you say something else
-UNIT_VECTOR = Compose([Flatten(), Normalize(0, 255)])
 
 # %% ../nbs/15_datasets.ipynb #mnist
 class MNIST(ImageDataset):
@@ -287,13 +305,15 @@ class MNIST(ImageDataset):
         self.data = self._read(f'{part}-images-idx3-ubyte.gz', 3)[:, None]
         self.label = self._read(f'{part}-labels-idx1-ubyte.gz', 1).astype(np.int64)
 
-    def _read(self, name: str, ndim: int) -> np.ndarray:
-        "The array in one of the files, which is downloaded if need be."
-        urls = [mirror + name for mirror in self.mirrors]
-        path = get_file(urls, self.prefix + name, sha256=self.checksums[name])
-        array = read_idx(path)
-        if array.ndim == ndim: return array
-        raise ValueError(f'{path} has {array.ndim} axes instead of {ndim}')
+# %% ../nbs/15_datasets.ipynb #mnist-read
+@patch
+def _read(self: MNIST, name: str, ndim: int) -> np.ndarray:
+    "The array in one of the files, which is downloaded if need be."
+    urls = [mirror + name for mirror in self.mirrors]
+    path = get_file(urls, self.prefix + name, sha256=self.checksums[name])
+    array = read_idx(path)
+    if array.ndim == ndim: return array
+    raise ValueError(f'{path} has {array.ndim} axes instead of {ndim}')
 
 # %% ../nbs/15_datasets.ipynb #fashion-files
 #: the files of Fashion-MNIST and their SHA-256 checksums
@@ -354,23 +374,26 @@ class CIFAR10(ImageDataset):
         self.data = data.astype(np.uint8, copy=False).reshape(-1, 3, 32, 32)
         self.label = np.concatenate([np.array(numbers, np.int64) for numbers in labels])
 
-    def _members(self) -> list[str]:
-        "The names of the files that are needed."
-        if not self.train: return ['test_batch']
-        return [f'data_batch_{i}' for i in range(1, 6)]
-
-    def _read(self, path: str, name: str, content: bytes) -> tuple:
-        "The images and the labels in one file of the archive."
-        found = read_pickled_arrays(content)
-        try: return found['data'], found[self.label_key]
-        except KeyError as error:
-            raise ValueError(f'{name} in {path} has no {error}') from None
-
     @staticmethod
     def labels() -> dict[int, str]:
         "The names of the classes, by label."
         return dict(enumerate(['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog',
                                'frog', 'horse', 'ship', 'truck']))
+
+# %% ../nbs/15_datasets.ipynb #cifar10-read
+@patch
+def _members(self: CIFAR10) -> list[str]:
+    "The names of the files that are needed."
+    if not self.train: return ['test_batch']
+    return [f'data_batch_{i}' for i in range(1, 6)]
+
+@patch
+def _read(self: CIFAR10, path: str, name: str, content: bytes) -> tuple:
+    "The images and the labels in one file of the archive."
+    found = read_pickled_arrays(content)
+    try: return found['data'], found[self.label_key]
+    except KeyError as error:
+        raise ValueError(f'{name} in {path} has no {error}') from None
 
 # %% ../nbs/15_datasets.ipynb #code-the-fine-names-of-the-classes-of-cifar
 #: the fine names of the classes of CIFAR-100
@@ -410,9 +433,8 @@ class CIFAR100(CIFAR10):
     @staticmethod
     def labels(label_type: str = 'fine') -> dict[int, str]:
         "The names of the classes, by label."
-        if label_type in ('fine', 'coarse'):
-            return dict(enumerate(_FINE_LABELS if label_type == 'fine'
-                                  else _COARSE_LABELS))
+        if label_type == 'fine': return dict(enumerate(_FINE_LABELS))
+        if label_type == 'coarse': return dict(enumerate(_COARSE_LABELS))
         raise ValueError(f"label_type must be 'fine' or 'coarse', not {label_type!r}")
 
 # %% ../nbs/15_datasets.ipynb #imagenet
