@@ -77,6 +77,8 @@ class Dataset:
     def prepare(self) -> None:
         "Fill `self.data` and `self.label`."
 
+    def __len__(self) -> int: return len(self.fields()[0][0])
+
 # %% ../nbs/15_datasets.ipynb #transform-of
 def _transform_of(transform: Any) -> Callable:
     "A transform; without one, nothing is done."
@@ -102,9 +104,6 @@ def fields(self: Dataset) -> tuple:
         return (self.data, self.transform), (self.label, self.target_transform)
     raise TypeError(f'{type(self).__name__} holds no data: fill self.data in '
                     'prepare(), or write __len__ and __getitem__')
-
-@patch
-def __len__(self: Dataset) -> int: return len(self.fields()[0][0])
 
 # %% ../nbs/15_datasets.ipynb #getitem
 @patch

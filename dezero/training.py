@@ -71,12 +71,14 @@ class History:
         known = ', '.join(self.columns) or 'nothing yet'
         raise KeyError(f'the history has no {name!r}. It has: {known}')
 
-    def add(self, row: dict[str, float]) -> None:
-        "Append the numbers of an epoch, a dictionary."
-        before = len(self)
-        for name in {**self.columns, **row}:
-            column = self.columns.setdefault(name, [math.nan] * before)
-            column.append(row.get(name, math.nan))
+# %% ../nbs/17_training.ipynb #history-add
+@patch
+def add(self: History, row: dict[str, float]) -> None:
+    "Append the numbers of an epoch, a dictionary."
+    before = len(self)
+    for name in {**self.columns, **row}:
+        column = self.columns.setdefault(name, [math.nan] * before)
+        column.append(row.get(name, math.nan))
 
 # %% ../nbs/17_training.ipynb #history-repr
 @patch
@@ -95,16 +97,20 @@ def plot(self: History, *names: str) -> Any:
     the axes. A notebook shows them; a script needs `matplotlib.pyplot.show()` after it.
     """
     plt = import_extra('matplotlib.pyplot', 'a history is drawn by Matplotlib', 'plot')
-    every = [name.removeprefix('valid_') for name in self.columns if name != 'lr']
-    names = names or tuple(dict.fromkeys(every))
-    columns = [_find_columns(self, name) for name in names]
-    width = max(len(names), 1)
+    pictures = _columns_by_name(self, names)
+    width = max(len(pictures), 1)
     size = {'figsize': (4.2 * width, 3), 'layout': 'constrained'}
     axes = plt.subplots(1, width, squeeze=False, **size)[1]
-    for ax, name, found in zip(axes[0], names, columns): _draw_columns(ax, name, found)
+    for ax, picture in zip(axes[0], pictures): _draw_columns(ax, *picture)
     return axes[0]
 
 # %% ../nbs/17_training.ipynb #draw-columns
+def _columns_by_name(history: History, names: tuple[str, ...]) -> list[tuple]:
+    "For each picture its name and columns; without names all but the learning rate."
+    every = [name.removeprefix('valid_') for name in history.columns if name != 'lr']
+    names = names or tuple(dict.fromkeys(every))
+    return [(name, _find_columns(history, name)) for name in names]
+
 def _find_columns(history: History, name: str) -> dict[str, list[float]]:
     "The columns of a number, in training and validation; or a `KeyError`."
     names = [column for column in (name, f'valid_{name}') if column in history.columns]
@@ -133,6 +139,8 @@ class Trainer:
     - `comm`: train together with other ranks, one communicator for all (chapter 74)
     - `compiled`: let the step write itself down as a program of NumPy (chapter 76)
     """
+    stopped: str | None
+
     def __init__(self, model: Any, optimizer: Any, loss: Any, metrics: Any = (),
                  callbacks: Any = (), verbose: bool = True, comm: Any = None,
                  *, compiled: bool = False):
@@ -141,18 +149,23 @@ class Trainer:
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics = metrics_by_name(metrics)
         self.callbacks = callback_list(callbacks, verbose)
-        self.names = ['loss', *self.metrics]     # of what it measures
-        self.history = History()
-        self.train: Any = None                   # the loaders that it got
-        self.valid: Any = None
-        self.epoch, self.batch = 0, 0            # epochs that are over, batches since
-        self.sums: Any = None                    # of this epoch, for the means
-        self.last_epoch = 0                      # with it `fit` ends
-        self.stopped: str | None = None          # the reason, if training is to stop
-        self.failed = False                      # did the last `fit` end with an error?
+        self.names = ['loss', *self.metrics]  # of what it measures
+        self._start()
         self.comm = comm
         if comm: comm.join(self)
         self.written = written_step(self) if check_flag('compiled', compiled) else None
+
+# %% ../nbs/17_training.ipynb #start
+@patch
+def _start(self: Trainer) -> None:
+    "Nothing is trained yet."
+    self.history = History()
+    self.train = self.valid = None    # the loaders that it will get
+    self.epoch, self.batch = 0, 0     # epochs that are over, batches since
+    self.sums = None                  # of this epoch, for the means
+    self.last_epoch = 0               # with it `fit` ends
+    self.stopped = None               # the reason, if training is to stop
+    self.failed = False               # did the last `fit` end with an error?
 
 # %% ../nbs/17_training.ipynb #forward
 @patch
@@ -234,6 +247,31 @@ def evaluate(self: Trainer, loader: Any) -> dict[str, float]:
             sums += _weighted(batch, self.measure(batch)[1])
     return self.averages(sums)
 
+# %% ../nbs/17_training.ipynb #reset-epoch
+@patch
+def reset_epoch(self: Trainer) -> None:
+    "No batch is done, nothing is added up."
+    self.batch, self.sums = 0, np.zeros(1 + len(self.names))
+
+def _learning_rate(optimizer: Any) -> float:
+    "The learning rate as it was set: Adam calls it `alpha`."
+    return float(getattr(optimizer, 'alpha', optimizer.lr))
+
+# %% ../nbs/17_training.ipynb #run-callbacks
+@patch
+def run_callbacks(self: Trainer, moment: str) -> None:
+    "Let all callbacks know: `'begin'`, `'after_batch'`, `'after_epoch'` or `'end'`."
+    for callback in self.callbacks:
+        hook = getattr(callback, moment, None)
+        if hook: hook(self)
+        elif moment == 'after_epoch' and callable(callback): callback(self)
+    if self.comm: self.stopped = self.comm.first(self.stopped)
+
+@patch
+def stop(self: Trainer, reason: str = 'stop() was called') -> None:
+    "Let `fit` end after this batch."
+    self.stopped = reason
+
 # %% ../nbs/17_training.ipynb #train-batches
 @patch
 def train_batches(self: Trainer) -> None:
@@ -245,21 +283,6 @@ def train_batches(self: Trainer) -> None:
             raise locate_error(error, self.epoch + 1, self.batch) from error.__cause__
         self.run_callbacks('after_batch')
         if self.stopped: return
-
-@patch
-def stop(self: Trainer, reason: str = 'stop() was called') -> None:
-    "Let `fit` end after this batch."
-    self.stopped = reason
-
-# %% ../nbs/17_training.ipynb #reset-epoch
-@patch
-def reset_epoch(self: Trainer) -> None:
-    "No batch is done, nothing is added up."
-    self.batch, self.sums = 0, np.zeros(1 + len(self.names))
-
-def _learning_rate(optimizer: Any) -> float:
-    "The learning rate as it was set: Adam calls it `alpha`."
-    return float(getattr(optimizer, 'alpha', optimizer.lr))
 
 # %% ../nbs/17_training.ipynb #finish-epoch
 @patch
@@ -282,46 +305,18 @@ def run_epoch(self: Trainer) -> None:
     self.train_batches()
     if not self.stopped: self.finish_epoch()
 
+# %% ../nbs/17_training.ipynb #run-ends
 @patch
-def run_callbacks(self: Trainer, moment: str) -> None:
-    "Let all callbacks know: `'begin'`, `'after_batch'`, `'after_epoch'` or `'end'`."
-    for callback in self.callbacks:
-        hook = getattr(callback, moment, None)
-        if hook: hook(self)
-        elif moment == 'after_epoch' and callable(callback): callback(self)
-    if self.comm: self.stopped = self.comm.first(self.stopped)
+def run_ends(self: Trainer) -> None:
+    "Let all callbacks know of the end, even if one of them raises; `last` ones first."
+    order = sorted(self.callbacks, key=lambda c: not getattr(c, 'last', False))
+    _call_all([callback.end for callback in order if hasattr(callback, 'end')], self)
 
-@patch
-def measured(self: Trainer) -> list[str]:
-    "The columns of the history; override it if a subclass adds others."
-    names = [*self.names, 'lr']
-    if self.valid is not None: names += [f'valid_{name}' for name in self.names]
-    return [*dict.fromkeys([*self.history.columns, *names])]
-
-# %% ../nbs/17_training.ipynb #fit
-@patch
-def fit(self: Trainer, train: Any, valid: Any = None, epochs: int = 1,
-        resume: Any = None) -> History:
-    """Train for so many epochs on the batches of `train`; measure on those of `valid`.
-
-    `resume` is the path of a checkpoint. If the file exists, training goes on where it
-    was saved, and `epochs` counts from the very beginning. Ctrl-C ends training after
-    the batch. Returns the history.
-    """
-    before, done = vars(self).copy(), self.epoch if resume is None else 0
-    self.last_epoch = done + check_int('epochs', epochs)
-    try:
-        self.train = check_loader(train)
-        self.valid = None if valid is None else check_loader(valid)
-        self.reset_epoch()  # an epoch that was left is not counted
-        self.stopped, self.failed = None, False
-        if resume is not None:
-            if self.once(os.path.exists, file_path(resume)): self.load(resume)
-    except BaseException:
-        vars(self).update(before)  # what is refused changes nothing
-        raise
-    self.run_epochs()
-    return self.history
+def _call_all(hooks: list[Any], trainer: Trainer) -> None:
+    "Call each of them, also if one before it has raised an error."
+    if not hooks: return
+    try: hooks[0](trainer)
+    finally: _call_all(hooks[1:], trainer)
 
 # %% ../nbs/17_training.ipynb #run-epochs
 @patch
@@ -336,36 +331,77 @@ def run_epochs(self: Trainer) -> None:
         raise
     finally: self.run_ends()
 
-# %% ../nbs/17_training.ipynb #run-ends
+# %% ../nbs/17_training.ipynb #prepare
 @patch
-def run_ends(self: Trainer) -> None:
-    "Let all callbacks know of the end, even if one of them raises; `last` ones first."
-    order = sorted(self.callbacks, key=lambda c: not getattr(c, 'last', False))
-    _call_all([callback.end for callback in order if hasattr(callback, 'end')], self)
+def _prepare(self: Trainer, train: Any, valid: Any, epochs: int, resume: Any) -> None:
+    "Take the loaders, and find out where to begin and where to end."
+    done = self.epoch if resume is None else 0
+    self.last_epoch = done + check_int('epochs', epochs)
+    self.train = check_loader(train)
+    self.valid = None if valid is None else check_loader(valid)
+    self.reset_epoch()  # an epoch that was left is not counted
+    self.stopped, self.failed = None, False
+    if resume is not None:
+        if self.once(os.path.exists, file_path(resume)): self.load(resume)
 
-def _call_all(hooks: list[Any], trainer: Trainer) -> None:
-    "Call each of them, also if one before it has raised an error."
-    if not hooks: return
-    try: hooks[0](trainer)
-    finally: _call_all(hooks[1:], trainer)
+# %% ../nbs/17_training.ipynb #fit
+@patch
+def fit(self: Trainer, train: Any, valid: Any = None, epochs: int = 1,
+        resume: Any = None) -> History:
+    """Train for so many epochs on the batches of `train`; measure on those of `valid`.
+
+    `resume` is the path of a checkpoint. If the file exists, training goes on where it
+    was saved, and `epochs` counts from the very beginning. Ctrl-C ends training after
+    the batch. Returns the history.
+    """
+    before = vars(self).copy()
+    try: self._prepare(train, valid, epochs, resume)
+    except BaseException:
+        vars(self).update(before)  # what is refused changes nothing
+        raise
+    self.run_epochs()
+    return self.history
+
+# %% ../nbs/17_training.ipynb #measured
+@patch
+def measured(self: Trainer) -> list[str]:
+    "The columns of the history; override it if a subclass adds others."
+    names = [*self.names, 'lr']
+    if self.valid is not None: names += [f'valid_{name}' for name in self.names]
+    return [*dict.fromkeys([*self.history.columns, *names])]
+
+# %% ../nbs/17_training.ipynb #state-parts
+def _state_parts(trainer: Trainer) -> dict[str, Any]:
+    "All that the rest of a training depends on, part by part."
+    total, random = trainer.sums, get_rng_state()
+    if trainer.comm: total, random = trainer.comm.gather_training(trainer)
+    params = params_by_name(trainer.model).items()
+    weights = {name: to_module(p.data, np) for name, p in params if p.data is not None}
+    examples, *sums = total if trainer.batch else [0]
+    return {'epoch': trainer.epoch, 'batch': trainer.batch, 'examples': examples,
+            'model': weights, 'optimizer': trainer.optimizer.state(),
+            'random': random, 'history': trainer.history.columns,
+            'sums': dict(zip(trainer.names, sums)),
+            **{name: part.state() for name, part in stateful_parts(trainer).items()}}
 
 # %% ../nbs/17_training.ipynb #state
 @patch
 def state(self: Trainer) -> dict[str, np.ndarray]:
     "All that the rest of the training depends on, as a flat dict of arrays."
     check_resumable(self.train, self.batch)
-    total, random = self.sums, get_rng_state()
-    if self.comm: total, random = self.comm.gather_training(self)
-    params = params_by_name(self.model).items()
-    weights = {name: to_module(p.data, np) for name, p in params if p.data is not None}
-    examples, *sums = total if self.batch else [0]
-    parts = {'epoch': self.epoch, 'batch': self.batch, 'examples': examples,
-             'model': weights, 'optimizer': self.optimizer.state(),
-             'random': random, 'history': self.history.columns,
-             'sums': dict(zip(self.names, sums))}
-    parts |= {name: part.state() for name, part in stateful_parts(self).items()}
-    arrays = {name: np.asarray(x) for name, x in flatten_dict(parts).items()}
+    flat = flatten_dict(_state_parts(self)).items()
+    arrays = {name: np.asarray(x) for name, x in flat}
     return {**arrays, 'fields': np.frombuffer('\0'.join(arrays).encode(), np.uint8)}
+
+# %% ../nbs/17_training.ipynb #load-position
+def _load_position(trainer: Trainer, parts: dict[str, Any]) -> None:
+    "How far it had come: the history, and the sums of an epoch that was left."
+    columns = parts['history'].items()
+    trainer.history = History({name: column.tolist() for name, column in columns})
+    trainer.epoch, trainer.batch = int(parts['epoch']), int(parts['batch'])
+    missing = math.nan if trainer.batch else 0.0
+    sums = [parts['sums'].get(name, missing) for name in trainer.names]
+    trainer.sums = np.array([parts['examples'], *sums], dtype=float)
 
 # %% ../nbs/17_training.ipynb #load-state
 @patch
@@ -380,10 +416,6 @@ def load_state(self: Trainer, arrays: dict[str, np.ndarray]) -> None:
     _load_position(self, parts)
     set_rng_state(parts['random'])
     if self.comm: self.comm.scatter_training(self, parts['random'])
-
-def _parts_of(trainer: Trainer) -> dict[str, Any]:
-    "All that has a state of its own, by name."
-    return {'optimizer': trainer.optimizer, **stateful_parts(trainer)}
 
 # %% ../nbs/17_training.ipynb #check-state
 @patch
@@ -403,15 +435,9 @@ def check_state(self: Trainer, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         with named_in_error(name): part.check_state(parts[name], parts)
     return parts
 
-# %% ../nbs/17_training.ipynb #load-position
-def _load_position(trainer: Trainer, parts: dict[str, Any]) -> None:
-    "How far it had come: the history, and the sums of an epoch that was left."
-    columns = parts['history'].items()
-    trainer.history = History({name: column.tolist() for name, column in columns})
-    trainer.epoch, trainer.batch = int(parts['epoch']), int(parts['batch'])
-    missing = math.nan if trainer.batch else 0.0
-    sums = [parts['sums'].get(name, missing) for name in trainer.names]
-    trainer.sums = np.array([parts['examples'], *sums], dtype=float)
+def _parts_of(trainer: Trainer) -> dict[str, Any]:
+    "All that has a state of its own, by name."
+    return {'optimizer': trainer.optimizer, **stateful_parts(trainer)}
 
 # %% ../nbs/17_training.ipynb #save
 @patch
@@ -425,6 +451,7 @@ def load(self: Trainer, path: Any) -> None:
     arrays = self.once(load_arrays, path)
     with named_in_error(repr(file_path(path))): self.load_state(arrays)
 
+# %% ../nbs/17_training.ipynb #once
 @patch
 def once(self: Trainer, f: Any, *args: Any) -> Any:
     "`f(*args)`. Of many ranks the first alone does it, and tells the others."
