@@ -122,7 +122,8 @@ _LARGE = {'f': 60, 'd': 600, 'g': 600}
 def _softmax_in_place(scores, seen):
     "The softmax of each row; what is not seen gets 0, and so does a row without any."
     xp = array_module(scores)
-    largest = max(scores.max(initial=0), -scores.min(initial=0))
+    if not scores.size: return scores
+    largest = max(scores.max(), -scores.min())
     if not largest <= _LARGE.get(scores.dtype.char, 0):
         lowest = np.finfo(scores.dtype).min / 2
         if seen is not None: scores = xp.where(seen, scores, lowest)

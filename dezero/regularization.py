@@ -226,10 +226,68 @@ def _normalized(x, axes, eps, gamma, beta, center=True, rows=None):
     `beta`. float16 becomes float32 for the time."""
     x = as_variable(x)
     wide = Cast(np.float32)(x) if x.dtype == np.float16 else x
+    if rows is None and gamma is not None:  # all of it in one function
+        params = [gamma] if beta is None else [gamma, beta]
+        y = LayerNormalization(len(axes), eps, center)(wide, *params)
+        return Cast(x.dtype)(y) if x.dtype == np.float16 else y
     y = Standardize(axes, eps, center)(wide.reshape(rows or x.shape)).reshape(x.shape)
     if gamma is not None: y = y * gamma
     if beta is not None: y = y + beta
     return Cast(x.dtype)(y) if x.dtype == np.float16 else y
+
+# %% ../nbs/19_regularization.ipynb #layer-normalization
+class LayerNormalization(Function):
+    "Each example standardized along its last `ndim` axes, times `gamma`, plus `beta`."
+    words = (('(gamma * {gy} - its mean - its part along {x}) / the spread of {x}',
+              'what shifts or stretches a whole example changes nothing'),
+             ('the sum of {gy} * ({0} - mean) / spread', 'the factor of gamma'),
+             ('the sum of {gy}', 'beta is added in every example'))
+
+    def __init__(self, ndim, eps=1e-5, center=True):
+        self.ndim, self.center = ndim, center
+        self.eps = check_not_negative('eps', eps)
+
+    def forward(self, x, gamma, beta=None):
+        d = floats(x).reshape(-1, gamma.size)
+        if self.center: d = d - _row_means(d)
+        self._inverse = (_row_means(d, d) + self.eps) ** -0.5
+        self._d = d * self._inverse
+        y = self._d * gamma.reshape(-1)
+        if beta is not None: y = _added(y, beta.reshape(-1))
+        return y.reshape(x.shape)
+
+    def backward(self, gy):
+        operands = operands_of(self, recording.get())
+        if recording.get(): return self._gradients_as_graph(gy, *operands)
+        return self._gradients(gy.data, *operands)
+
+    def _gradients(self, gy, x, gamma, beta=None):
+        g, y = gy.reshape(self._d.shape), self._d
+        xp = array_module(g)
+        ggamma, gbeta = xp.einsum('nc,nc->c', g, y), xp.ones(len(g), g.dtype) @ g
+        g = g * gamma.reshape(-1)
+        gx = y * -_row_means(g, y)
+        gx += g
+        if self.center: gx -= _row_means(g)
+        gx *= self._inverse
+        found = gx.reshape(x.shape), *[a.reshape(gamma.shape) for a in (ggamma, gbeta)]
+        return found[:len(self.inputs)]
+
+    def _gradients_as_graph(self, gy, x, gamma, beta=None):
+        norm = Standardize(tuple(range(-self.ndim, 0)), self.eps, self.center)
+        y = norm(x)
+        return (norm.gx(gy * gamma, x, y), gy * y, gy)[:len(self.inputs)]
+
+def _added(y, b):
+    "`y + b`, in place where that keeps the dtype."
+    return np.add(y, b, out=y if y.dtype == b.dtype else None)
+
+def _row_means(a, b=None):
+    "The mean of each row of `a`, or of `a * b`, as a column; quicker than `mean`."
+    xp, n = array_module(a), a.shape[1]
+    if b is None: total = a @ xp.ones(n, a.dtype)
+    else: total = xp.einsum('nc,nc->n', a, b)
+    return (total / n)[:, None]
 
 # %% ../nbs/19_regularization.ipynb #last-axes
 def _last_axes(x, *params):

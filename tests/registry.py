@@ -1423,7 +1423,7 @@ def group_norm_by_numpy(x, gamma, beta):
 
 NORMS = [
     Entry(
-        "layer_norm",
+        "layer_norm LayerNormalization",
         regularization.layer_norm,
         (apart, POSITIVE, ANY),
         lambda x, gamma, beta: standardized(x) * gamma + beta,

@@ -512,8 +512,8 @@ NOT_FOLLOWED = set(
     " Max Min LogAddExp Det Cholesky"
     # stage 5
     " Conv2d Deconv2d Conv2DGradW Im2col Col2im Pooling Pooling2DGrad Pooling2DWithIndexes"
-    " AveragePooling Standardize BatchNormalization RNNSteps LSTMSteps GRUSteps Rows AddRows"
-    " Attention Rotary".split()
+    " AveragePooling Standardize BatchNormalization LayerNormalization RNNSteps"
+    " LSTMSteps GRUSteps Rows AddRows Attention Rotary".split()
 )
 
 
