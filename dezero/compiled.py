@@ -1096,7 +1096,11 @@ def add(self: Compiled, entry, log, session, start, before, found, last, given):
             entry.why = f'two calls did not compute the same{log.doubt()}'
         entry.logs[start] = new
         return
-    if not session.called and (wrong := before.differs(new, given)):
+    try: wrong = '' if session.called else before.differs(new, given)
+    except Otherwise:  # no numbers to compare by: the next call may have some
+        if entry.tries > 8: entry.why = 'its numbers are too large, or not finite'
+        return
+    if wrong:
         entry.why = f'the program computes another {wrong}: please report this step'
         return
     new.run = new.function(new.space)
@@ -1176,6 +1180,7 @@ class Snapshot:
         try:
             with np.errstate(all='ignore'):
                 out = program.function({**program.space, 'p': self.p})([], *self.args)
+        except (Otherwise, ZeroDivisionError): raise Otherwise from None
         except Exception as error: return f'result ({type(error).__name__}: {error})'
         finally: np.random.set_state(now)
         if not same(out, given): return 'result'

@@ -31,7 +31,7 @@ class Refused(Exception):
 # %% ../nbs/73_tracer.ipynb #cell-node
 class Value:
     "A value of the step: how it is made, and the memory that it lies in."
-    name, last, scalar = '', -1, False
+    name, last, scalar = '', -1, None
 
     def __init__(self, parts, binding=9, foreign=False):
         self.parts, self.binding, self.foreign = parts, binding, foreign
@@ -233,7 +233,7 @@ def make(self: Journal, value, parts, binding=9, kind='make'):
     node = Value(parts, binding)
     node.constant = is_number(value) and kind == 'make' and all(
         [each.constant for each in nodes_in(parts)])
-    node.scalar = is_number(value)
+    node.scalar = type(value) if is_number(value) else None
     if node.constant: node.value = value
     else: node = self.again(kind, parts, node)
     return self.trace(value, node)
@@ -397,7 +397,7 @@ def side(log, x, binding):
     if isinstance(x, (int, float)) and type(x) is not Traced:
         text = log.operand(x)
         negative = isinstance(text[0], str) and text[0][:1] == '-'
-        return ['(', *text, ')'] if negative else text
+        return [f'({text[0]})'] if negative else text
     parts = log.operand(x)
     return [(p, binding) if isinstance(p, Value) else p for p in parts]
 
@@ -722,9 +722,9 @@ def recorded(function, name=None):
         text = log.use(name) if name else log.literal(function)
         inside = arguments(log, args, options, name not in AS_IS)
         found = log.make(value, [text, '(', *inside, ')'])
-        same_kind = name in AS_IS and args and is_number(plain(args[0]))
-        if same_kind and type(found) is Traced:
-            _keep_number(log, found, args[0])
+        number = args[-1 if name == 'full' and args[0] == () else 0] if args else None
+        if name in AS_IS and is_number(plain(number)) and type(found) is Traced:
+            _keep_number(log, found, number)
         return found
     return call
 

@@ -69,10 +69,10 @@ class Otherwise(Exception):
 def otherwise(): raise Otherwise
 
 # %% ../nbs/75_writer.ipynb #cell-live
-def live_lines(log):
+def live_lines(lines):
     "The lines that matter: what is done and asked, and what that needs."
     needed, roots, found = set(), set(), []
-    for line in reversed(log.lines):
+    for line in reversed(lines):
         node = line.node
         if line.kind == 'make': alive = node in needed
         elif line.kind == 'write': alive = node.root.foreign or node.root in roots
@@ -197,11 +197,101 @@ def constant(self: Writer, value):
     self.constants[found] = self.space[found] = value
     return found
 
+# %% ../nbs/75_writer.ipynb #cell-floats
+class Floats:
+    "The numbers of float64 that are sums, products or quotients of others."
+    def __init__(self, lines):
+        self.sums, self.inside, self.starts = set(), {}, {}
+        for line in lines:
+            if line.kind != 'make' or line.errors: continue
+            if line.parts[:2] == ['asarray', '(']: self.keep(line)
+            terms = terms_of(line.parts)
+            if line.node.scalar is np.float64 and terms and all(map(self.fits, terms)):
+                self.sums.add(line.node)
+
+    def keep(self, line):
+        "A 0-d array that is made of a number, and never changed, is that number."
+        numbers, written = nodes_in(line.parts), getattr(line.node.root, 'written', False)
+        if len(line.parts) == 4 and numbers and numbers[0].scalar and not written:
+            self.inside[line.node] = numbers[0]
+
+    def find(self, part):
+        "The number that an operand is."
+        node = part[0] if type(part) is tuple else part
+        return self.inside.get(node, node)
+
+    def fits(self, part):
+        "Can this operand be a float?"
+        if isinstance(part, str): return part.strip('()-').replace('.', '').isdigit()
+        node = self.find(part)
+        if not hasattr(node, 'value'): return node.scalar is np.float64
+        return type(node.value) in (float, np.float64) and np.isfinite(node.value)
+
+def terms_of(parts):
+    "The operands of a sum, difference, product or quotient, or of a negative."
+    if len(parts) == 2 and parts[0] == '-': return parts[1:]
+    signed = len(parts) == 3 and parts[1] in (' + ', ' - ', ' * ', ' / ')
+    return parts[::2] if signed else []
+
+# %% ../nbs/75_writer.ipynb #cell-floats-2
+@patch
+def into(self: Floats, part, lines, label):
+    "An operand as a float."
+    if isinstance(part, str): return part
+    node = self.find(part)
+    if hasattr(node, 'value'):
+        text = repr(float(node.value))
+        return f'({text})' if text[0] == '-' else text
+    if node not in self.sums:
+        if node not in self.starts:
+            self.starts[node] = new = Value(['float(', node, ')'])
+            lines.append(Line('make', new.parts, new, label))
+        node = self.starts[node]
+    return (node, part[1]) if type(part) is tuple else node
+
+@patch
+def out(self: Floats, part, text):
+    "A float as a number of NumPy's, where it goes out."
+    node = part[0] if type(part) is tuple else part
+    if isinstance(node, str) or node not in self.sums: return [part]
+    return [node] if text == 'asarray' else ['float64(', node, ')']
+
+@patch
+def ends(self: Floats, lines):
+    "The floats that go out, or that something is divided by."
+    found = {}
+    for line in lines:
+        inside, nodes = line.node in self.sums, nodes_in(line.parts)
+        if inside: nodes = nodes_in(line.parts[2:]) if ' / ' in line.parts else []
+        found |= {node: True for node in nodes if node in self.sums}
+    return list(found)
+
+# %% ../nbs/75_writer.ipynb #cell-floats-3
+def with_floats(log, lines):
+    "The lines, with Python's floats for single numbers if there are many of them."
+    ends = [acts(line) or line.kind in ('late', 'return') for line in lines]
+    last, found, rest = ends.index(True), [], []
+    floats = Floats(lines[:last])
+    if len(floats.sums) < 64 or log.errors['under'] != 'ignore': return lines
+    for i, line in enumerate(lines):
+        if line.node in floats.sums:
+            line.parts = [floats.into(part, found, line.label) for part in line.parts]
+        else: line.parts = [each for part in line.parts
+                            for each in floats.out(part, line.parts[0])]
+        (found if i < last else rest).append(line)
+    log.names |= {'float64', 'geterr'}
+    asked = [Line('guard', [(end, 5), ' - ', (end, 5.5)])
+             for end in floats.ends(live_lines([*found, *rest]))]
+    asked.append(Line('guard', ["geterr()['under'] != 'ignore'"]))
+    return live_lines([*found, *asked, *rest])
+
+def acts(line):
+    "Does it change what was there before the step?"
+    return line.kind == 'effect' or line.kind == 'write' and line.node.root.foreign
+
 # %% ../nbs/75_writer.ipynb #cell-early
 def early(lines):
     "Questions about what does not change are asked before anything is changed."
-    def acts(line):
-        return line.kind == 'effect' or line.kind == 'write' and line.node.root.foreign
     first = next((i for i, line in enumerate(lines) if acts(line)), len(lines))
     makers = {line.node: line for line in lines
               if line.node is not None and line.kind != 'write'}
@@ -267,7 +357,7 @@ def write_program(log, leaves, heading, last):
     "The program of a log; `last` are the parts of its last line."
     writer = Writer(log, leaves)
     log.lines.append(Line('return', last))
-    lines = early(live_lines(log))
+    lines = with_floats(log, early(live_lines(log.lines)))
     before, after, where, copied = with_copies(log, lines)
     lines = placed([*before, *after], where)
     for old in copied:
@@ -302,7 +392,8 @@ def placed(lines, where):
 @patch
 def program(self: Writer, heading):
     "The whole text."
-    names = ', '.join(sorted(self.log.names))
+    used = {*re.findall(r'\w+', ' '.join(self.text))}
+    names = ', '.join(sorted(self.log.names & used))
     text = [f'from numpy import {names}', ''] if names else []
     if len(names) > 66:
         lines = textwrap.wrap(names + ')', 76, initial_indent='    ',

@@ -3091,6 +3091,40 @@ def test_programs_at_random(steps, order, dtype):
     compare(at_random(steps, order, dtype))
 
 
+SINGLE = [lambda a, b: a + b, lambda a, b: a * b, lambda a, b: a - b, lambda a, b: a * 0.5]
+SINGLE += [lambda a, b: 2 - a, lambda a, b: -a, lambda a, b: a / b, lambda a, b: 3 / a, F.sin]
+NUMBERS = [0.3, -0.2, 0.0, 1e150, 1e-200, np.inf, np.nan]
+
+
+@tried(10)
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(SINGLE), st.integers(1, 3)), min_size=80, max_size=90),
+    starts=st.lists(st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)), max_size=5),
+)
+def test_single_numbers_at_random(steps, starts):
+    """Results that are too large, divisions by 0, underflow that the reader wants to hear of."""
+
+    def step(*xs):
+        made = list(xs)
+        for f, back in steps:
+            a = made[-min(back, len(made))]
+            made.append(f(a) if f is F.sin else f(a, made[-2]))
+        y = sum(made[1:], made[0])
+        for x in xs:
+            x.cleargrad()
+        y.backward()
+        return y.data, [x.grad.data for x in xs]
+
+    def program(wrap):
+        fast = wrap(step)
+        for i, start in enumerate([(0.4, 0.3), (0.5, -0.2), (0.1, 0.7), *starts, (0.2, 0.9)]):
+            for under in ["ignore", "raise"][: 1 + (i > 2)]:
+                with np.errstate(all="ignore", under=under):
+                    yield outcome(fast, *[Variable(np.array(x)) for x in start])
+
+    compare(program)
+
+
 # --- threads, copies, memory --------------------------------------------------------------------
 
 
