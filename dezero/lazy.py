@@ -21,13 +21,13 @@ def import_later(package: str,
     """`__getattr__` and `__dir__` of a package that loads these names when needed.
 
     `{'shop': 'toys', 'shop.toys': 'ball'}` stands for `from shop import toys` and `from
-    shop.toys import ball`, and `{'': 'math'}` for `import math`. If the package has an
-    `__all__` already, the names are added to it.
+    shop.toys import ball`, and `{'': 'math'}` for `import math`. They are added to
+    `__all__`, so that a star brings them, too.
     """
     homes = {name: home for home, names in imports.items() for name in names.split()}
     module = vars(sys.modules[package])
-    if '__all__' in module:
-        module['__all__'] = [*module['__all__'], *homes]  # for a star
+    there = module.get('__all__') or [name for name in module if name[0] != '_']
+    module['__all__'] = [*there, *homes]
 
     def load(name: str) -> Any:
         if name not in homes:

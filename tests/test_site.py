@@ -919,6 +919,14 @@ def test_search_shows_chapters_first_and_says_what_names_do(pages, origins, brow
     tab.context.close()
 
 
+def test_a_summary_is_of_the_chapter_even_if_the_word_stands_in_a_picture_only(origins, browser):
+    tab, _ = open_page(browser, origins["server"])
+    said = {link: said for _, link, said in results_of(tab, origins["server"], "matmul")}
+    (start,) = [text for link, text in said.items() if link.startswith("nbs/04_visualize.html")]
+    assert start.startswith("Chapter 04 Pictures of the graph See what backpropagation")
+    tab.context.close()
+
+
 def test_search_does_not_glue_words(pages, origins, browser):
     tab, _ = open_page(browser, origins["server"])
     for _, link, said in results_of(tab, origins["server"], "accumulate"):

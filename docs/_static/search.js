@@ -33,7 +33,7 @@ const textOf = (html, anchor) => {
   const found = anchor ? page.getElementById(decodeURIComponent(anchor.slice(1))) : null;
   const told = found?.closest("dt")?.nextElementSibling?.querySelectorAll("p") ?? [];
   const said = [...told].find((each) => !each.textContent.startsWith("Bases:")) ?? found;
-  return (said ?? page.querySelector('[role="main"]')).textContent.replace(/\s+/g, " ").trim();
+  return (said ?? page.querySelector("article")).textContent.replace(/\s+/g, " ").trim();
 };
 
 // Some words before the first of those that were looked for, and some behind it.

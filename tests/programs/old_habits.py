@@ -169,9 +169,9 @@ assert Masked()(Variable(2.0), mask=0.5, scale=3).data == 3
 for module, names in {
     "core": "np Variable Parameter Function Config no_grad using_config add Mul as_array",
     "core_simple": "as_array Config no_grad using_config setup_variable Variable add",
-    "functions": "np Variable Function as_variable as_array exp",
-    "layers": "np F Parameter Layer Linear",
-    "models": "np F L Layer Model MLP",
+    "functions": "np Variable Function as_variable as_array exp conv2d dropout embed_id",
+    "layers": "np F Parameter Layer Linear Conv2d BatchNorm EmbedID LSTM",
+    "models": "np F L Layer Model MLP VGG16 ResNet50",
     "utils": "np os Variable as_variable sum_to pair",
     "optimizers": "math np Parameter SGD Adam",
     "datasets": "np os get_file cache_dir Compose Flatten ToFloat Normalize Dataset MNIST",
