@@ -57,26 +57,6 @@ def _rmatmul(W, x) -> Variable:
 add_methods(__matmul__=matmul, __rmatmul__=_rmatmul, matmul=matmul)
 UFUNCS[np.matmul] = matmul
 
-# %% ../../nbs/09_products.ipynb #einsum
-class Einsum(Function):
-    "Products, summed over the letters that the result does not have."
-    words = 'einsum of {gy} with the other operands', ''  # for the replay
-    def __init__(self, subscripts):
-        if not isinstance(subscripts, str):
-            raise TypeError('the subscripts are a text and come first: '
-                            "einsum('ij,jk->ik', x, W)")
-        self.subscripts, count = subscripts, subscripts.count(',') + 1
-        self.rules = tuple([partial(Einsum.gx, i=i) for i in range(count)])
-    def forward(self, *xs):
-        terms, result = _parse_subscripts(self.subscripts, xs)
-        return np.einsum(_joined(terms, result), *xs, optimize=len(xs) > 1)
-    def gx(self, gy, *xs, i):
-        terms, result = _parse_subscripts(self.subscripts, xs)
-        own, terms[i] = terms[i], result
-        operands = [*xs[:i], gy, *xs[i + 1:]]
-        wanted, more, arrays = _filled(own, xs[i].shape, terms, operands)
-        return apply(Einsum(_joined(terms + more, wanted)), *operands, *arrays)
-
 # %% ../../nbs/09_products.ipynb #filled
 def _joined(terms, result): return ','.join(terms) + '->' + result
 
@@ -96,6 +76,8 @@ def _filled(own, shape, terms, operands):
     return wanted, more, arrays
 
 # %% ../../nbs/09_products.ipynb #parse-subscripts
+_NO_TEXT = ("the subscripts are a text and come first: einsum('ij,jk->ik', x, W)")
+
 def _free_letters(*terms):
     "The letters that none of the terms has."
     letters = [chr(ord(first) + i) for first in 'aA' for i in range(26)]
@@ -114,6 +96,36 @@ def _parse_subscripts(subscripts, xs):
     once = dots + ''.join(sorted([c for c in plain if plain.count(c) == 1]))
     return terms, result.replace('...', dots) if arrow else once
 
+# %% ../../nbs/09_products.ipynb #einsum
+class Einsum(Function):
+    "Products, summed over the letters that the result does not have."
+    def __init__(self, subscripts):
+        if not isinstance(subscripts, str): raise TypeError(_NO_TEXT)
+        self.subscripts, count = subscripts, subscripts.count(',') + 1
+        self.rules = tuple([partial(Einsum.gx, i=i) for i in range(count)])
+    def forward(self, *xs):
+        terms, result = _parse_subscripts(self.subscripts, xs)
+        return np.einsum(_joined(terms, result), *xs, optimize=len(xs) > 1)
+    def gx(self, gy, *xs, i):
+        terms, result = _parse_subscripts(self.subscripts, xs)
+        own, terms[i] = terms[i], result
+        operands = [*xs[:i], gy, *xs[i + 1:]]
+        wanted, more, arrays = _filled(own, xs[i].shape, terms, operands)
+        return apply(Einsum(_joined(terms + more, wanted)), *operands, *arrays)
+
+# %% ../../nbs/09_products.ipynb #lettered
+def _lettered(*arguments):
+    "Subscripts and operands out of `x, [0, 1], y, [1, 2], [0, 2]`."
+    xs, lists = arguments[::2], arguments[1::2]
+    result = '->' + _letters(xs[-1]) if len(arguments) % 2 else ''
+    return [','.join(map(_letters, lists)) + result, *xs[:len(lists)]]
+
+def _letters(numbers):
+    "A letter for each number; the order of the alphabet is theirs."
+    if not isinstance(numbers, (list, tuple)): raise TypeError(_NO_TEXT)
+    alphabet = sorted(_free_letters())
+    return ''.join(['...' if n is ... else alphabet[n] for n in numbers])
+
 # %% ../../nbs/09_products.ipynb #einsum-2
 def einsum(subscripts: Any, *xs: Any) -> Variable:
     """Einstein's notation: letters name the axes, `'ij,jk->ik'` is the matrix product.
@@ -126,41 +138,27 @@ def einsum(subscripts: Any, *xs: Any) -> Variable:
     letters, *operands = _lettered(subscripts, *xs)
     return Einsum(letters)(*operands)
 
-# %% ../../nbs/09_products.ipynb #lettered
-def _lettered(*arguments):
-    "Subscripts and operands out of `x, [0, 1], y, [1, 2], [0, 2]`."
-    xs, lists = arguments[::2], arguments[1::2]
-    result = '->' + _letters(xs[-1]) if len(arguments) % 2 else ''
-    return [','.join(map(_letters, lists)) + result, *xs[:len(lists)]]
-
-def _letters(numbers):
-    "A letter for each number; the order of the alphabet is theirs."
-    if not isinstance(numbers, (list, tuple)):
-        raise TypeError('the subscripts are a text and come first: '
-                        "einsum('ij,jk->ik', x, W)")
-    alphabet = sorted(_free_letters())
-    return ''.join(['...' if n is ... else alphabet[n] for n in numbers])
-
 # %% ../../nbs/09_products.ipynb #tensordot
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     "Products summed over axes: the last of `a` and first of `b`, or a pair of lists."
     a_shape, b_shape = np.shape(unwrap(a)), np.shape(unwrap(b))
-    if not np.iterable(axes): axes = range(-check_int('axes', axes), 0), range(axes)
-    elif len(axes := list(axes)) != 2:
-        raise TypeError(f'axes is a number or two lists of axes, not {axes!r}')
-    left, right = [list(as_tuple(each)) for each in axes]
-    _check_pairs(left, a_shape, right, b_shape)
+    left, right = _axis_pairs(axes, a_shape, b_shape)
     first, second = _free_letters()[:len(a_shape)], _free_letters()[::-1][:len(b_shape)]
     for i, j in zip(left, right): second[j] = first[i]
     result = [c for c in first + second if (first + second).count(c) == 1]
     return Einsum(_joined([''.join(first), ''.join(second)], ''.join(result)))(a, b)
 
-# %% ../../nbs/09_products.ipynb #check-pairs
-def _check_pairs(left, a_shape, right, b_shape):
-    "A `ValueError` if an axis on the left has no partner of its length on the right."
+# %% ../../nbs/09_products.ipynb #axis-pairs
+def _axis_pairs(axes, a_shape, b_shape):
+    "The axes of each side that belong together; an error for one without a partner."
+    if not np.iterable(axes): axes = range(-check_int('axes', axes), 0), range(axes)
+    elif len(axes := list(axes)) != 2:
+        raise TypeError(f'axes is a number or two lists of axes, not {axes!r}')
+    left, right = [list(as_tuple(each)) for each in axes]
     try: fits = [a_shape[i] for i in left] == [b_shape[j] for j in right]
     except IndexError: fits = False
-    if fits and len(set(left)) == len(left) and len(set(right)) == len(right): return
+    if fits and len(set(left)) == len(left) and len(set(right)) == len(right):
+        return left, right
     raise ValueError(f'axes {left} of shape {a_shape} and axes {right} of shape '
                      f'{b_shape} do not fit: each needs a partner of the same length')
 
@@ -188,3 +186,5 @@ def letters(self: MatMul, *xs):
 def letters(self: Einsum, *xs):
     "Letters for the axes of each operand, and of the result."
     return _parse_subscripts(self.subscripts, xs)
+
+Einsum.words = 'einsum of {gy} with the other operands', ''

@@ -96,12 +96,11 @@ def __call__(self: Reduction, x: Any) -> Variable:
     if getattr(x, 'dtype', None) != np.float16: return Function.__call__(self, x)
     return Cast(np.float16)(Function.__call__(self, Cast(np.float32)(x)))
 
-# %% ../../nbs/08_reductions.ipynb #count
+# %% ../../nbs/08_reductions.ipynb #mean
 def _count(x, axis):
     "How many elements of `x` each result of a reduction over `axis` is made of."
     return math.prod([x.shape[i] for i in _axes_of(x, axis)])
 
-# %% ../../nbs/08_reductions.ipynb #mean
 class Mean(Reduction):
     "The mean over an axis."
     def forward(self, x): return x.mean(axis=self.axis, keepdims=self.keepdims)
@@ -109,16 +108,6 @@ class Mean(Reduction):
         n = _count(x, self.axis) or 1
         return apply(BroadcastTo(x.shape), self.restore_axes(gy, x) / n)
     rules = gx,
-
-# %% ../../nbs/08_reductions.ipynb #mean-function
-def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None,
-         where: Any = None) -> Variable:
-    "The mean of all elements, or along `axis`; `dtype` and `where` as for `sum`."
-    x = _selected(x, None, 0, dtype)
-    if where is None: return Mean(axis, keepdims)(x)
-    return _mean_where(x, axis, keepdims, where)
-
-add_methods(mean=mean)
 
 # %% ../../nbs/08_reductions.ipynb #mean-where
 def _mean_where(x, axis, keepdims, where, less=0):
@@ -131,6 +120,16 @@ def _mean_where(x, axis, keepdims, where, less=0):
 def _widened(x): return Cast(np.float32)(x) if x.dtype == np.float16 else x
 
 def _as_before(x, y): return Cast(x.dtype)(y) if x.dtype == np.float16 else y
+
+# %% ../../nbs/08_reductions.ipynb #mean-function
+def mean(x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None,
+         where: Any = None) -> Variable:
+    "The mean of all elements, or along `axis`; `dtype` and `where` as for `sum`."
+    x = _selected(x, None, 0, dtype)
+    if where is None: return Mean(axis, keepdims)(x)
+    return _mean_where(x, axis, keepdims, where)
+
+add_methods(mean=mean)
 
 # %% ../../nbs/08_reductions.ipynb #average
 def average(x: Any, axis: Any = None, keepdims: bool = False,

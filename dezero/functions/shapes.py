@@ -248,12 +248,12 @@ class Pad(Function):
 
 # %% ../../nbs/07_shapes.ipynb #pad-widths
 def _cut_to_pad(x, pad_width):
-    "`x`, cut where a width is negative, and the widths that remain: a pair per axis."
+    "`x`, cut where a width is negative, and the widths, as given where none is."
     if np.asarray(pad_width).dtype.kind not in 'iu':
         raise TypeError('pad_width is whole numbers, 1 or (1, 2) or a pair for each '
                         f'axis, not {pad_width!r}')
     widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
-    if all([n >= 0 for pair in widths for n in pair]): return x, widths
+    if all([n >= 0 for pair in widths for n in pair]): return x, pad_width
     x = x[tuple([slice(max(0, -b), max(0, n - max(0, -a)))
                  for (b, a), n in zip(widths, x.shape)])]
     return x, [[max(0, b), max(0, a)] for b, a in widths]
@@ -265,12 +265,13 @@ def pad(x: Any, pad_width: Any, value: float = 0, mode: Any = 'constant') -> Var
     A negative width cuts off. With `mode='reflect'`, `'edge'`, `'wrap'` or
     `'symmetric'` the border repeats elements of `x`.
     """
-    x, widths = _cut_to_pad(as_variable(x), pad_width)
-    if mode == 'constant': return Pad(widths, value)(x)
-    return _repeat_border(x, widths, mode)
+    x, pad_width = _cut_to_pad(as_variable(x), pad_width)
+    if mode == 'constant': return Pad(pad_width, value)(x)
+    return _repeat_border(x, pad_width, mode)
 
 # %% ../../nbs/07_shapes.ipynb #repeat-border
-def _repeat_border(x, widths, mode):
+def _repeat_border(x, pad_width, mode):
+    widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
     places = [np.pad(np.arange(n), w, mode) for n, w in zip(x.shape, widths)]
     return get_item(x, np.ix_(*places))
 
