@@ -1,0 +1,285 @@
+"""Numbers, functions and layers that change between two calls of a step."""
+
+import contextlib
+from types import SimpleNamespace
+
+import numpy as np
+from twice import outcome
+
+import dezero.functions as F
+import dezero.layers as L
+from dezero import Function, Variable, no_grad, test_mode, using_config
+from dezero.models import MLP
+from hazards import Net, a_step, batches, between, chain, known, left, mlp, written
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+@written
+def a_closures_number_changes_between_calls(wrap):
+    def before(i):
+        nonlocal weight
+        weight = 1.0 if i < 4 else 0.5 * i
+
+    net, weight = Net(), 1.0
+    return net.run(wrap, lambda x, t: net.learn(weight * net.loss(x, t)), None, before, 8)
+
+
+@written
+def a_closures_number_changes_by_little_and_by_type(wrap):
+    factor = 1
+    fast = wrap(lambda x: F.sum(x * factor))
+    x = np.array([1, 2, 3])
+    changes = (1, 1, 1, 1.0, True, 1.0, -0.0, 0.0, np.float32(1), np.float64(1), 1, 2**40)
+    for factor in changes:  # noqa: B007
+        yield fast(Variable(x)), fast(Variable(x.astype(np.float32)))
+
+
+@written
+def a_global_number_changes(wrap):
+    def before(i):
+        global slope
+        slope = 0.1 if i < 4 else 0.1 * i
+
+    before(0)
+    net = Net(lambda: mlp(5, 3, activation=lambda x: F.leaky_relu(x, slope)))
+    return net.run(wrap, before=before, calls=8)
+
+
+@between(model=lambda: chain(L.Linear(5), F.relu, L.Dropout(0.5), L.Linear(3)))
+def an_attribute_of_a_layer_changes(net, i):
+    if i >= 4:
+        net.model.l2.dropout_ratio = 0.1 * i
+
+
+@written
+def an_attribute_of_a_readers_model_changes(wrap):
+    class Scaled(MLP):
+        scale = 1.0
+
+        def forward(self, x):
+            return super().forward(x) * self.scale
+
+    def before(i):
+        if i == 4:
+            net.model.scale = 2.0
+        if i == 6:
+            del net.model.scale
+            Scaled.scale = 3.0
+
+    net = Net(lambda: known(Scaled((5, 3))))
+    return net.run(wrap, before=before, calls=8)
+
+
+@written
+def an_element_of_a_list_and_of_a_dict_changes(wrap):
+    rates, options = [1.0, 2.0], {"power": 2}
+
+    def step(x):
+        y = F.sum(rates[1] * x ** options["power"])
+        x.cleargrad()
+        y.backward()
+        return y
+
+    x = Variable(np.array([1.0, 2.0]))
+    fast = wrap(step)
+    for i in range(8):
+        rates[1] = 2.0 if i < 4 else i
+        options["power"] = 2 if i < 6 else 3
+        yield fast(x), x
+
+
+@left("the arrays, or the numbers that the step sees, were of 16 kinds")
+def a_default_argument_and_an_attribute_of_an_object_change(wrap):
+    config = SimpleNamespace(scale=1.0)
+
+    def step(x, shift=1.0):
+        return F.sum(x * config.scale + shift)
+
+    fast, x = wrap(step), np.array([1.0, 2.0])
+    for i in range(8):
+        config.scale = 1.0 if i < 4 else i
+        yield fast(x), fast(x, 2.0 + i // 4), fast(x, shift=i)
+
+
+# --- arrays -------------------------------------------------------------------------------------
+
+
+@left("two calls did not compute the same")
+def an_array_in_a_closure_is_changed_in_place(wrap):
+    def before(i):
+        if i >= 4:
+            weights[...] += i
+
+    net, weights = Net(), np.ones(3, np.float32)
+    return net.run(wrap, weighed(net, lambda: weights), None, before, 8)
+
+
+@written
+def an_array_in_a_closure_is_another_one(wrap):
+    def before(i):
+        nonlocal weights
+        if i >= 4:
+            weights = np.full(3, i, np.float32)
+
+    net, weights = Net(), np.ones(3, np.float32)
+    return net.run(wrap, weighed(net, lambda: weights), None, before, 8)
+
+
+def weighed(net, weights):
+    """A step whose scores are weighed."""
+    return lambda x, t: net.learn(F.softmax_cross_entropy(net.model(x) * weights(), t))
+
+
+@written
+def a_variable_in_a_closure_gets_other_data(wrap):
+    w = Variable(np.ones(3))
+
+    def step(x):
+        y = F.sum(w * x**2)
+        w.cleargrad()
+        y.backward()
+        return y
+
+    fast = wrap(step)
+    for i in range(8):
+        if i >= 4:
+            w.data = np.full(3 if i < 6 else (), float(i))
+        yield fast(np.arange(3.0)), w
+
+
+# --- functions ----------------------------------------------------------------------------------
+
+
+@written
+def the_function_in_a_closure_is_another_one(wrap):
+    def before(i):
+        nonlocal activation
+        activation = F.relu if i < 4 else F.tanh
+
+    activation = F.relu
+    net = Net(lambda: mlp(5, 3, activation=lambda x: activation(x)))
+    return net.run(wrap, before=before, calls=8)
+
+
+@between(at=4)
+def the_activation_of_a_model_is_another_one(net):
+    net.model.activation = F.tanh
+
+
+@written
+def a_method_of_a_model_is_replaced(wrap):
+    class Own(MLP):
+        pass
+
+    def before(i):
+        if i == 4:
+            Own.forward = lambda self, x: MLP.forward(self, x) * 2
+        if i == 6:
+            net.model.forward = lambda x: MLP.forward(net.model, x) * 3
+
+    net = Net(lambda: known(Own((5, 3))))
+    return net.run(wrap, before=before, calls=8)
+
+
+@written
+def a_functions_forward_is_replaced(wrap):
+    class Twice(Function):
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, gy):
+            return gy * 2
+
+    def step(x):
+        y = F.sum(Twice()(x))
+        x.cleargrad()
+        y.backward()
+        return y
+
+    x, fast = Variable(np.ones(3)), wrap(step)
+    for i in range(8):
+        if i == 4:
+            Twice.forward = lambda self, x: x * 3
+        if i == 6:
+            Twice.backward = lambda self, gy: gy * 3
+        yield fast(x), x
+
+
+@written
+def a_module_is_patched(wrap):
+    def patch(i):
+        F.tanh = before if i < 4 else F.sin
+
+    net, before = Net(), F.tanh
+    step = lambda x, t: net.learn(F.softmax_cross_entropy(F.tanh(net.model(x)), t))
+    try:
+        yield from net.run(wrap, step, None, patch, 8)
+    finally:
+        F.tanh = before
+
+
+# --- switches -----------------------------------------------------------------------------------
+
+
+def normed():
+    return chain(L.Linear(5), L.BatchNorm(), L.Dropout(0.5), L.Linear(3))
+
+
+@written
+def switches_are_entered(wrap):
+    model = normed()
+    fast = wrap(lambda x: model(x), model)
+    for x, _ in batches(4):
+        yield fast(x), model
+        with test_mode():
+            yield fast(x), model
+        with no_grad():
+            yield fast(x), model
+        with using_config("update_statistics", False):
+            yield fast(x), model
+
+
+@written
+def no_grad_is_entered_around_training(wrap):
+    net = Net()
+    fast = wrap(net.train, net.model)
+    for i, (x, t) in enumerate(batches(9)):
+        with no_grad() if 4 < i < 7 else contextlib.nullcontext():
+            yield outcome(fast, x, t), net.model
+
+
+@a_step(model=normed)
+def a_step_trains_and_tests(net, x, t):
+    with test_mode(), no_grad():
+        before = F.accuracy(net.model(x), t)
+    return before, net.train(x, t)
+
+
+@written
+def numpys_error_state_is_changed(wrap):
+    def step(x):
+        x = Variable(x)
+        y = F.sum(F.log(x))
+        y.backward()
+        return y, x.grad
+
+    fast = wrap(step)
+    for i in range(6):
+        with np.errstate(divide="raise" if i == 4 else "ignore" if i == 5 else "warn"):
+            yield outcome(fast, np.array([float(i % 4), 1.0]))
+
+
+@left("detect_anomaly() watches every walk back")
+def anomalies_are_looked_for_later(wrap):
+    from dezero.anomaly import detect_anomaly
+
+    net = Net()
+    fast = wrap(net.train, net.model)
+    for i, (x, t) in enumerate(batches(8)):
+        if i == 5:
+            x[0] = np.nan
+        with detect_anomaly() if i > 3 else contextlib.nullcontext():
+            found = outcome(fast, x, t)
+            yield type(found) if isinstance(found, Exception) else found
+        yield net.model
