@@ -390,7 +390,7 @@ def hessian_case(goal):
 
 
 def digits_case(goal, rounds=5):
-    """From the first weights to a share of digits that are read rightly."""
+    """From the first weights to a share of digits that are read correctly."""
     task = networks.Task((64, 100, 10), 32, "relu", "Adam", 0.01)
 
     def prepare(library):

@@ -210,7 +210,7 @@ class Batches:
 
 
 def train(step, scores, batches, x, t, goal, most=50):
-    """Epochs until this share of the examples `x` is read rightly, and the share."""
+    """Epochs until this share of the examples `x` is read correctly, and the share."""
     for epoch in range(1, most + 1):
         for batch in batches:
             step(*batch)

@@ -186,13 +186,13 @@ def merge(*plans: tuple) -> list[tuple]:
     for entries in zip(*[entries for _, entries in plans]):
         known = [entry[:3] for entry in entries if entry[1] is not None]
         if len({entry[0] for entry in entries}) > 1 or len(set(known)) > 1:
-            raise parted([_told(entry) for entry in entries])
+            raise parted([_describe_entry(entry) for entry in entries])
         owner = next((i for i, e in enumerate(entries) if e[1] is not None), 0)
         same = len(known) in (0, len(entries)) and all([entry[4] for entry in entries])
         merged.append((*entries[owner][:3], any([e[3] for e in entries]), same, owner))
     return merged
 
-def _told(entry):
+def _describe_entry(entry):
     "A parameter in a message."
     name, shape, dtype = entry[:3]
     return f'a model with the parameter {name!r} {shape} {dtype and np.dtype(dtype)}'
@@ -484,13 +484,13 @@ def scatter_training(self: Communicator, trainer: Any, random: dict) -> None:
     "Take this rank's part of a checkpoint: rank 0 the sums, each its random numbers."
     if not self.rank: return
     trainer.sums = np.zeros_like(trainer.sums)
-    own = _under(f'{self.rank}/', random)
+    own = _strip_prefix(f'{self.rank}/', random)
     if own: set_rng_state(own)
     else: np.random.seed(np.random.randint(0, 2 ** 32, self.rank, np.uint32))
-    if drawing := _under('train/', own):
+    if drawing := _strip_prefix('train/', own):
         trainer.train.load_state({**trainer.train.state(), **drawing})
 
-def _under(start, arrays):
+def _strip_prefix(start, arrays):
     "Those whose names begin so, without this beginning."
     found = [name for name in arrays if name.startswith(start)]
     return {name[len(start):]: arrays[name] for name in found}

@@ -188,7 +188,7 @@ def batch_norm(x: Any, gamma: Any, beta: Any, mean: Any, var: Any, decay: float 
     return BatchNormalization(mean, var, decay, eps)(x, gamma, beta)
 
 # %% ../nbs/19_regularization.ipynb #fill-waiting
-def _waiting(name, dtype, kind=Parameter):
+def _uninitialized(name, dtype, kind=Parameter):
     "A Parameter that waits for an array with one axis."
     return uninitialized_parameter(name, (None,), dtype, kind)
 
@@ -208,10 +208,10 @@ class BatchNorm(Layer):
     """
     def __init__(self, decay: float = 0.9, eps: float = 2e-5, dtype: Any = np.float32):
         self.decay, self.eps, self.dtype = decay, eps, dtype
-        self.avg_mean: Parameter = _waiting('avg_mean', dtype, Statistic)
-        self.avg_var: Parameter = _waiting('avg_var', dtype, Statistic)
-        self.gamma: Parameter = _waiting('gamma', dtype)
-        self.beta: Parameter = _waiting('beta', dtype)
+        self.avg_mean: Parameter = _uninitialized('avg_mean', dtype, Statistic)
+        self.avg_var: Parameter = _uninitialized('avg_var', dtype, Statistic)
+        self.gamma: Parameter = _uninitialized('gamma', dtype)
+        self.beta: Parameter = _uninitialized('beta', dtype)
 
     def forward(self, x) -> Variable:
         x = as_variable(check_array('x', x))
@@ -394,8 +394,8 @@ class GroupNorm(Layer):
     "`group_norm` as a layer, with a `gamma` and a `beta` for each channel."
     def __init__(self, groups: int, eps: float = 1e-5, dtype: Any = np.float32):
         self.groups, self.eps, self.dtype = check_int('groups', groups, 1), eps, dtype
-        self.gamma: Parameter = _waiting('gamma', dtype)
-        self.beta: Parameter = _waiting('beta', dtype)
+        self.gamma: Parameter = _uninitialized('gamma', dtype)
+        self.beta: Parameter = _uninitialized('beta', dtype)
 
     def forward(self, x) -> Variable:
         x = as_variable(check_array('x', x))

@@ -80,7 +80,7 @@ def odd_directives(root: Path = ROOT) -> list[str]:
         if len(homes) > 1:
             found.append(f"{name} has {len(homes)} cells `#| default_exp`: keep the first.")
         if homes and homes[0] is not nb["cells"][0]:
-            found.append(f"{name}: `#| default_exp` belongs into the first cell.")
+            found.append(f"{name}: `#| default_exp` belongs in the first cell.")
         if bool(homes) != bool(exports):
             cure = "export something or drop it" if homes else "say into which module it goes"
             have, lack = ("default_exp", "export") if homes else ("export", "default_exp")

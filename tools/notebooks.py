@@ -3,7 +3,7 @@
     python -m tools.notebooks export            the exported cells -> dezero/ (tools/package.py)
     python -m tools.notebooks execute           every notebook, freshly run -> _build/executed/
     python -m tools.notebooks refresh           the outputs of _build/executed/ -> the notebooks
-    python -m tools.notebooks clean [--check]   remove what does not belong into a commit
+    python -m tools.notebooks clean [--check]   remove what does not belong in a commit
 
 Each takes paths; without paths it does all notebooks. This is the one place that knows which
 notebooks there are. A notebook is handled as the dictionary that its JSON is. Heavy tools (nbformat
