@@ -257,6 +257,21 @@ def make_several(self: Journal, values, parts, kind):
     made = [self.make(v, [node, f'[{i}]']) for i, v in enumerate(values)]
     return type(values)(made) if type(values) in (list, tuple) else type(values)(*made)
 
+# %% ../nbs/73_tracer.ipynb #in-words
+def in_words(lines):
+    "Lines, as one reads them; what has no name is called a, b, c and so on."
+    names = {}
+    def name(n): return 'abcdefghijklmnopqrstuvw'[n % 23] + str(n // 23 or '')
+    def word(part):
+        if isinstance(part, str): return part
+        node = part[0] if type(part) is tuple else part
+        return node.name or names.setdefault(node, name(len(names)))
+    def words(line):
+        text = ''.join(map(word, line.parts))
+        if line.kind == 'guard': return f'if {text}: stop'
+        return f'{word(line.node)} = {text}' if line.kind in ('make', 'draw') else text
+    return [words(line) for line in lines]
+
 # %% ../nbs/73_tracer.ipynb #cell-operand
 @patch
 def operand(self: Journal, x, number=False):
@@ -408,8 +423,7 @@ def binary(self: Journal, compute, sign, binding, a, b):
     if isinstance(b, Variable) or isinstance(a, Variable): return NotImplemented
     if not self.open: return compute(plain(a), plain(b))
     alone = type(a) is not Traced and isinstance(a, np.generic)
-    if sign == '**' and alone: self.refuse(
-        f'a power of a NumPy number{place()}')
+    if sign == '**' and alone: self.refuse(f'a power of a NumPy number{place()}')
     value = compute(plain(a), plain(b))
     tight = binding + (sign == '**')
     if getattr(plain(b), 'dtype', None) == np.float64: a = _float(a)
@@ -498,17 +512,15 @@ _SIGN_OF = {np.add: ('+', 5), np.subtract: ('-', 5), np.multiply: ('*', 6),
 # %% ../nbs/73_tracer.ipynb #cell-array-function
 #: functions that only ask for shapes and dtypes
 FACTS = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
-         np.isrealobj,
-         np.may_share_memory, np.shares_memory, np.min_scalar_type, np.common_type}
+         np.isrealobj, np.may_share_memory, np.shares_memory, np.min_scalar_type,
+         np.common_type}
 #: functions that write into their first argument
 WRITERS = {np.copyto, np.put, np.putmask, np.place, np.fill_diagonal, np.put_along_axis}
 #: functions whose result has a shape that depends on numbers
 LOOSE = {'nonzero', 'flatnonzero', 'argwhere', 'unique', 'compress', 'extract',
-         'repeat', 'bincount',
-         'setdiff1d', 'intersect1d', 'union1d', 'trim_zeros', 'delete', 'histogram',
-         'setxor1d',
-         'unique_values', 'unique_counts', 'unique_inverse', 'unique_all', 'where',
-         'insert', 'resize'}
+         'repeat', 'bincount', 'setdiff1d', 'intersect1d', 'union1d', 'setxor1d',
+         'trim_zeros', 'delete', 'histogram', 'unique_values', 'unique_counts',
+         'unique_inverse', 'unique_all', 'where', 'insert', 'resize'}
 #: functions that print or save
 READERS = {'array_repr', 'array_str', 'array2string', 'save', 'savez', 'savetxt',
            'savez_compressed'}
@@ -570,10 +582,9 @@ HARMLESS = {'__class__', '__doc__', '__name__', '__module__', '__array_priority_
             '__array_wrap__', '__array_finalize__'}
 #: methods that compute, and methods that write
 METHODS = set('''sum mean max min argmax argmin any all astype reshape transpose
-    swapaxes ravel flatten
-    copy squeeze cumsum cumprod prod std var round clip repeat take dot diagonal trace
-    argsort nonzero
-    searchsorted conj conjugate compress choose view argpartition'''.split())
+    swapaxes ravel flatten copy squeeze cumsum cumprod prod std var round clip repeat
+    take dot diagonal trace argsort nonzero searchsorted conj conjugate compress choose
+    view argpartition'''.split())
 WRITING = {'fill', 'sort', 'partition', 'put'}
 
 # %% ../nbs/73_tracer.ipynb #cell-attribute-2
@@ -709,8 +720,7 @@ def _log():
 
 #: functions that make arrays of nothing, or of anything, which NumPy does not announce
 MAKERS = '''array asarray asanyarray ascontiguousarray asfortranarray empty zeros ones
-    full arange eye
-    identity tri linspace logspace geomspace indices'''.split()
+    full arange eye identity tri linspace logspace geomspace indices'''.split()
 
 # %% ../nbs/73_tracer.ipynb #cell-pencil-2
 def recorded(function, name=None):
@@ -815,8 +825,7 @@ numpy_on_paper = _make_numpy()
 
 def _replacements():
     "What modules get in place of what, by the id of it."
-    wholes = [as_strided, fast_output, fast_input,
-              fast_weight]
+    wholes = [as_strided, fast_output, fast_input, fast_weight]
     table = {id(np): numpy_on_paper, id(np.random): numpy_on_paper.random}
     table |= {id(getattr(np, name)): vars(numpy_on_paper)[name] for name in MAKERS}
     return table | {id(f): whole(f) for f in wholes} | {id(cast_number): cast}

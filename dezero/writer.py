@@ -19,30 +19,6 @@ import numpy as np
 from .core import Function, Variable, new_variable, patch
 from .tracer import Line, Refused, Value, is_number, nodes_in
 
-# %% ../nbs/75_writer.ipynb #cell-boxes1
-class Gone(Function):
-    "Where the graph of a result of a compiled step would be."
-    inputs, _operands, _order = (), (), -1
-
-@patch
-def _pullback(self: Gone, *args):
-    raise RuntimeError('this comes out of a compiled step, and has no graph behind it: '
-                       'call backward() inside the step')
-
-_gone = Gone()
-
-def variable(array):
-    "A box around an array, or around a number."
-    return new_variable(array if isinstance(array, np.ndarray) else np.asarray(array))
-
-# %% ../nbs/75_writer.ipynb #cell-boxes1-2
-def result(array, name=None):
-    "A box that goes out: it has no graph."
-    x = variable(array)
-    x._creator = _gone
-    if name is not None: x.name = name
-    return x
-
 # %% ../nbs/75_writer.ipynb #cell-program
 class Program:
     "The text of a step, and the function made of it."
@@ -67,6 +43,30 @@ class Otherwise(Exception):
 
 # %% ../nbs/75_writer.ipynb #cell-program-2
 def otherwise(): raise Otherwise
+
+# %% ../nbs/75_writer.ipynb #cell-boxes1
+class Gone(Function):
+    "Where the graph of a result of a compiled step would be."
+    inputs, _operands, _order = (), (), -1
+
+@patch
+def _pullback(self: Gone, *args):
+    raise RuntimeError('this comes out of a compiled step, and has no graph behind it: '
+                       'call backward() inside the step')
+
+_gone = Gone()
+
+def variable(array):
+    "A box around an array, or around a number."
+    return new_variable(array if isinstance(array, np.ndarray) else np.asarray(array))
+
+# %% ../nbs/75_writer.ipynb #cell-boxes1-2
+def result(array, name=None):
+    "A box that goes out: it has no graph."
+    x = variable(array)
+    x._creator = _gone
+    if name is not None: x.name = name
+    return x
 
 # %% ../nbs/75_writer.ipynb #cell-live
 def live_lines(lines):
@@ -128,8 +128,7 @@ class Writer:
     def __init__(self, log, leaves):
         self.log, self.leaves, self.began = log, leaves, None
         self.taken = {*log.names, *log.things, *leaves, *keyword.kwlist, *dir(builtins),
-                      'p', 'variable',
-                      'result', 'otherwise', 'tape', 'program'}
+                      'p', 'variable', 'result', 'otherwise', 'tape', 'program'}
         self.counts, self.text, self.constants = {}, [], {}
         self.space = {'variable': variable, 'result': result, 'otherwise': otherwise,
                       **log.things}
@@ -190,12 +189,57 @@ def constant(self: Writer, value):
     for known, other in self.constants.items():
         if value is other: return known
         if not is_number(value) or type(value) is not type(other): continue
-        if repr(value) == repr(other):
-            return known
+        if repr(value) == repr(other): return known
     base = getattr(value, '__name__', '')
     found = self.fresh(base) if base.isidentifier() else self.fresh('c', True)
     self.constants[found] = self.space[found] = value
     return found
+
+# %% ../nbs/75_writer.ipynb #cell-emit
+@patch
+def write_body(self: Writer, lines):
+    "The lines of the program as text."
+    for i, line in enumerate(lines):
+        for node in {*nodes_in(line.parts), line.node} - {None}: node.last = i
+    label, errors = '', ''
+    for i, line in enumerate(lines):
+        if line.label != label and line.label:
+            indent = '    ' * (1 + bool(errors and errors == line.errors))
+            self.text.append(f'{indent}# {line.label}')
+        label = line.label or label
+        text = self.line_text(line)
+        if line.errors != errors:
+            errors = line.errors
+            if errors: self.text.append(f'    with errstate({errors}):')
+        self.text.append(('        ' if errors else '    ') + text)
+        if self.began is None and line.begins: self.began = len(self.text)
+        gone = {node for node in {*nodes_in(line.parts), line.node} - {None}
+                if node.last == i and node.size >= 2048 and node.name
+                and not hasattr(node, 'value') and line.kind != 'return'}
+        if gone:
+            names = ', '.join(sorted([node.name for node in gone]))
+            self.text.append(f'{"    " * (1 + bool(errors))}del {names}')
+
+# %% ../nbs/75_writer.ipynb #cell-emit-2
+@patch
+def line_text(self: Writer, line):
+    "One line."
+    parts = self.render(line.parts)
+    if line.kind == 'guard': return f'if {parts}: otherwise()'
+    if line.kind == 'make':
+        self.name_node(line.node, line)
+        shape = f'  # {line.node.shape}' if line.node.shape else ''
+        if len(parts) + len(line.node.name) + len(shape) > 78: shape = ''
+        return f'{line.node.name} = {parts}{shape}'
+    if line.kind == 'box': return f'{self.name_node(line.node, line)} = {parts}'
+    if line.kind == 'draw':
+        if line.node is None: return parts
+        self.name_node(line.node, line)
+        copied = '.copy()' if getattr(line.node.root, 'written', False) else ''
+        made = f'{line.node.name} := {parts}'
+        if copied: made = f'({made}){copied}'
+        return f'tape.append({made})'
+    return parts
 
 # %% ../nbs/75_writer.ipynb #cell-floats
 class Floats:
@@ -211,7 +255,8 @@ class Floats:
 
     def keep(self, line):
         "A 0-d array that is made of a number, and never changed, is that number."
-        numbers, written = nodes_in(line.parts), getattr(line.node.root, 'written', False)
+        numbers = nodes_in(line.parts)
+        written = getattr(line.node.root, 'written', False)
         if len(line.parts) == 4 and numbers and numbers[0].scalar and not written:
             self.inside[line.node] = numbers[0]
 
@@ -315,14 +360,13 @@ def early(lines):
 # %% ../nbs/75_writer.ipynb #cell-copies
 def with_copies(log, lines):
     """Nothing is changed before the last question is answered: until then, a copy is.
-    Returns the
-    lines, and the number of those up to the last question."""
+    Gives the lines before that and after it, where copies are put back, and which."""
     last = max([i for i, line in enumerate(lines) if line.kind == 'guard'], default=-1)
     before, copied = [], {}
     for i, line in enumerate(lines[:last + 1]):
-        if line.kind == 'effect': raise Refused(
-            'it goes on to compute after an update, with '
-            'numbers that decide how: make two steps of it')
+        if line.kind == 'effect':
+            raise Refused('it goes on to compute after an update, with numbers that '
+                          'decide how: make two steps of it')
         root = line.node.root if line.kind == 'write' else None
         if root is not None and root.foreign and root not in copied:
             _check_views(log, root, lines, i)
@@ -405,52 +449,6 @@ def program(self: Writer, heading):
     begins = None if self.began is None else self.began + start + 1
     consts = [(name, value) for name, value in self.constants.items()]
     return Program('\n'.join(text) + '\n', self.space, begins, consts)
-
-# %% ../nbs/75_writer.ipynb #cell-emit
-@patch
-def write_body(self: Writer, lines):
-    "The lines of the program as text."
-    for i, line in enumerate(lines):
-        for node in {*nodes_in(line.parts), line.node} - {None}: node.last = i
-    label, errors = '', ''
-    for i, line in enumerate(lines):
-        if line.label != label and line.label:
-            indent = '    ' * (1 + bool(errors and errors == line.errors))
-            self.text.append(f'{indent}# {line.label}')
-        label = line.label or label
-        text = self.line_text(line)
-        if line.errors != errors:
-            errors = line.errors
-            if errors: self.text.append(f'    with errstate({errors}):')
-        self.text.append(('        ' if errors else '    ') + text)
-        if self.began is None and line.begins: self.began = len(self.text)
-        gone = {node for node in {*nodes_in(line.parts), line.node} - {None}
-                if node.last == i and node.size >= 2048 and node.name
-                and not hasattr(node, 'value') and line.kind != 'return'}
-        if gone:
-            names = ', '.join(sorted([node.name for node in gone]))
-            self.text.append(f'{"    " * (1 + bool(errors))}del {names}')
-
-# %% ../nbs/75_writer.ipynb #cell-emit-2
-@patch
-def line_text(self: Writer, line):
-    "One line."
-    parts = self.render(line.parts)
-    if line.kind == 'guard': return f'if {parts}: otherwise()'
-    if line.kind == 'make':
-        self.name_node(line.node, line)
-        shape = f'  # {line.node.shape}' if line.node.shape else ''
-        if len(parts) + len(line.node.name) + len(shape) > 78: shape = ''
-        return f'{line.node.name} = {parts}{shape}'
-    if line.kind == 'box': return f'{self.name_node(line.node, line)} = {parts}'
-    if line.kind == 'draw':
-        if line.node is None: return parts
-        self.name_node(line.node, line)
-        copied = '.copy()' if getattr(line.node.root, 'written', False) else ''
-        made = f'{line.node.name} := {parts}'
-        if copied: made = f'({made}){copied}'
-        return f'tape.append({made})'
-    return parts
 
 # %% ../nbs/75_writer.ipynb #cell-same
 def same(a, b):
