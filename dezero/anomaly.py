@@ -6,22 +6,40 @@
 __all__ = ['detect_anomaly', 'check_finite']
 
 # %% ../nbs/61_anomaly.ipynb #imports
+import copy
+import linecache
+import os
+import sys
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from dezero.backprop import (
     backward_pass,
+    book_pullback,
     functions_behind,
     has_several_outputs,
     output_gradients,
+    outputs_of,
     seed_gradient,
     watchers,
 )
 from dezero.config import no_grad, switches, using_config
 from dezero.context import describe, describe_call
-from dezero.core import Function, Parameter, Variable, to_module
+from dezero.core import (
+    Constant,
+    Function,
+    Node,
+    Parameter,
+    Variable,
+    array_module,
+    as_variable,
+    to_module,
+    unwrap,
+)
 
 # %% ../nbs/61_anomaly.ipynb #is-finite
 def is_finite(array: Any) -> bool:
@@ -100,9 +118,11 @@ _detecting = ContextVar('detect_anomaly', default=False)
 switches['detect_anomaly'] = _detecting
 
 def detect_anomaly() -> Any:
-    """A `with` block in which `backward()` finds what is not finite.
+    """A `with` block in which `backward()` finds what is not finite, or was changed.
 
-    A `FloatingPointError` names the first function that gave such a result or gradient.
+    A `FloatingPointError` names the first function that gave nan or infinity as its
+    result or gradient, a `RuntimeError` an array that was changed after a call whose
+    gradient needs it.
     """
     return using_config('detect_anomaly', True)
 
@@ -120,11 +140,15 @@ def check_finite(output: Variable, gy: Any = None) -> None:
                              'dtype holds')
 
 # %% ../nbs/61_anomaly.ipynb #check-derivative
+def gradient_of_result(f: Any, grads: dict) -> Any:
+    "What waits in `grads` for what `f` gave: a list if that was several arrays."
+    if has_several_outputs(f): return output_gradients(f, grads.get)
+    return grads.get(f.outputs[0]())
+
 def check_derivative(f: Any, grads: dict) -> None:
     "A `FloatingPointError` if `f` makes something else of finite gradients in `grads`."
-    several = has_several_outputs(f)
-    gy = output_gradients(f, grads.get) if several else grads.get(f.outputs[0]())
-    if gy is None or not all(map(is_finite, gy if several else [gy])): return
+    gy = gradient_of_result(f, grads)
+    if gy is None or not all(map(is_finite, gy if f._several else [gy])): return
     f._pullback(gy, found := {}, create_graph=False)
     for x, gx in found.items():
         if not is_finite(gx):
@@ -133,9 +157,141 @@ def check_derivative(f: Any, grads: dict) -> None:
                 f'as the gradient of {describe(x)}')
 
 # %% ../nbs/61_anomaly.ipynb #check-before-walk
-def check_before_walk(output: Variable, gy: Any) -> None:
+def check_before_walk(output: Variable, gy: Any, create_graph: bool) -> None:
     "Look for anomalies before a walk, if that is switched on."
     if not _detecting.get(): return
     with using_config('detect_anomaly', False): check_finite(output, gy)
 
 watchers.append(check_before_walk)
+
+# %% ../nbs/61_anomaly.ipynb #numbered-call
+class NumberedCall(int):
+    "The number of a call that brings along copies of its arrays, and where it stood."
+    operands: list
+    results: list
+    line: str
+
+def _copies(arrays: Any) -> list:
+    return [a if isinstance(a, np.generic) else a.copy('K') for a in arrays]
+
+# %% ../nbs/61_anomaly.ipynb #line-of-call
+def _line_of_call(depth: int) -> str:
+    "The line of your program that is at work, in words."
+    frame = sys._getframe(depth)
+    while frame.f_back and frame.f_globals.get('__name__', '').startswith('dezero.'):
+        frame = frame.f_back
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(path, number, frame.f_globals).strip()
+    where = f'line {number}'
+    if os.path.exists(path): where += f' of {os.path.basename(path)}'
+    return f'`{text}` ({where})' if text else where
+
+# %% ../nbs/61_anomaly.ipynb #number-slot
+_number = Node._order  #: the slot as it is when nobody looks
+
+def _set_number(f: Any, number: int) -> None:
+    "Put in the number of a call, with copies if this thread wants them."
+    if _detecting.get() and f._operands:
+        number = NumberedCall(number)
+        number.operands, number.results = _copies(f._operands), _copies(f._results)
+        number.line = _line_of_call(3)
+    _number.__set__(f, number)
+
+_with_copies = property(_number.__get__, _set_number)
+
+# %% ../nbs/61_anomaly.ipynb #counted-switch
+class _CountedSwitch:
+    "A switch that changes how calls are numbered while it is on anywhere."
+    def __init__(self, switch: ContextVar):
+        self.get, self.switch, self.count, self.lock = switch.get, switch, 0, Lock()
+
+    def set(self, on: bool) -> None:
+        with self.lock:
+            self.count += bool(on) - bool(self.get())
+            self.switch.set(on)
+            Node._order = _with_copies if self.count > 0 else _number
+
+switches['detect_anomaly'] = _CountedSwitch(_detecting)
+
+# %% ../nbs/61_anomaly.ipynb #arrays-to-read
+def _arrays_to_read(f: Any, create_graph: bool) -> tuple:
+    "Operands and results as a walk would find them now."
+    if create_graph or type(f)._pullback is book_pullback:
+        return [x.data for x in f.inputs], [y.data for y in outputs_of(f)]
+    return f._operands, f._results
+
+def _is_same(a: Any, b: Any) -> bool:
+    if a is None or b is None: return a is b
+    return bool(array_module(a).array_equal(a, b, equal_nan=True))
+
+# %% ../nbs/61_anomaly.ipynb #changes-since
+def changes_since(f: Any, create_graph: bool = False) -> list:
+    "What was changed after a call: its name, the array at the call, the array now."
+    if not isinstance(f._order, NumberedCall): return []
+    operands, results = _arrays_to_read(f, create_graph)
+    names = [f'input {i}, {describe(x)},' for i, x in enumerate(f.inputs)]
+    names += [f'its output {describe(y)}' for y in outputs_of(f)]
+    was = [*f._order.operands, *f._order.results]
+    return [(name, a, b) for name, a, b in zip(names, was, [*operands, *results])
+            if not _is_same(a, b)]
+
+# %% ../nbs/61_anomaly.ipynb #gradients-with
+def gradients_with(f: Any, operands: Any, results: Any, gy: Any,
+                   create_graph: bool = False) -> list:
+    "What `f` would give its inputs if these arrays had gone in and come out."
+    twin, found = copy.copy(f), {}
+    boxes = [Constant if isinstance(x, Constant) else Variable for x in f.inputs]
+    twin.inputs = tuple([box(a) for box, a in zip(boxes, operands)])
+    outputs = [Variable(y) for y in results]
+    twin._operands, twin._results, twin._several = operands, results, f._several
+    twin.outputs = tuple(map(ref, outputs))
+    if create_graph: gy = [*map(as_variable, gy)] if f._several else as_variable(gy)
+    twin._pullback(gy, found, create_graph)
+    return [unwrap(found.get(x)) for x in twin.inputs]
+
+# %% ../nbs/61_anomaly.ipynb #check-unchanged
+def check_unchanged(output: Variable, gy: Any, create_graph: bool) -> None:
+    "A `RuntimeError` if a change after a call makes its gradient wrong."
+    changed = [f for f in functions_behind(output) if changes_since(f, create_graph)]
+    if not changed: return
+    gy = seed_gradient(output, gy, create_graph=False)
+    with no_grad():
+        grads = backward_pass(output, gy, keep=True)
+        for f in changed: _check_call(f, gradient_of_result(f, grads), create_graph)
+
+# %% ../nbs/61_anomaly.ipynb #check-call
+def _check_call(f: Any, gy: Any, create_graph: bool) -> None:
+    "The same for one call, which was given the gradient `gy`."
+    if gy is None: return
+    was = f._order.operands, f._order.results
+    now = _arrays_to_read(f, create_graph)
+    shapes = [[a.shape for a in (*xs, *ys)] for xs, ys in (was, now)]
+    if shapes[0] == shapes[1]:
+        pairs = [gradients_with(f, *arrays, gy, create_graph) for arrays in (was, now)]
+        if all(map(_is_same, *pairs)): return
+    raise RuntimeError(_describe_change(f, *changes_since(f, create_graph)[0]))
+
+# %% ../nbs/61_anomaly.ipynb #describe-change
+def _describe_change(f: Any, name: str, was: Any, now: Any) -> str:
+    "What was changed after which call, and what to do."
+    cure = 'Change it after backward()'
+    if not all(map(_is_same, f._order.operands + f._order.results,
+                   (*f._operands, *f._results))):  # in place
+        cure += ', or make a new array: x.data = x.data + 1, not x.data += 1'
+    was, now = [np.asarray(to_module(a, np)) for a in (was, now)]
+    first = f', from shape {was.shape} to {now.shape}'
+    if was.shape == now.shape:
+        where = tuple(np.argwhere(~((was == now) | ((was != was) & (now != now))))[0])
+        at = f' at {tuple(map(int, where))}' if where else ''
+        first = f', first{at} from {was[where].item():.4g} to {now[where].item():.4g}'
+    return (f'{_call_of(f)} in {f._order.line} would get a wrong gradient: {name} was '
+            f'changed after the call{first}. {cure}')
+
+# %% ../nbs/61_anomaly.ipynb #check-arrays-before-walk
+def check_arrays_before_walk(output: Variable, gy: Any, create_graph: bool) -> None:
+    "Look for changed arrays before a walk, if that is switched on."
+    if not _detecting.get(): return
+    with using_config('detect_anomaly', False):
+        check_unchanged(output, gy, create_graph)
+
+watchers.insert(0, check_arrays_before_walk)

@@ -269,12 +269,12 @@ def output_gradients(f: Function, take: Any) -> list | None:
             for gy, y in zip(gys, f._results)]
 
 # %% ../nbs/02_backprop.ipynb #seed-gradient
-watchers = []  #: functions of an output and its gradient, called before every walk
+watchers = []  #: called before every walk: output, its gradient, create_graph
 
 def seed_gradient(output: Variable, gy: Any, create_graph: bool) -> Any:
     "The gradient that a walk starts with: `gy`, or ones."
     _check_graph(output)
-    for watch in watchers: watch(output, gy)
+    for watch in watchers: watch(output, gy, create_graph)
     if gy is None:
         one = grad_dtype(output).type(1)
         xp = array_module(output.data)

@@ -244,8 +244,8 @@ def _record(f: Function, inputs: Any, operands: Any, y: Any) -> Any:
     if isinstance(y, tuple): return _record_several(f, inputs, operands, y)
     output = as_output(f, y)
     if recording.get():
-        f.inputs, f._operands, f._order = inputs, operands, next(counter)
-        f._results, f.outputs, output._creator = (y,), (ref(output),), f
+        f.inputs, f._operands, f._results = inputs, operands, (y,)
+        f.outputs, output._creator, f._order = (ref(output),), f, next(counter)
     else: output._detached = 'it was computed under no_grad()'
     return output
 
@@ -265,8 +265,8 @@ def _record_several(f: Function, inputs: Any, operands: Any, ys: tuple) -> Any:
     "The same for a tuple of arrays. Book step 11."
     outputs = [as_output(f, y) for y in ys]
     if recording.get():
-        f.inputs, f._operands, f._order = inputs, operands, next(counter)
-        f._results, f.outputs, f._several = ys, tuple(map(ref, outputs)), True
+        f.inputs, f._operands, f._results = inputs, operands, ys
+        f.outputs, f._several, f._order = tuple(map(ref, outputs)), True, next(counter)
         for output in outputs: output._creator = f
     else:
         for output in outputs: output._detached = 'it was computed under no_grad()'

@@ -1,10 +1,13 @@
-"""Anomalies: which function made nan or infinity, forward and backward."""
+"""Anomalies: who made nan or infinity, forward or backward, and which array was changed."""
 
 import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from registry import ENTRIES, tried
 from trainers import same, spiral, trainer, weights
 
 import dezero.functions as F
@@ -12,11 +15,11 @@ import dezero.layers as L
 from dezero.anomaly import check_finite, detect_anomaly
 from dezero.backprop import grad
 from dezero.config import Config, no_grad
-from dezero.core import Function, Variable
+from dezero.core import Function, Node, Variable
 from dezero.dataloaders import DataLoader
 from dezero.datasets import Digits
 from dezero.models import MLP, Model
-from dezero.optimizers import SGD
+from dezero.optimizers import SGD, Adam, MomentumSGD
 
 # --- nan and infinity ---------------------------------------------------------------------------
 
@@ -152,3 +155,242 @@ def test_detect_anomaly_changes_nothing_else():
         with no_grad():
             y = F.sum(model.l0.W)
         y.backward()
+
+
+# --- arrays that are changed after a call ---------------------------------------------------------
+
+
+def changed(make, change, text="", walk=Variable.backward):
+    """Is a change between call and walk told, and is nothing changed by telling it?"""
+    x = Variable(np.array([1.0, 2.0]), "x")
+    with detect_anomaly():
+        y = make(x)
+        change(x, y)
+        with pytest.raises(RuntimeError, match=text):
+            walk(y)
+    assert x.grad is None and Node.__dict__["_order"].__class__ is not property
+
+
+def add_one(x, y):
+    x.data += 1
+
+
+def set_first(x, y):
+    x.data[0] = 5
+
+
+def set_through_a_view(x, y):
+    part = x.data[::-1]
+    part[...] = 3
+
+
+def set_the_output(x, y):
+    y.data *= 2
+
+
+def new_array(x, y):
+    x.data = x.data + 1
+
+
+class BookSquare(Function):
+    def forward(self, x):
+        return x**2
+
+    def backward(self, gy):
+        return 2 * self.inputs[0].data * gy
+
+
+def test_an_input_that_is_changed_is_told():
+    text = (r"^Mul\('x' \(2,\) float64, 'x' \(2,\) float64\) in `.*x \* x.*` \(line \d+ of "
+            r"test_anomaly.py\) would get a wrong gradient: input 0, 'x' \(2,\) float64, was changed "
+            r"after the call, first at \(0,\) from 1 to 2. Change it after backward\(\), or make a "
+            r"new array: x.data = x.data \+ 1, not x.data \+= 1$")  # fmt: skip
+    changed(lambda x: x * x, add_one, text)
+    changed(lambda x: F.sum(x * x), set_first, "from 1 to 5")
+    changed(lambda x: F.sum(F.sin(x)), set_through_a_view, "Sin.*from 1 to 3")
+    changed(lambda x: F.log(x[1:]), lambda x, y: x.data.fill(4), "Log.*from 2 to 4")
+    changed(lambda x: F.matmul(x.reshape(1, 2), x.reshape(2, 1)), add_one, "MatMul")
+    changed(BookSquare(), add_one, "BookSquare.*from 1 to 2")
+    for walk in (lambda y: grad(y, y.creator.inputs[0]), lambda y: y.backward(create_graph=True)):
+        changed(lambda x: x * x, add_one, text, walk)
+
+
+@pytest.mark.parametrize("function", [F.exp, F.sigmoid, F.sqrt, F.softmax, F.log_softmax])
+def test_an_output_that_is_changed_is_told(function):
+    changed(lambda x: function(x.reshape(1, 2)), set_the_output, "its output .* was changed")
+
+
+def test_an_array_beside_the_variables_is_looked_at_too():
+    weights = np.array([3.0, 4.0])
+
+    def double(x, y):
+        weights[...] = 7
+
+    changed(lambda x: x * weights, double, r"input 1, .* from 3 to 7")
+
+
+def test_another_array_in_the_box_is_told_where_the_walk_reads_the_box():
+    text = r"from 1 to 2. Change it after backward\(\)$"
+    changed(lambda x: x * x, new_array, text, lambda y: y.backward(create_graph=True))
+    changed(BookSquare(), new_array, text)
+
+    def longer(x, y):
+        x.data = np.ones(3)
+
+    text = r"from shape \(2,\) to \(3,\)"
+    changed(lambda x: x * x, longer, text, lambda y: y.backward(create_graph=True))
+
+
+@pytest.mark.parametrize("change", [add_one, set_first, set_through_a_view, new_array])
+def test_a_change_that_does_no_harm_is_not_told(change):
+    x = Variable(np.array([1.0, 2.0]), "x")
+    for make, right in [(lambda x: x + 1, 1), (lambda x: F.sum(x - 3), 1), (lambda x: x * 3, 3),
+                        (lambda x: F.relu(x), 1), (lambda x: F.reshape(x, (2, 1)), 1)]:  # fmt: skip
+        x.cleargrad()
+        with detect_anomaly():
+            y = make(x)
+            change(x, y)
+            y.backward()
+        assert x.grad.data.tolist() == [right, right]
+    with detect_anomaly():
+        y = x * x
+        y.backward()
+        change(x, y)  # after the walk
+    with detect_anomaly():
+        y = x * x
+        kept = x.data.copy()
+        new_array(x, y)
+    x.cleargrad()
+    y.backward()
+    assert x.grad.data.tolist() == (2 * kept).tolist()
+
+
+def test_a_number_is_recorded_as_it_was():
+    x = Variable(np.array(3.0), "x")
+    with detect_anomaly():
+        y = x * x
+        x.data += 1
+        y.backward()
+        assert x.grad.data == 6
+        with pytest.raises(RuntimeError, match="input 0, 'x' .* from 3 to 4"):
+            grad(y, x, create_graph=True)
+        x.cleargrad()
+        z = F.exp(x)
+        z.data += 1
+        z.backward()
+    assert x.grad.data == np.exp(4.0)
+
+
+def test_an_optimizer_between_the_passes_is_told():
+    for optimizer in (SGD(0.1), MomentumSGD(0.1), Adam()):
+        np.random.seed(0)
+        model, x, t = MLP((4, 3)), np.ones((5, 2), "f4"), np.zeros(5, int)
+        optimizer.setup(model)
+        with detect_anomaly():
+            one, two = (F.softmax_cross_entropy(model(i * x), t) for i in (1, 2))
+            one.backward()
+            optimizer.update()
+            with pytest.raises(RuntimeError, match=r"Linear.*input 1, .*W.* in .*changed|input 1"):
+                two.backward()
+            with pytest.raises(RuntimeError, match="Linear"):
+                one.backward()  # once more, on the same graph
+            loss = F.softmax_cross_entropy(model(x), t)
+            loss.backward()
+            optimizer.update()
+
+
+def test_only_calls_under_the_switch_are_looked_at():
+    x = Variable(np.array([1.0, 2.0]))
+    before = x * x
+    with detect_anomaly():
+        inside = x * x
+        x.data += 1
+        before.backward()  # nobody knows how it was
+    assert x.grad.data.tolist() == [4, 6]
+    inside.backward()
+    with detect_anomaly(), pytest.raises(RuntimeError, match="wrong gradient"):
+        inside.backward()
+    assert type((x * x).creator._order) is int and type(inside.creator._order) is not int
+
+
+def test_the_switch_is_counted_over_threads():
+    inside, done = threading.Event(), threading.Event()
+    x = Variable(np.array([1.0, 2.0]))
+
+    def other():
+        with detect_anomaly():
+            inside.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=other)
+    with detect_anomaly():
+        thread.start()
+        inside.wait(10)
+    assert type((x * x).creator._order) is int  # not in this thread
+    with detect_anomaly():
+        assert type((x * x).creator._order) is not int
+    done.set()
+    thread.join()
+    assert type(Node.__dict__["_order"]) is not property
+
+    @detect_anomaly()
+    def decorated():
+        return type(F.sin(x).creator._order)
+
+    assert decorated() is not int and type(F.sin(x).creator._order) is int
+
+
+def test_what_is_recorded_can_be_copied_and_walked_as_before():
+    import copy
+    import pickle
+
+    x = Variable(np.array([1.0, 2.0]))
+    with detect_anomaly():
+        y = F.sum(F.sin(x) * x)
+        first = grad(y, x, create_graph=True)
+        second = grad(F.sum(first), x)
+        assert vars(copy.copy(y.creator)).keys() == vars(F.Sum()).keys()
+        assert pickle.loads(pickle.dumps(y)).data == y.data
+    plain = F.sum(F.sin(x) * x)
+    expected = grad(plain, x, create_graph=True)
+    assert np.array_equal(first.data, expected.data)
+    assert np.array_equal(second.data, grad(F.sum(expected), x).data)
+
+
+@pytest.mark.parametrize("entry", [pytest.param(e, id=e.names.split()[0]) for e in ENTRIES])
+@tried(3)
+@given(data=st.data())
+def test_no_function_gives_a_false_alarm(entry, data):
+    shapes, options = data.draw(entry.drawn())
+    rng = np.random.default_rng(0)
+    xs = [Variable(np.asarray(place(rng, s))) for place, s in zip(entry.places, shapes)]
+    with detect_anomaly():
+        y = F.sum(entry.call(*xs, *options))
+        gxs = grad(y, xs, create_graph=True)
+        y.backward()
+        grad(sum(map(F.sum, gxs)), xs)
+    assert all(np.allclose(x.grad.data, gx.data) for x, gx in zip(xs, gxs))
+
+
+def test_no_layer_with_a_state_gives_a_false_alarm():
+    np.random.seed(0)
+    x = np.random.randn(4, 2, 6, 6).astype("f4")
+    net = [L.Conv2d(3, 3), L.BatchNorm(), F.relu, lambda h: F.dropout(h, 0.5),
+           lambda h: F.pooling(h, 2, 2), lambda h: h.reshape(len(h), -1), L.Linear(3)]  # fmt: skip
+    cell, out = L.LSTM(5), L.Linear(1)
+    with detect_anomaly():
+        for _ in range(3):
+            h = x
+            for part in net:
+                h = part(h)
+            F.softmax_cross_entropy(h, np.zeros(4, int)).backward()
+            for part in (net[0], net[1], net[-1]):
+                SGD(0.1).setup(part).update()
+                part.cleargrads()
+        for step in np.random.randn(3, 4, 2, 1):  # windows of truncated walks
+            loss = sum([F.mean(out(cell(x)) ** 2) for x in step])
+            loss.backward()
+            loss.unchain_backward()
+            for part in (cell, out):
+                Adam().setup(part).update()
+                part.cleargrads()
