@@ -61,7 +61,8 @@ def look_back(self: TransformerBlock, x, cache=None):
     q, k, v = self.attention.heads(x, start=cache.length)
     k, v = cache.extend(k.data, v.data)
     new, places = q.shape[-2], k.shape[-2]
-    past = array_module(k).tri(new, places, places - new, dtype=bool)
+    past = None  # a single new place may look at all
+    if new > 1: past = array_module(k).tri(new, places, places - new, dtype=bool)
     return self.attention.out(join_heads(scaled_dot_product_attention(q, k, v, past)))
 
 # %% ../nbs/24_transformer.ipynb #gpt
@@ -69,20 +70,24 @@ class GPT(Model):
     """A language model: ids (N, T) give scores (N, T, vocab_size) for what follows.
 
     `positions` is 'learned', 'sinusoidal' or 'rotary'. T is `max_length` at most.
+    `dtype` is that of the weights.
     Radford et al., Improving language understanding by generative pre-training, 2018.
     """
     def __init__(self, vocab_size: int, embed_dim: int = 64, num_heads: int = 4,
                  num_blocks: int = 2, max_length: int = 256, dropout_ratio: float = 0.0,
-                 positions: str = 'learned'):
+                 positions: str = 'learned', dtype: Any = np.float32):
         check_int('num_blocks', num_blocks, 1)
         self.max_length = check_int('max_length', max_length, 1)
         check_word('positions', positions, 'learned', 'sinusoidal', 'rotary')
         self.positions, self.dropout_ratio = positions, dropout_ratio
-        self.embed = _small_embedding(check_int('vocab_size', vocab_size, 1), embed_dim)
-        if positions == 'learned': self.places = _small_embedding(max_length, embed_dim)
-        sizes = embed_dim, num_heads, None, dropout_ratio, positions == 'rotary'
+        check_int('vocab_size', vocab_size, 1)
+        self.embed = _small_embedding(vocab_size, embed_dim, dtype)
+        if positions == 'learned':
+            self.places = _small_embedding(max_length, embed_dim, dtype)
+        sizes = embed_dim, num_heads, None, dropout_ratio, positions == 'rotary', dtype
         self.blocks = [TransformerBlock(*sizes) for _ in range(num_blocks)]
-        self.norm, self.out = LayerNorm(embed_dim), Linear(vocab_size)
+        self.norm = LayerNorm(embed_dim, dtype=dtype)
+        self.out = Linear(vocab_size, dtype=dtype)
         with no_grad(), test_mode(): self(np.zeros((1, 1), int))  # makes all weights
 
     def forward(self, ids, caches: Any = None) -> Variable:
@@ -106,9 +111,9 @@ def enter(self: GPT, ids, start=0):
 
 SMALL = 0.1  #: how large vectors are before the first block
 
-def _small_embedding(in_size, out_size):
+def _small_embedding(in_size, out_size, dtype):
     "An `EmbedID` of small numbers, so that what the blocks add counts from the start."
-    embed = EmbedID(in_size, out_size)
+    embed = EmbedID(in_size, out_size, dtype)
     embed.W.data *= SMALL
     return embed
 

@@ -24,6 +24,18 @@ def ids(*shape):
     return np.random.default_rng(0).integers(0, 11, shape)
 
 
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_the_weights_have_the_dtype_that_is_asked_for(positions):
+    usual, double = small(positions), small(positions, dtype=float)
+    assert {p.dtype.char for p in usual.params()} == {"f"}
+    assert {p.dtype.char for p in double.params()} == {"d"}
+    assert double(ids(2, 5)).dtype == float and usual(ids(2, 5)).dtype == "f4"
+    for p, q in zip(usual.params(), double.params()):  # the same draws
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-6)
+    texts = [double.generate(ids(2, 3), 20, 0, use_cache=cached) for cached in (True, False)]
+    assert np.array_equal(*texts)
+
+
 def part(layer, path):
     for name in path.split("."):
         layer = getattr(layer, name)
