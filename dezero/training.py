@@ -139,7 +139,7 @@ class Trainer:
     - `comm`: train together with other ranks, one communicator for all (chapter 74)
     - `compiled`: let the step write itself down as a program of NumPy (chapter 76)
     """
-    stopped: str | None
+    stopped: str | None  # why training is to end
 
     def __init__(self, model: Any, optimizer: Any, loss: Any, metrics: Any = (),
                  callbacks: Any = (), verbose: bool = True, comm: Any = None,
