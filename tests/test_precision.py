@@ -3,6 +3,7 @@
 Errors are counted in units of the last digit of the true number, which mpmath computes.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,6 +197,28 @@ def test_four_units_in_the_last_digit(name, dtype):
         value, beside_it, slope, its_parts = [np.array(w)[here].tolist() for w in wanted]
         assert units(y.data, value, beside_it) <= 4
         assert units(grad(y, x).data, slope, its_parts) <= 4
+
+
+DENSE = {
+    "everywhere": np.linspace(-13, 13, 300_001),
+    "where the slope is 0": np.linspace(-0.7519, -0.7517, 20_001),
+    "near 0": np.concatenate([sign * np.logspace(-30, 0, 50_000) for sign in (-1, 1)]),
+}
+
+
+@pytest.mark.parametrize("most, dtype", [(4, "f4"), (1, "f2")])
+@pytest.mark.parametrize("data", DENSE.values(), ids=DENSE)
+def test_gelu_in_few_bits_beside_the_error_function_in_double(data, dtype, most):
+    x = np.unique(data.astype(dtype))
+    below = np.array([math.erfc(-v / math.sqrt(2)) / 2 for v in x.tolist()])
+    double, info = x.astype(float), np.finfo(dtype)
+    bell = np.exp(-(double**2) / 2) / math.sqrt(2 * math.pi)
+    y = F.gelu(v := Variable(x))
+    for got, true in ((y, double * below), (grad(y, v), below + double * bell)):
+        least = np.abs(double) * float(info.tiny)  # so far out the probability is subnormal
+        scale = np.maximum(np.abs(true), np.maximum(least, float(info.tiny)))
+        unit = np.spacing(scale.astype(dtype)).astype(float)
+        assert got.dtype == dtype and (np.abs(got.data - true) / unit).max() <= most
 
 
 class Surface(NamedTuple):

@@ -245,7 +245,7 @@ def _gelu_exact(x):
     return [y.astype(x.dtype) for y in (x64 * below, _gelu_slope(x64, below))]
 
 # %% ../../nbs/10_activations.ipynb #gelu-quotient
-_GELU_BLOCK = 2 ** 14  #: as many numbers at once stay in the cache
+_GELU_BLOCK = 2 ** 15  #: as many numbers at once stay in the cache
 _BELL = 1 / math.sqrt(2 * math.pi)  #: how high the bell is
 #: the coefficients of A and B, from the power 0 of `t` to the power 5
 _GELU = np.array([
@@ -257,32 +257,36 @@ _GELU = np.array([
 def _gelu_quick(x):
     "GELU and its slope, in float32 or float16."
     flat, found = x.reshape(-1), np.empty((2, x.size), x.dtype)
-    powers = np.ones((6, min(x.size, _GELU_BLOCK)))
+    room = np.ones((6, min(x.size, _GELU_BLOCK)))
     for i in range(0, x.size, _GELU_BLOCK):
         block = slice(i, i + _GELU_BLOCK)
-        part = flat[block].astype(np.float32)
-        _gelu_block(part, powers[:, :part.size], *found[:, block])
+        part = flat[block].astype(np.float32, copy=False)
+        both = _below_and_slope(part, room[:, :part.size])
+        both[0] *= part
+        found[:, block] = both
     return found.reshape(2, *x.shape)
 
 # %% ../../nbs/10_activations.ipynb #gelu-block
-def _gelu_block(x, powers, y, slope):
-    "GELU and its slope go into `y` and `slope`; `powers` is room for those of `t`."
+def _below_and_slope(x, powers):
+    "The probability below `x`, and the slope of GELU; `powers` is room for those of t."
     _, t, bell, *_ = powers
     np.abs(np.clip(x, -64, 64), out=t)
-    np.square(t, powers[2])
-    np.multiply(powers[1:3], powers[2], powers[3:5])
+    np.square(t, bell)  # it is the square until all powers are there
+    np.multiply(powers[1:3], bell, powers[3:5])
     np.multiply(powers[4], t, powers[5])
-    down, b = _GELU @ powers
-    down /= b
-    below = np.subtract(down, t, b)  # the slope at -t
+    both = _GELU @ powers
+    quotient, b = both
+    quotient /= b
+    np.subtract(quotient, t, b)
     bell *= -0.5
     np.exp(bell, bell)
-    below *= bell
-    bell *= t
-    down *= bell
-    up, turn = (x > 0).astype(np.float32), np.float32(_BELL)
-    np.subtract(x * up, turn * down.astype(np.float32), y)
-    np.add(below.astype(np.float32) * (turn - 2 * turn * up), up, slope)
+    bell *= _BELL
+    both = both.astype(np.float32)
+    both *= bell.astype(np.float32)
+    up = (x > 0).astype(np.float32)
+    both *= 1 - 2 * up
+    both += up
+    return both
 
 # %% ../../nbs/10_activations.ipynb #gelu-2
 def gelu(x, approximate: str = 'none') -> Variable:
