@@ -19,7 +19,7 @@ from .config import recording
 from .context import EXPLAINED, with_context
 
 # %% ../nbs/00_core.ipynb #as-array
-def as_array(x, array_module=np):
+def as_array(x: Any, array_module: Any = np) -> Any:
     """A Python or NumPy number as a 0-d array; anything else goes out as it came in.
 
     Book step 9.

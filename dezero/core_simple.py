@@ -42,7 +42,7 @@ class Variable(core.Variable):
                             'whose gradients are arrays: use Variable of dezero')
         super().backward(retain_grad)
 
-def as_variable(obj):
+def as_variable(obj) -> core.Variable:
     "A Variable passes through, anything else is boxed."
     return obj if isinstance(obj, core.Variable) else Variable(obj)
 

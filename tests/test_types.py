@@ -7,6 +7,7 @@ import re
 import pytest
 from commands import call
 
+from tools.checks import public_names
 from tools.stubs import stubs
 
 
@@ -114,6 +115,16 @@ def test_jedi_is_told_what_stands_beside_any():
 
 def test_a_module_whose_classes_do_not_grow_needs_no_stub():
     assert list(stubs({"core.py": "class Box: pass\n"})) == []
+
+
+def test_every_public_function_says_what_it_returns(root):
+    silent = []
+    for name, public in public_names(root).items():
+        path = root / "dezero" / f"{name.replace('.', '/')}.py"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name in public and not node.returns:
+                silent.append(f"{name}.{node.name}")
+    assert silent == []
 
 
 # --- an installed wheel, as a program of a reader sees it ----------------------------------------
