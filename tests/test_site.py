@@ -585,14 +585,14 @@ CONTRAST = """
     const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
+  const grounds = new Map();  // what is painted behind an element, computed once
   const behind = (element) => {
-    const layers = [];
-    for (let e = element; e; e = e.parentElement) {
-      const colour = parse(getComputedStyle(e).backgroundColor);
-      if (colour[3] > 0) layers.push(colour);
-      if (colour[3] === 1) break;
+    if (!element) return [255, 255, 255, 1];
+    if (!grounds.has(element)) {
+      const colour = parse(getComputedStyle(element).backgroundColor);
+      grounds.set(element, over(colour, behind(element.parentElement)));
     }
-    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255, 1]);
+    return grounds.get(element);
   };
   const poor = [];
   let seen = 0;
