@@ -19,7 +19,7 @@ import numpy as np
 from .core import Function, Variable, new_variable, patch
 from .tracer import Line, Refused, Value, is_number, nodes_in
 
-# %% ../nbs/75_writer.ipynb #cell-program
+# %% ../nbs/75_writer.ipynb #program-class
 class Program:
     "The text of a step, and the function made of it."
     runs = misses = 0
@@ -41,10 +41,10 @@ _numbers = iter(range(10 ** 9))
 class Otherwise(Exception):
     "A number was not what it was when the program was written."
 
-# %% ../nbs/75_writer.ipynb #cell-program-2
+# %% ../nbs/75_writer.ipynb #otherwise
 def otherwise(): raise Otherwise
 
-# %% ../nbs/75_writer.ipynb #cell-boxes1
+# %% ../nbs/75_writer.ipynb #gone
 class Gone(Function):
     "Where the graph of a result of a compiled step would be."
     inputs, _operands, _order = (), (), -1
@@ -60,7 +60,7 @@ def variable(array):
     "A box around an array, or around a number."
     return new_variable(array if isinstance(array, np.ndarray) else np.asarray(array))
 
-# %% ../nbs/75_writer.ipynb #cell-boxes1-2
+# %% ../nbs/75_writer.ipynb #result
 def result(array, name=None):
     "A box that goes out: it has no graph."
     x = variable(array)
@@ -68,7 +68,7 @@ def result(array, name=None):
     if name is not None: x.name = name
     return x
 
-# %% ../nbs/75_writer.ipynb #cell-live
+# %% ../nbs/75_writer.ipynb #live-lines
 def live_lines(lines):
     "The lines that matter: what is done and asked, and what that needs."
     needed, roots, found = set(), set(), []
@@ -85,7 +85,7 @@ def live_lines(lines):
         roots.update([each.root for each in operands])
     return found[::-1]
 
-# %% ../nbs/75_writer.ipynb #cell-inline
+# %% ../nbs/75_writer.ipynb #put-in
 def length(parts):
     "About how long a text will be."
     return sum([len(part) if isinstance(part, str) else 8 for part in parts])
@@ -100,7 +100,7 @@ def put_in(parts, node, inner, binding):
         else: found += inner
     return found
 
-# %% ../nbs/75_writer.ipynb #cell-inline-2
+# %% ../nbs/75_writer.ipynb #inline
 def inline(lines):
     "What is used once, and at once, stands where it is used."
     uses, found = {}, []
@@ -122,7 +122,7 @@ def _fits(last, line, uses):
             and last.errors == line.errors and not getattr(last.node, 'hint', '')
             and length(last.parts) + length(line.parts) < 76)
 
-# %% ../nbs/75_writer.ipynb #cell-writer
+# %% ../nbs/75_writer.ipynb #writer-class
 class Writer:
     "Makes a text of a log."
     def __init__(self, log, leaves):
@@ -133,7 +133,7 @@ class Writer:
         self.space = {'variable': variable, 'result': result, 'otherwise': otherwise,
                       **log.things}
 
-# %% ../nbs/75_writer.ipynb #cell-name
+# %% ../nbs/75_writer.ipynb #name-node
 @patch
 def name_node(self: Writer, node, line):
     "A name for what a line makes: that of its function, and a number."
@@ -150,7 +150,7 @@ def label_name(label):
     if len(name) > 12: name = ''.join([word[0] for word in words]).lower()
     return name or 'a'
 
-# %% ../nbs/75_writer.ipynb #cell-name-2
+# %% ../nbs/75_writer.ipynb #fresh
 @patch
 def fresh(self: Writer, base, numbered=False):
     "A name that nothing has yet."
@@ -164,7 +164,7 @@ def fresh(self: Writer, base, numbered=False):
     self.taken.add(name)
     return name
 
-# %% ../nbs/75_writer.ipynb #cell-render
+# %% ../nbs/75_writer.ipynb #render
 @patch
 def render(self: Writer, parts):
     "The text of parts."
@@ -180,7 +180,7 @@ def name(self: Writer, node):
     else: node.name = self.fresh(getattr(node, 'hint', 'a'))
     return node.name
 
-# %% ../nbs/75_writer.ipynb #cell-render-2
+# %% ../nbs/75_writer.ipynb #constant
 @patch
 def constant(self: Writer, value):
     "The name of a thing that stays the same."
@@ -195,7 +195,7 @@ def constant(self: Writer, value):
     self.constants[found] = self.space[found] = value
     return found
 
-# %% ../nbs/75_writer.ipynb #cell-emit
+# %% ../nbs/75_writer.ipynb #write-body
 @patch
 def write_body(self: Writer, lines):
     "The lines of the program as text."
@@ -220,7 +220,7 @@ def write_body(self: Writer, lines):
             names = ', '.join(sorted([node.name for node in gone]))
             self.text.append(f'{"    " * (1 + bool(errors))}del {names}')
 
-# %% ../nbs/75_writer.ipynb #cell-emit-2
+# %% ../nbs/75_writer.ipynb #line-text
 @patch
 def line_text(self: Writer, line):
     "One line."
@@ -241,7 +241,7 @@ def line_text(self: Writer, line):
         return f'tape.append({made})'
     return parts
 
-# %% ../nbs/75_writer.ipynb #cell-floats
+# %% ../nbs/75_writer.ipynb #floats
 class Floats:
     "The numbers of float64 that are sums, products or quotients of others."
     def __init__(self, lines):
@@ -278,7 +278,7 @@ def terms_of(parts):
     signed = len(parts) == 3 and parts[1] in (' + ', ' - ', ' * ', ' / ')
     return parts[::2] if signed else []
 
-# %% ../nbs/75_writer.ipynb #cell-floats-2
+# %% ../nbs/75_writer.ipynb #floats-in-and-out
 @patch
 def into(self: Floats, part, lines, label):
     "An operand as a float."
@@ -311,7 +311,7 @@ def ends(self: Floats, lines):
         found |= {node: True for node in nodes if node in self.sums}
     return list(found)
 
-# %% ../nbs/75_writer.ipynb #cell-floats-3
+# %% ../nbs/75_writer.ipynb #with-floats
 def with_floats(log, lines):
     "The lines, with Python's floats for single numbers if there are many of them."
     ends = [acts(line) or line.kind in ('late', 'return') for line in lines]
@@ -334,7 +334,7 @@ def acts(line):
     "Does it change what was there before the step?"
     return line.kind == 'effect' or line.kind == 'write' and line.node.root.foreign
 
-# %% ../nbs/75_writer.ipynb #cell-early
+# %% ../nbs/75_writer.ipynb #early
 def early(lines):
     "Questions about what does not change are asked before anything is changed."
     first = next((i for i, line in enumerate(lines) if acts(line)), len(lines))
@@ -357,7 +357,7 @@ def early(lines):
     late = [line for line in lines[first:] if line not in moved]
     return [*lines[:first], *[line for line in lines[first:] if line in moved], *late]
 
-# %% ../nbs/75_writer.ipynb #cell-copies
+# %% ../nbs/75_writer.ipynb #with-copies
 def with_copies(log, lines):
     """Nothing is changed before the last question is answered: until then, a copy is.
     Gives the lines before that and after it, where copies are put back, and which."""
@@ -381,7 +381,7 @@ def with_copies(log, lines):
         before.append(Line('effect', [old, '[...] = ', new], None))
     return before, lines[last + 1:], len(before) - len(copied), copied
 
-# %% ../nbs/75_writer.ipynb #cell-copies-2
+# %% ../nbs/75_writer.ipynb #views-of-copies
 def _rename(line, old, new):
     line.parts = [(new, p[1]) if type(p) is tuple and p[0] is old
                   else new if p is old else p
@@ -396,7 +396,7 @@ def _check_views(log, root, lines, i):
     if lines[i].node is not root or made & later:
         raise Refused('it changes an array through views of it')
 
-# %% ../nbs/75_writer.ipynb #cell-finish
+# %% ../nbs/75_writer.ipynb #write-program
 def write_program(log, leaves, heading, last):
     "The program of a log; `last` are the parts of its last line."
     writer = Writer(log, leaves)
@@ -414,7 +414,7 @@ def write_program(log, leaves, heading, last):
     writer.write_body(lines)
     return writer.program(heading)
 
-# %% ../nbs/75_writer.ipynb #cell-finish-2
+# %% ../nbs/75_writer.ipynb #placed
 def placed(lines, where):
     "The lines that store results, as early as they may stand."
     late = [line for line in lines if line.kind == 'late']
@@ -432,7 +432,7 @@ def placed(lines, where):
         rest.insert(spot, line)
     return rest
 
-# %% ../nbs/75_writer.ipynb #cell-finish-3
+# %% ../nbs/75_writer.ipynb #whole-text
 @patch
 def program(self: Writer, heading):
     "The whole text."
@@ -450,7 +450,7 @@ def program(self: Writer, heading):
     consts = [(name, value) for name, value in self.constants.items()]
     return Program('\n'.join(text) + '\n', self.space, begins, consts)
 
-# %% ../nbs/75_writer.ipynb #cell-same
+# %% ../nbs/75_writer.ipynb #same
 def same(a, b):
     "The same numbers, to the last bit, in the same shape?"
     if isinstance(a, Variable) and isinstance(b, Variable): return same(a.data, b.data)
@@ -461,7 +461,7 @@ def same(a, b):
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     return a is b or repr(a) == repr(b)
 
-# %% ../nbs/75_writer.ipynb #cell-agree
+# %% ../nbs/75_writer.ipynb #agree-cells
 def agree(a, b):
     "Are two programs the same, down to what they refer to?"
     if a.source != b.source or len(a.consts) != len(b.consts): return False
@@ -479,7 +479,7 @@ def _alike(x, y):
     try: return _plainly(x) == _plainly(y)
     except RecursionError: return False
 
-# %% ../nbs/75_writer.ipynb #cell-agree-2
+# %% ../nbs/75_writer.ipynb #plainly
 def _plainly(x):
     "What there is to a thing that is made of plain things; otherwise the thing."
     if type(x) in (list, tuple): return type(x)(map(_plainly, x))
