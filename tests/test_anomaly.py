@@ -202,9 +202,9 @@ class BookSquare(Function):
 
 def test_an_input_that_is_changed_is_told():
     text = (r"^Mul\('x' \(2,\) float64, 'x' \(2,\) float64\) in `.*x \* x.*` \(line \d+ of "
-            r"test_anomaly.py\) would get a wrong gradient: input 0, 'x' \(2,\) float64, was changed "
-            r"after the call, first at \(0,\) from 1 to 2. Change it after backward\(\), or make a "
-            r"new array: x.data = x.data \+ 1, not x.data \+= 1$")  # fmt: skip
+            r"test_anomaly.py\) would get a wrong gradient: input 0, 'x' \(2,\) float64, was "
+            r"changed after the call, first at \(0,\) from 1 to 2. Change it after backward\(\), "
+            r"or make a new array: x.data = x.data \+ 1, not x.data \+= 1$")  # fmt: skip
     changed(lambda x: x * x, add_one, text)
     changed(lambda x: F.sum(x * x), set_first, "from 1 to 5")
     changed(lambda x: F.sum(F.sin(x)), set_through_a_view, "Sin.*from 1 to 3")
