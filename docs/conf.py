@@ -1,6 +1,5 @@
 """The site. `docs/stage.py` brings the sources together, Sphinx builds them."""
 
-import configparser
 import importlib.util
 import sys
 from pathlib import Path
@@ -9,9 +8,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE / "_ext")]
 
-settings = configparser.ConfigParser(interpolation=None)
-settings.read(ROOT / "settings.ini", encoding="utf-8")
-about = settings["metadata"]
+from tools.package import settings  # noqa: E402
+
+about = settings()["metadata"]
 
 project = "DeZero"
 author = about["author"]
@@ -46,6 +45,7 @@ autodoc_preserve_defaults = True
 python_display_short_literal_types = True
 python_maximum_signature_line_length = 100
 toc_object_entries_show_parents = "hide"
+viewcode_follow_imported_members = False  # the module named in a signature is the right one
 
 # Nothing is fetched from elsewhere: MathJax is the one file of the wheel.
 mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"

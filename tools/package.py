@@ -62,6 +62,12 @@ def patched_class(node: ast.FunctionDef | ast.ClassDef) -> str:
     return (ast.unparse(owner).strip("'") if owner else "?") + "."
 
 
+def absolute(node: ast.ImportFrom, module: str) -> str:
+    """The full name of the module that `from … import` names, within `module`."""
+    package = module.split(".")[: -node.level] if node.level else []
+    return ".".join(package + ([node.module] if node.module else []))
+
+
 def is_patch(decorator: ast.expr) -> bool:
     called = decorator.func if isinstance(decorator, ast.Call) else decorator
     return isinstance(called, ast.Name) and called.id == "patch"
@@ -98,12 +104,17 @@ def fresh(root: Path = ROOT) -> dict[str, str]:
     return made | stubs(made) | {"_version.py": version_module(root)}
 
 
+def settings(root: Path = ROOT) -> ConfigParser:
+    """What settings.ini says."""
+    parser = ConfigParser(delimiters=["="], interpolation=None)
+    parser.read(root / "settings.ini", encoding="utf-8")
+    return parser
+
+
 def version_module(root: Path) -> str:
     """The version that settings.ini says, where the package can read it without being installed."""
-    settings = ConfigParser(delimiters=["="], interpolation=None)
-    settings.read(root / "settings.ini", encoding="utf-8")
     text = '"""Made by `make export` from settings.ini."""\n\n__version__ = {!r}\n'
-    return text.format(settings["metadata"]["version"]).replace("'", '"')
+    return text.format(settings(root)["metadata"]["version"]).replace("'", '"')
 
 
 def export(root: Path = ROOT, say=print) -> list[str]:

@@ -8,11 +8,12 @@ shows every class complete. It is made from the signatures of the modules and fr
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tools.package import is_patch, is_setter, names_in
+from tools.package import absolute, is_patch, is_setter, names_in
 
 HEADER = '"""Made by `make export` from the notebooks, for editors and type checkers."""'
 Definition = ast.FunctionDef | ast.AnnAssign | ast.Assign | ast.ClassDef
@@ -39,12 +40,6 @@ class Module:
                 self.imported |= {a.asname or a.name: (home, a.name) for a in node.names}
             if isinstance(node, ast.Import):
                 self.imported |= {a.asname or a.name: (a.name, "") for a in node.names}
-
-
-def absolute(node: ast.ImportFrom, module: str) -> str:
-    """The full name of the module that `from … import` names."""
-    package = module.split(".")[: -node.level] if node.level else []
-    return ".".join(package + ([node.module] if node.module else []))
 
 
 def stubs(texts: dict[str, str]) -> dict[str, str]:
@@ -116,13 +111,11 @@ class Stub:
         """A statement of the module, as a stub has it."""
         if isinstance(node, ast.FunctionDef) and any(is_patch(d) for d in node.decorator_list):
             return []
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            return [line for inner in node.body for line in self.lines(inner)]
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign):
-            return [ast.unparse(made) for made in self.definitions(node, self.module)]
+            return [ast.unparse(made) for made in self.definitions(node)]
         return []
 
-    def definitions(self, node: ast.stmt, module: Module) -> Iterator[ast.stmt]:
+    def definitions(self, node: ast.stmt) -> Iterator[ast.stmt]:
         if isinstance(node, ast.ClassDef):
             yield self.whole_class(node)
         elif isinstance(node, ast.FunctionDef):
@@ -131,28 +124,29 @@ class Stub:
             kind = unquoted(node.annotation) or self.any()
             yield ast.AnnAssign(node.target, kind, node.value and dots(), node.simple)
         elif isinstance(node, ast.Assign):
-            yield from self.values(node, module)
+            yield from self.values(node)
 
     # --- values ---
 
-    def values(self, node: ast.Assign, module: Module) -> Iterator[ast.stmt]:
+    def values(self, node: ast.Assign) -> Iterator[ast.stmt]:
         """What the names on the left of `=` are."""
         names = [name for name in names_in(node) if "." not in name]
         for name in names:
-            if name == "__all__" or self.is_alias(node.value, module) or self.is_type(name, node):
+            if name == "__all__" or self.is_alias(node.value) or self.is_type(name):
                 yield node
-            elif signature := self.made_function(node.value, module):
-                yield renamed(signature, name)
             else:
                 yield annotated(name, self.kind(node.value))
 
-    def is_alias(self, value: ast.expr, module: Module) -> bool:
+    def is_alias(self, value: ast.expr) -> bool:
         """Is it another name of a function or class?"""
-        target = module.defined.get(value.id) if isinstance(value, ast.Name) else None
-        known = isinstance(value, ast.Name) and value.id in module.imported
-        return known or isinstance(target, ast.FunctionDef | ast.ClassDef)
+        if not isinstance(value, ast.Name):
+            return False
+        target = self.module.defined.get(value.id)
+        return value.id in self.module.imported or isinstance(
+            target, ast.FunctionDef | ast.ClassDef
+        )
 
-    def is_type(self, name: str, node: ast.Assign) -> bool:
+    def is_type(self, name: str) -> bool:
         """Do annotations of the module ask for it, as for `Array = np.ndarray | float`?"""
         parts = [part for n in ast.walk(self.module.tree) for part in annotations_of(n)]
         used = {p.id for part in parts for p in ast.walk(part) if isinstance(p, ast.Name)}
@@ -172,7 +166,7 @@ class Stub:
 
     def signature(self, node: ast.FunctionDef, owner: str = "") -> ast.FunctionDef:
         """A function without its body."""
-        args = copied(node.args)
+        args = copy.deepcopy(node.args)
         every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
         for arg in filter(None, every):
             arg.annotation = unquoted(arg.annotation)
@@ -204,8 +198,6 @@ class Stub:
     def made_function(self, value: ast.expr, module: Module) -> ast.FunctionDef | None:
         """`add = operator(…)`, where `operator` promises a Callable: what that takes and gives."""
         maker = value.func if isinstance(value, ast.Call) else None
-        if isinstance(maker, ast.Name) and maker.id == "map" and isinstance(value, ast.Call):
-            maker = value.args[0]
         if not isinstance(maker, ast.Name):
             return None
         home, name = origin(maker.id, module, self.modules)
@@ -215,14 +207,10 @@ class Stub:
             return None
         assert isinstance(promise.slice, ast.Tuple)
         kinds, result = promise.slice.elts
-        if isinstance(kinds, ast.List):
-            args = [ast.arg(f"x{i}", kind) for i, kind in enumerate(kinds.elts)]
-            made = ast.arguments([], args, None, [], [], None, [])
-        else:
-            made = ast.arguments(
-                [], [], ast.arg("args", self.any()), [], [], ast.arg("kwargs", self.any()), []
-            )
-        made = function("", made, result, [])
+        if not isinstance(kinds, ast.List):
+            return None
+        args = [ast.arg(f"x{i}", kind) for i, kind in enumerate(kinds.elts)]
+        made = function("", ast.arguments([], args, None, [], [], None, []), result, [])
         self.borrow(made, self.modules[home])
         return made
 
@@ -232,7 +220,7 @@ class Stub:
         """A class with all its members: its own, those of other chapters, and its attributes."""
         members: dict[str, list[ast.stmt]] = {}
         bodies: list[tuple[ast.FunctionDef, Module]] = []
-        for inner in class_body(node):
+        for inner in node.body:
             if isinstance(inner, ast.Assign) and names_in(inner) == ["__slots__"]:
                 for slot in strings(inner.value):
                     members.setdefault(slot, [annotated(slot, self.any())])
@@ -246,7 +234,7 @@ class Stub:
                 self.add(members, self.signature(inner, node.name))
                 bodies.append((inner, self.module))
             elif isinstance(inner, ast.AnnAssign | ast.ClassDef):
-                for made in self.definitions(inner, self.module):
+                for made in self.definitions(inner):
                     members[names_in(inner)[0]] = [made]
         for module, method in self.more.get(node.name, []):
             self.add(members, self.foreign(method, module))
@@ -356,13 +344,6 @@ def dots() -> ast.expr:
     return ast.Constant(...)
 
 
-def copied(node: ast.arguments) -> ast.arguments:
-    """The arguments, apart from those of the module's tree."""
-    parsed = ast.parse(f"def f({ast.unparse(node)}): ...").body[0]
-    assert isinstance(parsed, ast.FunctionDef)
-    return parsed.args
-
-
 def annotated(name: str, kind: ast.expr) -> ast.AnnAssign:
     return ast.AnnAssign(ast.Name(name), kind, None, 1)
 
@@ -370,10 +351,6 @@ def annotated(name: str, kind: ast.expr) -> ast.AnnAssign:
 def function(name, args, returns, decorators) -> ast.FunctionDef:
     made = ast.FunctionDef(name, args, [ast.Expr(dots())], decorators, returns)
     return ast.fix_missing_locations(made)
-
-
-def renamed(node: ast.FunctionDef, name: str) -> ast.FunctionDef:
-    return function(name, node.args, node.returns, node.decorator_list)
 
 
 def unquoted(annotation: ast.expr | None) -> ast.expr | None:
@@ -406,14 +383,6 @@ def is_kept(decorator: ast.expr) -> bool:
     called = decorator.func if isinstance(decorator, ast.Call) else decorator
     words = ast.unparse(called).split(".")
     return words[-1] in KEPT | {"setter", "deleter"}
-
-
-def class_body(node: ast.ClassDef) -> Iterator[ast.stmt]:
-    for inner in node.body:
-        if isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test):
-            yield from inner.body
-        else:
-            yield inner
 
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:

@@ -11,6 +11,7 @@ import ast
 import importlib
 import inspect
 import re
+from collections import defaultdict
 
 import cells
 from docutils import nodes
@@ -18,7 +19,6 @@ from docutils.statemachine import StringList
 from sphinx import addnodes
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective, SphinxRole
-from sphinx.util.nodes import make_refnode
 
 from tools.package import names_in
 
@@ -90,7 +90,7 @@ def find_homes(app):
     }
 
 
-def entry(module, name, homes, options=()):
+def entry(app, module, name, options=()):
     """The autodoc directive of one exported name, with the methods of a class inside it."""
     found, target = find(module, name), full_name(module, name)
     options = [f"   :{option}:" for option in options]
@@ -98,10 +98,9 @@ def entry(module, name, homes, options=()):
         lines = [f".. autoclass:: {target}", *options]
         if found.__bases__ != (object,):
             lines.append("   :show-inheritance:")
-        for method in own_methods(found, target, homes):
-            if target != VARIABLE and home_of(target, method, module, homes) == module:
-                inner = entry(module, f"{name}.{method}", homes, [o.strip(" :") for o in options])
-                lines += ["", *(f"   {line}" for line in inner)]
+        for method in own_methods(app, found, module) if target != VARIABLE else []:
+            inner = entry(app, module, f"{name}.{method}", [o.strip(" :") for o in options])
+            lines += ["", *(f"   {line}" for line in inner)]
         return [*lines, ""]
     if isinstance(found, property):
         return [f".. autoproperty:: {target}", *options, ""]
@@ -113,23 +112,12 @@ def entry(module, name, homes, options=()):
     return [f".. autodata:: {target}", *value, *options, ""]
 
 
-def home_of(target, method, module, homes):
-    """The module whose chapter tells a method: a patched one may come from a later chapter."""
-    full = f"{target}.{method}"
-    return homes[full][0].module if full in homes else module
-
-
-def own_methods(cls, target, homes):
-    """The methods and properties of a class that say what they do, and the patched ones."""
-    for name, member in vars(cls).items():
-        plain = plain_function(member)
-        if not inspect.isfunction(plain) and not isinstance(member, property):
-            continue
-        bound = getattr(plain, "__module__", cls.__module__) != cls.__module__
-        has_text = plain.__doc__ and name != "__init__" and not bound
-        if cells.is_private(f"{target}.{name}"):
-            continue
-        if f"{target}.{name}" in homes or has_text:
+def own_methods(app, cls, module):
+    """The methods and properties that the chapter of a class tells: those that say what they do,
+    and those that it patches in itself."""
+    for name, chapter, there in members(app, cls):
+        told = "." in there or plain_function(vars(cls)[name]).__doc__ and name != "__init__"
+        if told and chapter.module == module and not cells.is_private(f"{cls.__name__}.{name}"):
             yield name
 
 
@@ -140,37 +128,26 @@ def plain_function(member):
     return member.__func__ if isinstance(member, classmethod | staticmethod) else member
 
 
-def later_methods(chapter, cls, target):
-    """What a later chapter adds to a class: patched methods, and functions bound as methods.
-
-    Pairs of a method's name and of the entry that tells it.
-    """
-    for name in chapter.names:
-        full = full_name(chapter.module, name)
-        if full.rsplit(".", 1)[0] == target:
-            yield name.split(".")[1], full
-    exported = {id(find(chapter.module, name)): name for name in chapter.names if "." not in name}
+def members(app, cls):
+    """The methods and properties of a class: for each the chapter that tells it, and the name that
+    it has there. A function bound as a method may have another one, or a private one."""
+    chapters = {chapter.module: chapter for chapter in app.chapters}
     for name, member in vars(cls).items():
-        if id(plain := plain_function(member)) in exported and callable(plain):
-            yield name, f"{chapter.module}.{exported[id(plain)]}"
+        plain = plain_function(member)
+        chapter = inspect.isfunction(plain) and chapters.get(plain.__module__)
+        if chapter:
+            names = [*chapter.names, *chapter.inner]
+            there = (each for each in names if plain_function(find(chapter.module, each)) is plain)
+            yield name, chapter, next(there, plain.__name__)
 
 
 def variable_members(app):
-    """What a Variable can do: for each public name and operator the chapter that tells it, and the
-    name that it has there. A function bound as a method may have another one, or a private one."""
-    chapters, found = {chapter.module: chapter for chapter in app.chapters}, {}
-    for name, member in vars(find("dezero.core", "Variable")).items():
-        plain = plain_function(member)
-        chapter = inspect.isfunction(plain) and chapters.get(plain.__module__)
-        if chapter and (not name.startswith("_") or name in OPERATORS):
-            names = [*chapter.names, *chapter.inner]
-            names = [each for each in names if same(chapter.module, each, plain)]
-            found[name] = chapter, names[0] if names else plain.__name__
-    return found
-
-
-def same(module, name, function):
-    return plain_function(find(module, name)) is function
+    """What a Variable can do: the public names and the operators."""
+    return {
+        name: (chapter, there)
+        for name, chapter, there in members(app, find("dezero.core", "Variable"))
+        if not name.startswith("_") or name in OPERATORS
+    }
 
 
 def on_variable_page(full):
@@ -201,19 +178,19 @@ class ApiModule(Listing):
     """`{api-module} dezero.core`: the entries of one module."""
 
     def text(self, module, chapters):
-        homes = self.env.app.homes
+        app = self.env.app
         chapter = next(c for c in chapters if c.module == module.__name__)
         about = (inspect.getdoc(module) or "").splitlines()
         lines = [f".. py:module:: {chapter.module}", "", *about]
         lines += note(f"Written in :defined:`{chapter.module}`.")
         lines += self.about_variable(chapter)
         for name in self.own(chapter, chapter.names):
-            lines += entry(chapter.module, name, homes)
+            lines += entry(app, chapter.module, name)
         if inner := list(self.own(chapter, chapter.inner)):
             words = "Inside the package: names that only its other modules use"
             lines += raw(f'<details class="internals"><summary>{words}</summary>')
             for name in inner:
-                lines += entry(chapter.module, name, homes, ["no-index"])
+                lines += entry(app, chapter.module, name, ["no-index"])
             lines += raw("</details>")
         return ["```{eval-rst}", *lines, "```"]
 
@@ -245,9 +222,9 @@ class ApiVariable(Listing):
         return super().run()
 
     def text(self, module, chapters):
-        app, homes = self.env.app, self.env.app.homes
+        app = self.env.app
         if self.group == "about":
-            return ["```{eval-rst}", *entry("dezero.core", "Variable", homes), "```"]
+            return ["```{eval-rst}", *entry(app, "dezero.core", "Variable"), "```"]
         members = {
             name: place
             for name, place in app.variable.items()
@@ -264,7 +241,7 @@ class ApiVariable(Listing):
         lines += ["```{eval-rst}"]
         for name in members:
             if name not in OPERATORS:
-                lines += entry("dezero.core", f"Variable.{name}", homes)
+                lines += entry(app, "dezero.core", f"Variable.{name}")
         return [*lines, "```"]
 
 
@@ -285,20 +262,16 @@ class ApiNames(Listing):
     """
 
     def text(self, module, chapters):
-        own = module.__name__ in {chapter.module for chapter in chapters}
+        own = [chapter for chapter in chapters if chapter.module == module.__name__]
         lines = [f"Written in {{defined}}`{module.__name__}`.", ""] if own else []
-        if own and not next(c.names for c in chapters if c.module == module.__name__):
+        if own and not own[0].names:
             return [f"{lines[0]} What it holds, only other modules use."]
         lines += ["| Name | What it does |", "|---|---|"]
-        for chapter in chapters:
+        for chapter in own or chapters:
             for name in chapter.names:
-                if own and chapter.module != module.__name__:
-                    continue
-                if not own and getattr(module, name, None) is not find(chapter.module, name):
-                    continue
-                summary = in_a_row(words(chapter.module, name))
-                link = f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`"
-                lines.append(f"| {link} | {summary} |")
+                if own or getattr(module, name, None) is find(chapter.module, name):
+                    entry = f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`"
+                    lines.append(f"| {entry} | {in_a_row(words(chapter.module, name))} |")
         return lines
 
 
@@ -307,40 +280,29 @@ class DefinedIn(SphinxRole):
 
     def run(self):
         chapter = next(c for c in self.env.app.chapters if c.module == self.text)
-        return [to_cell(self.env.docname, chapter, "", chapter.label)], []
+        return [to_cell(self.env.app, chapter, "", chapter.label)], []
 
 
-def to_cell(docname, chapter, name, text):
+def to_cell(app, chapter, name, text):
     """A link from a page of the reference to the cell that defines a name."""
     anchor = cell_id(name) if name in chapter.shown else ""
-    return to_anchor(docname, chapter.docname, anchor, nodes.inline("", text))
+    return link(app, chapter.docname, anchor, nodes.inline("", text))
 
 
-def to_inner(docname, module, name):
-    """A link from the label of a cell to the entry of a name that is not public."""
-    page = f"api/{module.split('.', 1)[1]}"
-    return to_anchor(docname, page, f"{module}.{name}", nodes.literal("", name))
+def to_entry(app, module, name):
+    """A link from a chapter to the entry of a name that its module defines."""
+    full = full_name(module, name)
+    if on_variable_page(full) and cells.is_operator(name):
+        return nodes.literal("", name)  # it stands in a table there
+    page = "variable" if on_variable_page(full) else module.split(".", 1)[1]
+    return link(app, f"api/{page}", full, nodes.literal("", name))
 
 
-def to_anchor(docname, page, anchor, content):
-    """A link that `link_to_anchor` will resolve: it is known where it leads."""
-    return addnodes.pending_xref(
-        "",
-        content,
-        refdomain="",
-        reftype="anchor",
-        reftarget=anchor,
-        refdocname=page,
-        refdoc=docname,
-        refexplicit=True,
-    )
-
-
-def link_to_anchor(app, env, node, content):
-    if node["reftype"] == "anchor":
-        return make_refnode(
-            app.builder, node["refdoc"], node["refdocname"], node["reftarget"], content
-        )
+def link(app, page, anchor, content):
+    """A link from the page that is being read to a place on this or on another one."""
+    address = app.builder.get_relative_uri(app.env.docname, page)
+    anchor = f"#{anchor}" if anchor else ""
+    return nodes.reference("", "", content, refuri=address + anchor, internal=True)
 
 
 def adapt_words(app, what, full, found, options, lines):
@@ -352,11 +314,12 @@ def adapt_words(app, what, full, found, options, lines):
     if chapter and name in chapter.examples:
         lines += ["", ".. code-block:: python", "   :class: example", ""]
         lines += [f"   {chapter.examples[name]}", ""]
-    for chapter in app.chapters if what == "class" and full != VARIABLE else []:
-        if chapter.module != found.__module__:
-            later = [f":py:obj:`{name} <{to}>`" for name, to in later_methods(chapter, found, full)]
-            if later:
-                lines += note(f":defined:`{chapter.module}` adds {', '.join(later)}.")
+    later = defaultdict(list)  # the methods of other chapters
+    for name, chapter, there in members(app, found) if what == "class" and full != VARIABLE else []:
+        if chapter.module != found.__module__ and there in chapter.names and name[0] != "_":
+            later[chapter.module].append(f":py:obj:`{name} <{full_name(chapter.module, there)}>`")
+    for module, links in later.items():
+        lines += note(f":defined:`{module}` adds {', '.join(links)}.")
 
 
 def note(text):
@@ -380,17 +343,12 @@ def finish_signatures(app, doctree):
         else:
             continue
         text = f"defined in chapter {chapter.number}"
-        link = to_cell(app.env.docname, chapter, name, text)
-        signature += nodes.inline("", "", link, classes=["defined-in"])
+        place = to_cell(app, chapter, name, text)
+        signature += nodes.inline("", "", place, classes=["defined-in"])
         signature["module"], signature["fullname"] = chapter.module, name
         if (there := f"{chapter.module}.{name}") not in [*signature["ids"], *seen]:
             signature["ids"].append(there)
             seen.add(there)
-
-
-def module_of(app, module, name):
-    """For viewcode: the module named in a signature is right as it stands."""
-    return module
 
 
 def find_source(app, module):
@@ -412,8 +370,6 @@ def setup(app):
     app.add_directive("api-names", ApiNames)
     app.add_directive("api-variable", ApiVariable)
     app.add_role("defined", DefinedIn())
-    app.connect("missing-reference", link_to_anchor)
     app.connect("autodoc-process-docstring", adapt_words)
     app.connect("doctree-read", finish_signatures, priority=100)
-    app.connect("viewcode-follow-imported", module_of)
     app.connect("viewcode-find-source", find_source)

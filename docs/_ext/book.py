@@ -14,16 +14,8 @@ import api
 import cells
 import figures
 from docutils import nodes
-from sphinx import addnodes
 
 from tools.notebooks import notebooks, read
-
-TOCTREE = """```{{toctree}}
-:hidden:
-
-{entries}
-```"""
-
 
 LISTED = re.compile(r"\]\((nbs/\S+)\.ipynb\)")
 STAGE, FIRST = re.compile(r"^Stage (\d): "), re.compile("[A-Za-z]")
@@ -42,7 +34,7 @@ def read_chapters(app):
         if path.parent != source
     ]
     app.homes, app.variable = api.find_homes(app), api.variable_members(app)
-    app.menu = menu(app)
+    app.config.html_context["menu"] = app.menu = menu(app)
 
 
 def reread(app, env, added, changed, removed):
@@ -94,16 +86,9 @@ def menu(app):
 
 
 def toc(app):
-    """The menu as Sphinx wants it: "previous" and "next" go through it."""
-    return "\n\n".join(
-        TOCTREE.format(entries="\n".join(f"{title} <{page}>" for title, page in pages))
-        for _, pages in app.menu
-    )
-
-
-def show_menu(app, pagename, templatename, context, doctree):
-    """Give the templates of docs/_templates what they show."""
-    context["menu"] = app.menu
+    """The pages of the menu, for Sphinx: "previous" and "next" go through them."""
+    pages = [page for _, part in app.menu for _, page in part]
+    return "\n".join(["```{toctree}", ":hidden:", "", *pages, "```"])
 
 
 def dress_cells(app, doctree):
@@ -138,19 +123,14 @@ def keep_punctuation(app, doctree):
     """Hold a formula together with what touches it: a browser would break the line in between."""
     for formula in list(doctree.findall(nodes.math)):
         parent, place = formula.parent, formula.parent.index(formula)
-        around = parent[max(place - 1, 0) : place], parent[place + 1 : place + 2]
-        before, after = [each[0] if each and is_text(each[0]) else "" for each in around]
-        head, tail = BEFORE.search(before), AFTER.search(after)
-        held = nodes.inline("", "", classes=["unbroken"])
-        if head:
-            parent.replace(before, nodes.Text(before[: head.start()]))
-            held += nodes.Text(head[0])
-        if tail:
-            parent.replace(after, nodes.Text(after[tail.end() :]))
-        if head or tail:
-            parent.replace(formula, held)
-            held += formula
-            held += nodes.Text(tail[0] if tail else "")
+        held = nodes.inline("", "", formula.deepcopy(), classes=["unbroken"])
+        for beside, touching in [(place - 1, BEFORE), (place + 1, AFTER)]:
+            text = parent[beside] if 0 <= beside < len(parent) else None
+            if isinstance(text, nodes.Text) and (found := touching.search(text)):
+                held.insert(0 if beside < place else 2, nodes.Text(found[0]))
+                parent[beside] = nodes.Text(text[: found.start()] + text[found.end() :])
+        if len(held) > 1:
+            parent[place] = held
 
 
 def keep_together(app, doctree):
@@ -158,10 +138,6 @@ def keep_together(app, doctree):
     for code in doctree.findall(nodes.literal):
         if len(code.astext()) <= 14:
             code["classes"].append("unbroken")
-
-
-def is_text(node):
-    return isinstance(node, nodes.Text)
 
 
 def number_chapter(app, doctree):
@@ -186,31 +162,12 @@ def label(app, kind, module, names):
     """The line "goes into dezero.core: Variable, as_array", each name linked to its entry."""
     words = "goes into " if kind == "export" else "inside "
     line = nodes.paragraph("", words, classes=["export-label"])
-    line += reference(app, module, module)
+    page = f"api/{module.split('.', 1)[1]}"
+    line += api.link(app, page, f"module-{module}", nodes.literal("", module))
     for position, name in enumerate(names):
         line += nodes.Text(", " if position else ": ")
-        full = api.full_name(module, name)
-        if api.on_variable_page(full) and cells.is_operator(name):
-            line += nodes.literal("", name)  # it stands in a table there
-        elif kind == "export" or api.on_variable_page(full):
-            line += reference(app, name, full)
-        else:
-            line += api.to_inner(app.env.docname, module, name)
+        line += api.to_entry(app, module, name)
     return line
-
-
-def reference(app, text, target):
-    """A link to an entry of the reference, checked when the page is written."""
-    return addnodes.pending_xref(
-        "",
-        nodes.literal("", text, classes=["xref", "py"]),
-        refdomain="py",
-        reftype="obj",
-        reftarget=target,
-        refdoc=app.env.docname,
-        refexplicit=True,
-        refwarn=True,
-    )
 
 
 def drop_old_pages(app, error):
@@ -233,7 +190,6 @@ def setup(app):
     app.connect("doctree-read", keep_together)
     app.connect("doctree-read", number_chapter)
     app.connect("html-page-context", break_at_dots)
-    app.connect("html-page-context", show_menu)
     app.connect("build-finished", drop_old_pages)
     api.setup(app)
     figures.setup(app)

@@ -165,13 +165,8 @@ def imported(code):
 
 def shown(notebook, module=""):
     """The notebook as the site shows it: a new list of cells, directives taken out."""
-    cells = []
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            cell = shown_code(cell, module)
-        if cell:
-            cells.append(cell)
-    return {**notebook, "cells": cells}
+    cells = [shown_code(c, module) if c["cell_type"] == "code" else c for c in notebook["cells"]]
+    return {**notebook, "cells": [cell for cell in cells if cell]}
 
 
 def shown_code(cell, module):
