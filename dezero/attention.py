@@ -38,7 +38,7 @@ SCORES = 2 ** 16  #: as many scores are computed at once
 KEPT = 2 ** 22  #: as many weights are kept for the way back
 
 def _pieces(shape):
-    "Where `SCORES` scores lie in a table (..., T, S): indexes of all axes but the last."
+    "Where `SCORES` scores lie in a table (..., T, S): indexes of all axes but one."
     rest = max(math.prod(shape[1:]), 1)
     if rest > SCORES and len(shape) > 2:
         inner = _pieces(shape[1:])

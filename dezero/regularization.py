@@ -21,7 +21,15 @@ from dezero.context import (
     check_not_negative,
     check_number,
 )
-from .core import Function, Parameter, Variable, array_module, as_variable, unwrap
+from dezero.core import (
+    Function,
+    Parameter,
+    Variable,
+    array_module,
+    as_variable,
+    patch,
+    unwrap,
+)
 from .functions.elementwise import floats
 from .layers.base import Layer, Statistic, uninitialized_parameter
 
@@ -261,23 +269,6 @@ class LayerNormalization(Function):
         if recording.get(): return self._gradients_as_graph(gy, *operands)
         return self._gradients(gy.data, *operands)
 
-    def _gradients(self, gy, x, gamma, beta=None):
-        g, y = gy.reshape(self._d.shape), self._d
-        xp = array_module(g)
-        ggamma, gbeta = xp.einsum('nc,nc->c', g, y), xp.ones(len(g), g.dtype) @ g
-        g = g * gamma.reshape(-1)
-        gx = y * -_row_means(g, y)
-        gx += g
-        if self.center: gx -= _row_means(g)
-        gx *= self._inverse
-        found = gx.reshape(x.shape), *[a.reshape(gamma.shape) for a in (ggamma, gbeta)]
-        return found[:len(self.inputs)]
-
-    def _gradients_as_graph(self, gy, x, gamma, beta=None):
-        norm = Standardize(tuple(range(-self.ndim, 0)), self.eps, self.center)
-        y = norm(x)
-        return (norm.gx(gy * gamma, x, y), gy * y, gy)[:len(self.inputs)]
-
 def _added(y, b):
     "`y + b`, in place where that keeps the dtype."
     return np.add(y, b, out=y if y.dtype == b.dtype else None)
@@ -288,6 +279,26 @@ def _row_means(a, b=None):
     if b is None: total = a @ xp.ones(n, a.dtype)
     else: total = xp.einsum('nc,nc->n', a, b)
     return (total / n)[:, None]
+
+# %% ../nbs/19_regularization.ipynb #layer-normalization-gradients
+@patch
+def _gradients(self: LayerNormalization, gy, x, gamma, beta=None):
+    g, y = gy.reshape(self._d.shape), self._d
+    xp = array_module(g)
+    ggamma, gbeta = xp.einsum('nc,nc->c', g, y), xp.ones(len(g), g.dtype) @ g
+    g = g * gamma.reshape(-1)
+    gx = y * -_row_means(g, y)
+    gx += g
+    if self.center: gx -= _row_means(g)
+    gx *= self._inverse
+    found = gx.reshape(x.shape), *[a.reshape(gamma.shape) for a in (ggamma, gbeta)]
+    return found[:len(self.inputs)]
+
+@patch
+def _gradients_as_graph(self: LayerNormalization, gy, x, gamma, beta=None):
+    norm = Standardize(tuple(range(-self.ndim, 0)), self.eps, self.center)
+    y = norm(x)
+    return (norm.gx(gy * gamma, x, y), gy * y, gy)[:len(self.inputs)]
 
 # %% ../nbs/19_regularization.ipynb #last-axes
 def _last_axes(x, *params):

@@ -141,6 +141,35 @@ def test_layer_group_and_rms_norm_are_those_of_torch():
     assert np.allclose(ours.data, theirs.numpy())
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("affine", [1, 2])  # gamma, and beta
+def test_two_derivatives_of_layer_norm_along_two_axes_are_those_of_torch(affine, layout):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=size) for size in [(2, 5, 3, 4), *[(3, 4)] * affine]]
+    arrays[0] = np.array(arrays[0], order=layout)
+    xs, ts = [*map(Variable, arrays)], [torch.tensor(a, requires_grad=True) for a in arrays]
+    y, ty = F.layer_norm(*xs), torch.nn.functional.layer_norm(ts[0], (3, 4), *ts[1:])
+    np.testing.assert_allclose(y.data, ty.detach(), atol=1e-12)
+    plain = grad(F.sin(y).sum(), xs)
+    gxs = grad(F.sin(y).sum(), xs, create_graph=True)
+    tgs = torch.autograd.grad(ty.sin().sum(), ts, create_graph=True)
+    second = grad(sum([(g**2).sum() for g in gxs], Variable(0.0)), xs)
+    wanted = torch.autograd.grad(sum((g**2).sum() for g in tgs), ts)
+    for ours, theirs in zip([*plain, *gxs, *second], [*tgs, *tgs, *wanted]):
+        np.testing.assert_allclose(ours.data, theirs.detach(), atol=1e-9)
+
+
+@pytest.mark.parametrize("x, gamma, beta", ["fff", "ddd", "dff", "eee", "fdf"])
+def test_layer_norm_computes_in_the_dtypes_that_come(x, gamma, beta):
+    rng, sizes = np.random.default_rng(0), [(6, 4), (4,), (4,)]
+    xs = [Variable(rng.normal(size=s).astype(c)) for s, c in zip(sizes, (x, gamma, beta))]
+    plain = F.layer_norm(xs[0]).astype(float).data * xs[1].data + xs[2].data
+    y = F.layer_norm(*xs)
+    np.testing.assert_allclose(y.data, plain, rtol=5e-3, atol=5e-3)
+    assert [g.dtype.char for g in grad(y.sum(), xs)] == [x, gamma, beta]
+
+
 @pytest.mark.parametrize("function", [F.layer_norm, F.rms_norm, lambda x: F.group_norm(x, 2)])
 def test_second_derivatives_of_the_norms(function):
     assert gradient_check(function, normal(3, 4, 2), order=2)
