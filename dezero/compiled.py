@@ -296,10 +296,13 @@ def walk_class(self: Sight, cls, made=False):
         self.sizes.append(vars(each))
         for key, value in list(vars(each).items()):
             if key.startswith('__') and key not in CALLED: continue
-            self.items.append((vars(each), key))
+            place = vars(each), key
             value = getattr(value, '__func__', getattr(value, 'fget', value))
-            if isinstance(value, types.FunctionType): self.methods.append((key, value))
-            else: self.walk(value, key)
+            if isinstance(value, types.FunctionType):
+                self.methods.append((place, value))
+                continue
+            self.items.append(place)
+            self.walk(value, key)
 
 CALLED = {'__call__', '__getattr__', '__getitem__', '__len__', '__iter__', '__enter__',
           '__exit__', '__getattribute__', '__setattr__', '__mul__', '__add__'}
@@ -308,10 +311,17 @@ CALLED = {'__call__', '__getattr__', '__getitem__', '__len__', '__iter__', '__en
 @patch
 def walk_methods(self: Sight):
     "Look at the methods that are called by their names, or by DeZero."
-    def is_used(name): return name in self.used or name[:2] in ('__', 'gx')
-    while ready := [pair for pair in self.methods if is_used(pair[0])]:
+    def is_used(name):
+        return name in self.used or name[:2] in ('__', 'gx') or self.used & BY_NAME
+    while ready := [pair for pair in self.methods if is_used(pair[0][1])]:
         self.methods = [pair for pair in self.methods if pair not in ready]
-        for key, value in ready: self.walk(value, key)
+        for place, value in ready:
+            self.items.append(place)
+            self.walk(value, place[1])
+
+#: functions that find a method whose name is not written in the step
+BY_NAME = {'getattr', 'vars', '__dict__', 'attrgetter', 'methodcaller', 'dir',
+           '__getattribute__', 'getmembers'}
 
 # %% ../nbs/76_compiled.ipynb #cell-walk-11
 @patch
@@ -765,6 +775,7 @@ class Compiled:
         self.programs, self.why, self.entries = [], '', {}
         self.variants, self.last = {}, ([], None)  # what was seen; the last key
         self.loose, self.lock, self.sight = set(), threading.RLock(), None
+        self.ready = []  # programs that say by themselves whether they fit a call
 
     @property
     def source(self):
@@ -782,12 +793,17 @@ def __call__(self: Compiled, *args, **options):
     "What the step gives, by the program if there is one."
     if getattr(log_of, 'log', None) is not None: return self.step(*args, **options)
     with self.lock:
+        if not options:
+            for program in self.ready:
+                if program.fits(args): return self.run(program, args, args, options)
         try: entry, found = self.find(args, options)
         except Refused as why: return self.eagerly(str(why), args, options)
         program = entry.always
         if program is None and not entry.why and entry.by_start:
             program = entry.by_start.get(self.start(found))
-        if program is not None: return self.run(program, entry, found, args, options)
+        if program is not None:
+            arrays = [x for _, x in found]
+            return self.run(program, arrays, args, options)
         if entry.why: return self.eagerly(entry.why, args, options)
         return self.log_call(entry, found, args, options)
 
@@ -908,13 +924,111 @@ def names(self: Compiled, count):
     while len(known) < count: known.append(f'x{len(known)}')
     return known
 
+# %% ../nbs/76_compiled.ipynb #cell-questions
+class Questions:
+    "What must be as it is now for a program to fit a call, as one expression."
+    def __init__(self, compiled, args, options, found):
+        arrays = [x for _, x in found]
+        self.able = not options and len(arrays) == len(args) and all(
+            map(operator.is_, arrays, args))
+        self.texts, self.boxes = [f'len(args) == {len(args)}'], []
+        self.space = {'Variable': Variable, 'backprop': backprop,
+                      'do_overlap': do_overlap, 'is_watched': is_watched}
+        if not self.able: return
+        for i, x in enumerate(args): self.ask_argument(f'args[{i}]', x)
+        self.ask_apart(arrays)
+        for box in compiled.boxes:
+            self.boxes.append(self.name(box))
+            self.ask_array(f'{self.boxes[-1]}.data', box.data)
+            self.texts.append(f'a.flags.writeable is {box.data.flags.writeable}')
+        self.boxes += [f'args[{i}]' for i, x in enumerate(args)
+                       if isinstance(x, Variable)]
+        self.states = [(self.name(vars(owner)), key)
+                       for owner, _, key in compiled.sight.states]
+        self.ask_sight(compiled.sight, compiled.seen)
+
+    def name(self, thing):
+        "A name for a thing."
+        if isinstance(thing, (bool, type(None))): return repr(thing)
+        name = f'_{len(self.space)}'
+        self.space[name] = thing
+        return name
+
+    def ask_array(self, text, x):
+        "An array is of the same shape and dtype, and lies in memory as before."
+        self.texts += [f'(a := {text}).shape == {x.shape}',
+                       f'a.dtype is {self.name(x.dtype)}', f'a.strides == {x.strides}']
+
+# %% ../nbs/76_compiled.ipynb #cell-questions-2
+@patch
+def ask_argument(self: Questions, text, x):
+    "An argument is of the same kind."
+    self.texts.append(f'type({text}) is {self.name(type(x))}')
+    if isinstance(x, Variable):
+        self.texts.append(f'({text}._creator is None) is {x._creator is None}')
+        text, x = f'{text}.data', x.data
+        self.texts.append(f'type({text}) is {self.name(type(x))}')
+    self.ask_array(text, x)
+    self.texts.append(f'(a.base is None) is {x.base is None}')
+
+@patch
+def ask_apart(self: Questions, arrays):
+    "No two arguments are the same one; views share memory as before."
+    names = [f'args[{i}]' for i in range(len(arrays))]
+    self.able = self.able and len({id(x) for x in arrays}) == len(arrays)
+    self.texts += [f'{a} is not {b}' for i, a in enumerate(names) for b in names[:i]]
+    data = [x.data if isinstance(x, Variable) else x for x in arrays]
+    if any([x.base is not None for x in data]):
+        self.texts.append(f'do_overlap(args) is {do_overlap(arrays)}')
+
+# %% ../nbs/76_compiled.ipynb #cell-questions-3
+@patch
+def ask_sight(self: Questions, sight, seen):
+    "The step sees the same things, and the switches stand as before."
+    def text(key): return repr(key) if type(key) is str else self.name(key)
+    places = [f'{self.name(space)}[{text(key)}]' for space, key in sight.items]
+    places += [f'{self.name(cell)}.cell_contents' for cell in sight.cells]
+    self.texts += [f'{place} is {self.name(x)}' for place, x in zip(places, seen)]
+    self.texts += [f'len({self.name(x)}) == {len(x)}' for x in [*sight.sizes, switches]]
+    self.texts += [f'{self.name(switch)}.get() == {self.name(switch.get())}'
+                   for switch in switches.values()]
+    self.texts += ['not backprop.hooked', 'not (backprop.watchers and is_watched())']
+
+@patch
+def begins(self: Questions, start):
+    "The gradients and states with which a call begins are of the same kind."
+    if not self.able: return
+    places = [f'{box}.grad' for box in self.boxes]
+    places += [f'{space}.get({key!r})' for space, key in self.states]
+    for place, known in zip(places, start):
+        if known is None: self.texts.append(f'{place} is None')
+        elif type(known) is tuple:
+            shape, dtype, strides, is_leaf = known
+            self.texts += [f'isinstance(g := {place}, Variable)',
+                           f'(g._creator is None) is {is_leaf}',
+                           f'(a := g.data).shape == {shape}',
+                           f'a.dtype is {self.name(dtype)}', f'a.strides == {strides}']
+        else: self.able = False
+
+# %% ../nbs/76_compiled.ipynb #cell-questions-4
+@patch
+def function(self: Questions, entry, program):
+    "`fits(args)`: may this program run?"
+    self.space |= {'entry': entry, 'program': program}
+    self.texts.append('(not entry.why or entry.always is program)')
+    asked = eval(f'lambda args: {" and ".join(self.texts)}', self.space)
+    def fits(args):
+        try: return asked(args)
+        except (LookupError, ValueError, AttributeError): return False
+    return fits
+
 # %% ../nbs/76_compiled.ipynb #cell-run
 @patch
-def run(self: Compiled, program, entry, found, args, options):
+def run(self: Compiled, program, arrays, args, options):
     "One run of a program; the step, if something is not as it was."
     tape = []
     try:
-        out = program.run(tape, *[x for _, x in found])
+        out = program.run(tape, *arrays)
         program.runs += 1
         return out
     except Otherwise: program.misses += 1
@@ -923,19 +1037,20 @@ def run(self: Compiled, program, entry, found, args, options):
         if trace is None: raise
         if program.began is not None and trace.tb_lineno >= program.began: raise
     if program.misses > 8 and program.misses > program.runs:
+        entry = program.entry
         entry.why = ('numbers decide, too often, what is to be computed: see the lines '
                      '`otherwise()` of the program')
         entry.always, entry.by_start = None, {}
-    return self.again(tape, args, options)
+    return self.again(program, tape, args, options)
 
 # %% ../nbs/76_compiled.ipynb #cell-run-2
 @patch
-def again(self: Compiled, tape, args, options):
+def again(self: Compiled, program, tape, args, options):
     "The step, with the random numbers that were drawn already."
     if not tape: return self.step(*args, **options)
     log_of.tape = tape
     try:
-        with Swapped(self.sight.spaces) as swapped:
+        with Swapped(program.sight.spaces) as swapped:
             swapped.swap()
             return self.step(*args, **options)
     finally: log_of.tape = None
@@ -980,6 +1095,7 @@ def log_call(self: Compiled, entry, found, args, options):
     entry.tries += 1
     try:
         if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
+        questions = Questions(self, args, options, found)
         watched = self._log_call(entry, found, args, options)
     except Refused as why:
         entry.why = str(why)
@@ -987,6 +1103,7 @@ def log_call(self: Compiled, entry, found, args, options):
     finally:
         with suppress(RuntimeError): one_at_a_time.release()  # if it was ours
     session, log, start, before, out, last = watched
+    session.questions = questions
     del watched
     given = mend(out) if log.why else detached(out, session, {})
     del out
@@ -1102,10 +1219,14 @@ def add(self: Compiled, entry, log, session, start, before, found, last, given):
     if wrong:
         entry.why = f'the program computes another {wrong}: please report this step'
         return
-    new.run = new.function(new.space)
+    new.run, new.entry, new.sight = new.function(new.space), entry, self.sight
     if match == start: entry.by_start[start] = new
     else: entry.always = new
     self.programs.append(new)
+    if match == start: session.questions.begins(start)
+    if session.questions.able:
+        new.fits = session.questions.function(entry, new)
+        self.ready.append(new)
 
 # %% ../nbs/76_compiled.ipynb #cell-add-2
 @patch

@@ -13,7 +13,7 @@ import sys
 import threading
 import types
 import weakref
-from functools import _lru_cache_wrapper
+from functools import _lru_cache_wrapper, lru_cache
 from typing import Any
 
 import numpy as np
@@ -428,6 +428,9 @@ def binary(self: Journal, compute, sign, binding, a, b):
     tight = binding + (sign == '**')
     if getattr(plain(b), 'dtype', None) == np.float64: a = _float(a)
     if getattr(plain(a), 'dtype', None) == np.float64: b = _float(b)
+    if sign == '@' and _is_small(plain(a), plain(b)) and dot_agrees(plain(a), plain(b)):
+        parts = [self.use('dot'), '(', *self.operand(a), ', ', *self.operand(b), ')']
+        return self.make(value, parts)
     right = side(self, b, binding + 0.5)
     return self.make(value, [*side(self, a, tight), f' {sign} ', *right], binding)
 
@@ -436,6 +439,30 @@ def _float(x):
     if type(x) is not Traced or not x._node.constant: return x
     if type(x._value) is not np.float64: return x
     return float(x._value) if np.isfinite(x._value) else x
+
+# %% ../nbs/73_tracer.ipynb #cell-dot
+def _is_small(a, b):
+    "Small matrices or vectors, of one dtype, each in one piece?"
+    def plainly(x):
+        whole = x.flags.c_contiguous or x.flags.f_contiguous
+        return x.ndim in (1, 2) and 0 < x.size <= 2 ** 15 and whole
+    if not type(a) is type(b) is np.ndarray or a.dtype != b.dtype: return False
+    apart = a.dtype.char in 'fd' and owner(a) is not owner(b)
+    return apart and plainly(a) and plainly(b)
+
+def dot_agrees(a, b):
+    "Does `dot` give the bits of `@`, for matrices that lie in memory as these do?"
+    return _try_dot(a.shape, a.flags.c_contiguous, b.shape, b.flags.c_contiguous,
+                    a.dtype.char)
+
+@lru_cache(1024)
+def _try_dot(shape, is_c, other, other_is_c, kind):
+    random = np.random.default_rng(0)
+    def some(shape, is_c):
+        x = random.standard_normal(shape) * (random.random(shape) < 0.8)
+        return np.asarray(x, kind, 'C' if is_c else 'F')
+    a, b = some(shape, is_c), some(other, other_is_c)
+    return (a @ b).tobytes() == np.dot(a, b).tobytes()
 
 # %% ../nbs/73_tracer.ipynb #cell-arithmetic-3
 @patch

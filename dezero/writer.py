@@ -85,6 +85,35 @@ def live_lines(lines):
         roots.update([each.root for each in operands])
     return found[::-1]
 
+# %% ../nbs/75_writer.ipynb #cell-shared
+def shared(lines):
+    "The lines, without those that compute once more what is known."
+    outside = {node for line in lines if line.kind not in ('make', 'guard')
+               for node in [line.node, *nodes_in(line.parts)]}
+    seen, instead, found = {}, {}, []
+    for line in lines:
+        for old in {*nodes_in(line.parts)} & instead.keys():
+            _rename(line, old, instead[old])
+        if line.kind == 'make' and _may_be_shared(line, outside):
+            first = seen.setdefault((tuple(line.parts), line.errors), line.node)
+            if first is not line.node:
+                instead[line.node] = first
+                continue
+        found.append(line)
+    return found
+
+def _may_be_shared(line, outside):
+    "A small value that stays inside, of values that do not change?"
+    if line.node.size > 2 ** 15 or line.node in outside: return False
+    roots = [each.root for each in (line.node, *nodes_in(line.parts))]
+    return not any([getattr(root, 'written', False) for root in roots])
+
+def _rename(line, old, new):
+    line.parts = [(new, p[1]) if type(p) is tuple and p[0] is old
+                  else new if p is old else p
+                  for p in line.parts]
+    if line.node is old: line.node = new
+
 # %% ../nbs/75_writer.ipynb #put-in
 def length(parts):
     "About how long a text will be."
@@ -382,12 +411,6 @@ def with_copies(log, lines):
     return before, lines[last + 1:], len(before) - len(copied), copied
 
 # %% ../nbs/75_writer.ipynb #views-of-copies
-def _rename(line, old, new):
-    line.parts = [(new, p[1]) if type(p) is tuple and p[0] is old
-                  else new if p is old else p
-                  for p in line.parts]
-    if line.node is old: line.node = new
-
 def _check_views(log, root, lines, i):
     "Views that were made before a copy would go on to see the old numbers."
     made = {line.node for line in lines[:i]
@@ -401,7 +424,7 @@ def write_program(log, leaves, heading, last):
     "The program of a log; `last` are the parts of its last line."
     writer = Writer(log, leaves)
     log.lines.append(Line('return', last))
-    lines = with_floats(log, early(live_lines(log.lines)))
+    lines = with_floats(log, early(shared(live_lines(log.lines))))
     before, after, where, copied = with_copies(log, lines)
     lines = placed([*before, *after], where)
     for old in copied:
