@@ -298,11 +298,14 @@ def walk_class(self: Sight, cls, made=False):
             if key.startswith('__') and key not in CALLED: continue
             place = vars(each), key
             value = getattr(value, '__func__', getattr(value, 'fget', value))
-            if isinstance(value, types.FunctionType):
-                self.methods.append((place, value))
-                continue
-            self.items.append(place)
-            self.walk(value, key)
+            is_method = isinstance(value, types.FunctionType)
+            if is_method: self.methods.append((place, value))
+            if not is_method or overrides(each, key): self.items.append(place)
+            if not is_method: self.walk(value, key)
+
+def overrides(cls, name):
+    "Does a method of the reader's stand in the place of one that DeZero may call?"
+    return any([hasattr(base, name) for base in cls.__mro__ if not is_theirs(base)])
 
 CALLED = {'__call__', '__getattr__', '__getitem__', '__len__', '__iter__', '__enter__',
           '__exit__', '__getattribute__', '__setattr__', '__mul__', '__add__'}
