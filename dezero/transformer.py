@@ -6,14 +6,15 @@
 __all__ = ['TransformerBlock', 'GPT']
 
 # %% ../nbs/24_transformer.ipynb #imports
+import math
 from typing import Any
 
 import numpy as np
 
 from dezero.attention import (
+    Attention,
     MultiHeadAttention,
     join_heads,
-    scaled_dot_product_attention,
     sinusoidal_positions,
 )
 from .config import no_grad, test_mode
@@ -63,7 +64,8 @@ def look_back(self: TransformerBlock, x, cache=None):
     new, places = q.shape[-2], k.shape[-2]
     past = None  # a single new place may look at all
     if new > 1: past = array_module(k).tri(new, places, places - new, dtype=bool)
-    return self.attention.out(join_heads(scaled_dot_product_attention(q, k, v, past)))
+    attend = Attention(1 / math.sqrt(q.shape[-1]), past)  # these fit: no checks
+    return self.attention.out(join_heads(attend(q, k, v)))
 
 # %% ../nbs/24_transformer.ipynb #gpt
 class GPT(Model):
@@ -132,10 +134,10 @@ def _check_ids(ids, start, max_length):
 # %% ../nbs/24_transformer.ipynb #choose
 def choose(scores, temperature, top_k=None):
     "An id for each row of `scores`, (N, V), drawn; the best one if `temperature` is 0."
+    if not temperature: return scores.argmax(-1)
     scores = scores.astype(float) - scores.max(-1, keepdims=True)
     if top_k is not None:
         scores[scores < np.sort(scores, -1)[:, -top_k, None]] = -np.inf
-    if not temperature: return scores.argmax(-1)
     total = np.exp(scores / temperature).cumsum(-1)
     return (total > np.random.random((len(scores), 1)) * total[:, -1:]).argmax(-1)
 
