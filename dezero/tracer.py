@@ -24,11 +24,11 @@ from .core import Function, Variable, cast_number, patch
 from .functions.fast_conv import fast_input, fast_output, fast_weight
 from .optimizers import Optimizer
 
-# %% ../nbs/73_tracer.ipynb #cell-refused
+# %% ../nbs/73_tracer.ipynb #refused
 class Refused(Exception):
     "The step stays as it is."
 
-# %% ../nbs/73_tracer.ipynb #cell-node
+# %% ../nbs/73_tracer.ipynb #value-and-line
 class Value:
     "A value of the step: how it is made, and the memory that it lies in."
     name, last, scalar = '', -1, None
@@ -44,13 +44,13 @@ class Line:
         self.kind, self.parts, self.node = kind, parts, node
         self.label, self.errors = label, errors
 
-# %% ../nbs/73_tracer.ipynb #cell-nodes
+# %% ../nbs/73_tracer.ipynb #nodes-in
 def nodes_in(parts):
     "The nodes among the parts of a text."
     return [part[0] if type(part) is tuple else part
             for part in parts if not isinstance(part, str)]
 
-# %% ../nbs/73_tracer.ipynb #cell-traced
+# %% ../nbs/73_tracer.ipynb #stand-in
 class Traced:
     "Stands for an array or a number, and writes down what is done with it."
     __slots__ = '_value', '_node', '_log', '__weakref__'
@@ -84,7 +84,7 @@ class Traced:
     def __deepcopy__(self, memo): return self.copy()
     def __copy__(self): return self.copy()
 
-# %% ../nbs/73_tracer.ipynb #cell-plain
+# %% ../nbs/73_tracer.ipynb #plain
 def plain(x: Any) -> Any:
     "`x` with the values in place of what stands for them."
     if type(x) is Traced: return x._value
@@ -103,7 +103,7 @@ def is_number(x): return isinstance(x, (bool, int, float, complex, np.generic))
 def _is_integer(x):
     return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
 
-# %% ../nbs/73_tracer.ipynb #cell-log
+# %% ../nbs/73_tracer.ipynb #journal
 class Journal:
     "What a step has done, line by line."
     def __init__(self):
@@ -124,7 +124,7 @@ class Journal:
                         'and read it outside')
         return read(a._value, *args)
 
-# %% ../nbs/73_tracer.ipynb #cell-trace
+# %% ../nbs/73_tracer.ipynb #trace
 @patch
 def trace(self: Journal, value, node):
     "What stands for a value that a node has made."
@@ -141,7 +141,7 @@ def trace(self: Journal, value, node):
         self.seen[id(value)] = weakref.ref(value), node, weakref.ref(stand)
     return stand
 
-# %% ../nbs/73_tracer.ipynb #cell-trace-2
+# %% ../nbs/73_tracer.ipynb #known
 @patch
 def _ref(self: Journal, x):
     "A weak reference, or one that holds what knows none."
@@ -160,7 +160,7 @@ def known(self: Journal, value):
         self.seen[id(value)] = ref, node, weakref.ref(found)
     return found
 
-# %% ../nbs/73_tracer.ipynb #cell-label
+# %% ../nbs/73_tracer.ipynb #frames
 _HERE = os.path.dirname(os.path.abspath(backprop.__file__))
 _NUMPY = os.path.dirname(np.__file__)
 
@@ -174,7 +174,7 @@ def _frames():
         if frame.f_globals.get('__name__') not in OWN: yield frame
         frame = frame.f_back
 
-# %% ../nbs/73_tracer.ipynb #cell-label-2
+# %% ../nbs/73_tracer.ipynb #label
 def label():
     "Which Function, or optimizer, is at work: a comment of the program."
     found = ''
@@ -195,7 +195,7 @@ def _label_of_method(me, name):
         return kind if name in ('forward', '__call__') else f'backward of {kind}'
     return f'update by {kind}' if isinstance(me, Optimizer) else ''
 
-# %% ../nbs/73_tracer.ipynb #cell-label-3
+# %% ../nbs/73_tracer.ipynb #place
 def place():
     "The line of the reader's code that is at work, in words."
     for frame in _frames():
@@ -207,7 +207,7 @@ def place():
         return f' in `{line}` ({where})' if line else f' in {where}'
     return ''
 
-# %% ../nbs/73_tracer.ipynb #cell-make-3
+# %% ../nbs/73_tracer.ipynb #write
 @patch
 def write(self: Journal, kind, parts, node=None):
     "Add a line."
@@ -216,7 +216,7 @@ def write(self: Journal, kind, parts, node=None):
     if errors: self.use('errstate')
     self.lines.append(Line(kind, parts, node, label(), errors))
 
-# %% ../nbs/73_tracer.ipynb #cell-make
+# %% ../nbs/73_tracer.ipynb #make
 @patch
 def make(self: Journal, value, parts, binding=9, kind='make'):
     "A line that makes a value; what stands for it."
@@ -238,7 +238,7 @@ def make(self: Journal, value, parts, binding=9, kind='make'):
     else: node = self.again(kind, parts, node)
     return self.trace(value, node)
 
-# %% ../nbs/73_tracer.ipynb #cell-make-2
+# %% ../nbs/73_tracer.ipynb #make-once
 @patch
 def again(self: Journal, kind, parts, node):
     "A line for a node; none if the same was computed of the same numbers before."
@@ -272,7 +272,7 @@ def in_words(lines):
         return f'{word(line.node)} = {text}' if line.kind in ('make', 'draw') else text
     return [words(line) for line in lines]
 
-# %% ../nbs/73_tracer.ipynb #cell-operand
+# %% ../nbs/73_tracer.ipynb #operand
 @patch
 def operand(self: Journal, x, number=False):
     "An argument as parts of a text; with `number` an integer is asked for its value."
@@ -292,7 +292,7 @@ def operand(self: Journal, x, number=False):
         return ['slice(', *ends[0], ', ', *ends[1], ', ', *ends[2], ')']
     return [self.literal(x)]
 
-# %% ../nbs/73_tracer.ipynb #cell-operand-2
+# %% ../nbs/73_tracer.ipynb #literal
 @patch
 def literal(self: Journal, x):
     "A plain thing as text, or a constant with a name."
@@ -308,7 +308,7 @@ def literal(self: Journal, x):
     if callable(x) and (name := name_of(x)): return self.use(name)
     return self.const(x)
 
-# %% ../nbs/73_tracer.ipynb #cell-operand-3
+# %% ../nbs/73_tracer.ipynb #use
 @patch
 def use(self: Journal, name: str) -> str:
     "A name of NumPy's that the program needs."
@@ -316,7 +316,7 @@ def use(self: Journal, name: str) -> str:
     self.names.add(name.split('.')[0])
     return name
 
-# %% ../nbs/73_tracer.ipynb #cell-operand-4
+# %% ../nbs/73_tracer.ipynb #const
 @patch
 def const(self: Journal, x):
     "The node of a thing that is no result: it must be the same one in every call."
@@ -334,7 +334,7 @@ def const(self: Journal, x):
     self.consts.append(node)
     return node
 
-# %% ../nbs/73_tracer.ipynb #cell-names-of-functions
+# %% ../nbs/73_tracer.ipynb #names-of-functions
 def _function_names():
     names = {}
     modules = [('fft.', np.fft), ('linalg.', np.linalg), ('random.', np.random),
@@ -354,7 +354,7 @@ def name_of(function):
     own = getattr(function, '__name__', name)
     return name if '.' in name or getattr(np, own, None) is not function else own
 
-# %% ../nbs/73_tracer.ipynb #cell-names-of-functions-2
+# %% ../nbs/73_tracer.ipynb #arguments
 def arguments(log, args, options, number=False):
     "The parts of what stands between the parentheses of a call."
     parts = []
@@ -362,7 +362,7 @@ def arguments(log, args, options, number=False):
     for key, x in options.items(): parts += [f'{key}=', *log.operand(x, number), ', ']
     return parts[:-1]
 
-# %% ../nbs/73_tracer.ipynb #cell-operators
+# %% ../nbs/73_tracer.ipynb #signs
 #: the signs of operators, and how tightly they bind
 SIGNS = {'add': ('+', 5), 'sub': ('-', 5), 'mul': ('*', 6), 'truediv': ('/', 6),
          'floordiv': ('//', 6), 'mod': ('%', 6), 'matmul': ('@', 6), 'pow': ('**', 8),
@@ -370,7 +370,7 @@ SIGNS = {'add': ('+', 5), 'sub': ('-', 5), 'mul': ('*', 6), 'truediv': ('/', 6),
          'rshift': ('>>', 4.5)}
 COMPARISONS = {'lt': '<', 'le': '<=', 'eq': '==', 'ne': '!=', 'gt': '>', 'ge': '>='}
 
-# %% ../nbs/73_tracer.ipynb #cell-operators-2
+# %% ../nbs/73_tracer.ipynb #methods-for-a-sign
 def _both_sides(name, sign, binding):
     "The methods for `a + b`, asked from the left and from the right."
     compute = getattr(operator, f'__{name}__')
@@ -387,7 +387,7 @@ def _one(name, sign, binding):
     compute = getattr(operator, f'__{name}__')
     return lambda a: a._log.unary(compute, sign, binding, a)
 
-# %% ../nbs/73_tracer.ipynb #cell-operators-3
+# %% ../nbs/73_tracer.ipynb #all-signs
 def _add_operators():
     "Give Traced the operators of Python."
     for name, (sign, binding) in SIGNS.items():
@@ -406,7 +406,7 @@ def _add_operators():
 
 _add_operators()
 
-# %% ../nbs/73_tracer.ipynb #cell-arithmetic
+# %% ../nbs/73_tracer.ipynb #beside-a-sign
 def side(log, x, binding):
     "An operand beside a sign."
     if isinstance(x, (int, float)) and type(x) is not Traced:
@@ -416,7 +416,7 @@ def side(log, x, binding):
     parts = log.operand(x)
     return [(p, binding) if isinstance(p, Value) else p for p in parts]
 
-# %% ../nbs/73_tracer.ipynb #cell-arithmetic-2
+# %% ../nbs/73_tracer.ipynb #binary
 @patch
 def binary(self: Journal, compute, sign, binding, a, b):
     "`a + b`, or another sign."
@@ -440,7 +440,7 @@ def _float(x):
     if type(x._value) is not np.float64: return x
     return float(x._value) if np.isfinite(x._value) else x
 
-# %% ../nbs/73_tracer.ipynb #cell-dot
+# %% ../nbs/73_tracer.ipynb #dot
 def _is_small(a, b):
     "Small matrices or vectors, of one dtype, each in one piece?"
     def plainly(x):
@@ -464,7 +464,7 @@ def _try_dot(shape, is_c, other, other_is_c, kind):
     a, b = some(shape, is_c), some(other, other_is_c)
     return (a @ b).tobytes() == np.dot(a, b).tobytes()
 
-# %% ../nbs/73_tracer.ipynb #cell-arithmetic-3
+# %% ../nbs/73_tracer.ipynb #unary-and-in-place
 @patch
 def unary(self: Journal, compute, sign, binding, a):
     "`-a`, or another sign."
@@ -481,7 +481,7 @@ def change(self: Journal, change, compute, sign, binding, a, b):
     if self.open: self.write_into(a, [a._node, f' {sign}= ', *self.operand(b)])
     return a
 
-# %% ../nbs/73_tracer.ipynb #cell-arithmetic-4
+# %% ../nbs/73_tracer.ipynb #write-into
 @patch
 def write_into(self: Journal, target, parts):
     "A line that changes the memory of an array."
@@ -493,7 +493,7 @@ def write_into(self: Journal, target, parts):
     self.views = {k: v for k, v in self.views.items() if not v.scalar}
     self.write('write', parts, node)
 
-# %% ../nbs/73_tracer.ipynb #cell-ufunc
+# %% ../nbs/73_tracer.ipynb #ufunc
 @patch
 def ufunc(self: Journal, ufunc, method, args, options):
     "What NumPy asks for a ufunc."
@@ -525,7 +525,7 @@ def ufunc(self: Journal, ufunc, method, args, options):
     self.write_into(target, [*parts, ', out=', target._node, ')'])
     return target
 
-# %% ../nbs/73_tracer.ipynb #cell-ufunc-2
+# %% ../nbs/73_tracer.ipynb #sign-of-numbers
 def _sign_of_numbers(ufunc, method, args, options, out):
     "The sign for a ufunc of two NumPy numbers, where it computes the same."
     if method != '__call__' or options or out is not None: return None
@@ -536,7 +536,7 @@ def _sign_of_numbers(ufunc, method, args, options, out):
 _SIGN_OF = {np.add: ('+', 5), np.subtract: ('-', 5), np.multiply: ('*', 6),
             np.true_divide: ('/', 6)}
 
-# %% ../nbs/73_tracer.ipynb #cell-array-function
+# %% ../nbs/73_tracer.ipynb #kinds-of-functions
 #: functions that only ask for shapes and dtypes
 FACTS = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
          np.isrealobj, np.may_share_memory, np.shares_memory, np.min_scalar_type,
@@ -552,7 +552,7 @@ LOOSE = {'nonzero', 'flatnonzero', 'argwhere', 'unique', 'compress', 'extract',
 READERS = {'array_repr', 'array_str', 'array2string', 'save', 'savez', 'savetxt',
            'savez_compressed'}
 
-# %% ../nbs/73_tracer.ipynb #cell-array-function-2
+# %% ../nbs/73_tracer.ipynb #array-function
 @patch
 def function(self: Journal, function, args, options):
     "What NumPy asks for one of its functions."
@@ -575,7 +575,7 @@ def function(self: Journal, function, args, options):
     if name in LOOSE and (name != 'where' or len(args) == 1): self.same_shape(found)
     return found
 
-# %% ../nbs/73_tracer.ipynb #cell-array-function-3
+# %% ../nbs/73_tracer.ipynb #target-and-shape
 @patch
 def target(self: Journal, x):
     "What stands for an array that is written into."
@@ -591,7 +591,7 @@ def same_shape(self: Journal, found):
         if type(each) is Traced and np.ndim(each._value):
             self.write('guard', [(each._node, 9), f'.shape != {each._value.shape}'])
 
-# %% ../nbs/73_tracer.ipynb #cell-array-function-4
+# %% ../nbs/73_tracer.ipynb #same-count
 @patch
 def same_count(self: Journal, mask):
     "A guard: as many places are picked as before."
@@ -600,7 +600,7 @@ def same_count(self: Journal, mask):
     count = np.count_nonzero(mask._value)
     self.write('guard', [self.use('count_nonzero'), '(', mask._node, f') != {count}'])
 
-# %% ../nbs/73_tracer.ipynb #cell-attribute
+# %% ../nbs/73_tracer.ipynb #kinds-of-attributes
 #: attributes that are known as long as shapes and dtypes are
 SHAPES = {'shape', 'ndim', 'size', 'dtype', 'strides', 'flags', 'itemsize', 'nbytes',
           'base'}
@@ -614,7 +614,19 @@ METHODS = set('''sum mean max min argmax argmin any all astype reshape transpose
     view argpartition'''.split())
 WRITING = {'fill', 'sort', 'partition', 'put'}
 
-# %% ../nbs/73_tracer.ipynb #cell-attribute-2
+# %% ../nbs/73_tracer.ipynb #view
+@patch
+def view(self: Journal, value, node, text):
+    "A part of an array, or the array turned round: once looked at, it is there."
+    if (node, text) not in self.views:
+        found = self.make(value, [(node, 9), text])
+        new = found._node if type(found) is Traced else node
+        if new is not node and (new.scalar or new.root is node.root):
+            self.views[node, text] = found._node
+        return found
+    return self.trace(value, self.views[node, text])
+
+# %% ../nbs/73_tracer.ipynb #attribute
 @patch
 def attribute(self: Journal, a, name):
     "`a.name`."
@@ -629,7 +641,7 @@ def attribute(self: Journal, a, name):
         return found
     return lambda *args, **options: self.method(a, name, args, options)
 
-# %% ../nbs/73_tracer.ipynb #cell-attribute-3
+# %% ../nbs/73_tracer.ipynb #method
 @patch
 def method(self: Journal, a, name, args, options):
     "A method is called."
@@ -647,7 +659,7 @@ def method(self: Journal, a, name, args, options):
     if name in LOOSE: self.same_shape(found)
     return found
 
-# %% ../nbs/73_tracer.ipynb #cell-item
+# %% ../nbs/73_tracer.ipynb #index-parts
 def is_loose(index):
     "Does the shape of what it takes depend on numbers?"
     parts = index if type(index) is tuple else (index,)
@@ -665,7 +677,7 @@ def index_parts(log, index):
         else: parts += [*log.operand(i), ', ']
     return parts if several and len(index) == 1 else parts[:-1]
 
-# %% ../nbs/73_tracer.ipynb #cell-item-2
+# %% ../nbs/73_tracer.ipynb #item
 @patch
 def item(self: Journal, a, index):
     "`a[index]`."
@@ -682,19 +694,7 @@ def item(self: Journal, a, index):
     elif is_loose(index): self.same_shape(found)
     return found
 
-# %% ../nbs/73_tracer.ipynb #cell-item-3
-@patch
-def view(self: Journal, value, node, text):
-    "A part of an array, or the array turned round: once looked at, it is there."
-    if (node, text) not in self.views:
-        found = self.make(value, [(node, 9), text])
-        new = found._node if type(found) is Traced else node
-        if new is not node and (new.scalar or new.root is node.root):
-            self.views[node, text] = found._node
-        return found
-    return self.trace(value, self.views[node, text])
-
-# %% ../nbs/73_tracer.ipynb #cell-item-4
+# %% ../nbs/73_tracer.ipynb #set-item
 @patch
 def set_item(self: Journal, a, index, value):
     "`a[index] = value`."
@@ -707,7 +707,7 @@ def set_item(self: Journal, a, index, value):
     self.write_into(a, [a._node, '[', *index_parts(self, index), '] = ',
                         *self.operand(value)])
 
-# %% ../nbs/73_tracer.ipynb #cell-guard
+# %% ../nbs/73_tracer.ipynb #guard
 @patch
 def guard(self: Journal, a, kind):
     "A number decides what comes next: the program has to look whether it is the same."
@@ -719,7 +719,7 @@ def guard(self: Journal, a, kind):
     self.write('guard', parts)
     return value
 
-# %% ../nbs/73_tracer.ipynb #cell-reveal
+# %% ../nbs/73_tracer.ipynb #readers
 def _add_readers():
     "What gives the numbers away."
     def reader(what, read): return lambda a, *args: a._log.reveal(a, what, read, *args)
@@ -738,7 +738,7 @@ def _add_readers():
 
 _add_readers()
 
-# %% ../nbs/73_tracer.ipynb #cell-pencil
+# %% ../nbs/73_tracer.ipynb #makers
 log_of = threading.local()  #: .log: what this thread writes into, while it does
 
 def _log():
@@ -749,7 +749,7 @@ def _log():
 MAKERS = '''array asarray asanyarray ascontiguousarray asfortranarray empty zeros ones
     full arange eye identity tri linspace logspace geomspace indices'''.split()
 
-# %% ../nbs/73_tracer.ipynb #cell-pencil-2
+# %% ../nbs/73_tracer.ipynb #recorded
 def recorded(function, name=None):
     "The function, which writes down its call while a step is written down."
     def call(*args, **options):
@@ -767,7 +767,7 @@ def recorded(function, name=None):
 
 AS_IS = {'array', 'asarray', 'asanyarray', 'full'}
 
-# %% ../nbs/73_tracer.ipynb #cell-pencil-3
+# %% ../nbs/73_tracer.ipynb #keep-number
 def _keep_number(log, found, x):
     "Remember of which number a 0-d array was made: it may be read again."
     value = found._value[()]
@@ -778,7 +778,7 @@ def _keep_number(log, found, x):
         node.value, node.constant = value, True
     found._node.number = lambda: log.trace(value, node)
 
-# %% ../nbs/73_tracer.ipynb #cell-pencil-4
+# %% ../nbs/73_tracer.ipynb #whole
 def whole(function):
     "The function, which is written down as one call, whatever it does inside."
     def call(*args, **options):
@@ -791,7 +791,7 @@ def whole(function):
         return log.make(value, [name, '(', *arguments(log, args, options), ')'])
     return call
 
-# %% ../nbs/73_tracer.ipynb #cell-pencil-5
+# %% ../nbs/73_tracer.ipynb #cast-and-cached
 def cast(x, dtypes):
     "`cast_number`, for a number that the step has computed, too."
     log = _log()
@@ -813,14 +813,14 @@ def cached(function):
         finally: log.suspended = False
     return call
 
-# %% ../nbs/73_tracer.ipynb #cell-pencil-6
+# %% ../nbs/73_tracer.ipynb #thing
 @patch
 def thing(self: Journal, x, name):
     "A name for something that the program calls."
     self.things[name] = x
     return name
 
-# %% ../nbs/73_tracer.ipynb #cell-random
+# %% ../nbs/73_tracer.ipynb #random-and-numpy
 class _Random:
     "`np.random`, whose draws are written down: every run of the program draws anew."
     def __getattr__(self, name):
@@ -841,7 +841,7 @@ class _Numpy(types.ModuleType):
     "`numpy`, as a step sees it while it is written down."
     def __getattr__(self, name): return getattr(np, name)
 
-# %% ../nbs/73_tracer.ipynb #cell-random-2
+# %% ../nbs/73_tracer.ipynb #replacements
 def _make_numpy():
     pencil = _Numpy('numpy')
     for name in MAKERS: setattr(pencil, name, recorded(getattr(np, name), name))
@@ -857,7 +857,7 @@ def _replacements():
     table |= {id(getattr(np, name)): vars(numpy_on_paper)[name] for name in MAKERS}
     return table | {id(f): whole(f) for f in wholes} | {id(cast_number): cast}
 
-# %% ../nbs/73_tracer.ipynb #cell-swap
+# %% ../nbs/73_tracer.ipynb #swapped
 class Swapped:
     "A `with` block in which modules have a NumPy that writes down."
     def __init__(self, spaces): self.spaces, self.undo = spaces, []

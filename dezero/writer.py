@@ -484,7 +484,7 @@ def same(a, b):
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     return a is b or repr(a) == repr(b)
 
-# %% ../nbs/75_writer.ipynb #agree-cells
+# %% ../nbs/75_writer.ipynb #agree-programs
 def agree(a, b):
     "Are two programs the same, down to what they refer to?"
     if a.source != b.source or len(a.consts) != len(b.consts): return False
