@@ -249,6 +249,22 @@ def gradients_with(f: Any, operands: Any, results: Any, gy: Any,
     twin._pullback(gy, found, create_graph)
     return [unwrap(found.get(x)) for x in twin.inputs]
 
+# %% ../nbs/61_anomaly.ipynb #describe-change
+def _describe_change(f: Any, name: str, was: Any, now: Any) -> str:
+    "What was changed after which call, and what to do."
+    cure = 'Change it after backward()'
+    if not all(map(_is_same, f._order.operands + f._order.results,
+                   (*f._operands, *f._results))):  # in place
+        cure += ', or make a new array: x.data = x.data + 1, not x.data += 1'
+    was, now = [np.asarray(to_module(a, np)) for a in (was, now)]
+    first = f', from shape {was.shape} to {now.shape}'
+    if was.shape == now.shape:
+        where = tuple(np.argwhere(~((was == now) | ((was != was) & (now != now))))[0])
+        at = f' at {tuple(map(int, where))}' if where else ''
+        first = f', first{at} from {was[where].item():.4g} to {now[where].item():.4g}'
+    return (f'{_call_of(f)} in {f._order.line} would get a wrong gradient: {name} was '
+            f'changed after the call{first}. {cure}')
+
 # %% ../nbs/61_anomaly.ipynb #check-unchanged
 def check_unchanged(output: Variable, gy: Any, create_graph: bool) -> None:
     "A `RuntimeError` if a change after a call makes its gradient wrong."
@@ -270,22 +286,6 @@ def _check_call(f: Any, gy: Any, create_graph: bool) -> None:
         pairs = [gradients_with(f, *arrays, gy, create_graph) for arrays in (was, now)]
         if all(map(_is_same, *pairs)): return
     raise RuntimeError(_describe_change(f, *changes_since(f, create_graph)[0]))
-
-# %% ../nbs/61_anomaly.ipynb #describe-change
-def _describe_change(f: Any, name: str, was: Any, now: Any) -> str:
-    "What was changed after which call, and what to do."
-    cure = 'Change it after backward()'
-    if not all(map(_is_same, f._order.operands + f._order.results,
-                   (*f._operands, *f._results))):  # in place
-        cure += ', or make a new array: x.data = x.data + 1, not x.data += 1'
-    was, now = [np.asarray(to_module(a, np)) for a in (was, now)]
-    first = f', from shape {was.shape} to {now.shape}'
-    if was.shape == now.shape:
-        where = tuple(np.argwhere(~((was == now) | ((was != was) & (now != now))))[0])
-        at = f' at {tuple(map(int, where))}' if where else ''
-        first = f', first{at} from {was[where].item():.4g} to {now[where].item():.4g}'
-    return (f'{_call_of(f)} in {f._order.line} would get a wrong gradient: {name} was '
-            f'changed after the call{first}. {cure}')
 
 # %% ../nbs/61_anomaly.ipynb #check-arrays-before-walk
 def check_arrays_before_walk(output: Variable, gy: Any, create_graph: bool) -> None:

@@ -683,7 +683,7 @@ async () => {
     broken_columns: [...document.querySelectorAll(".output.columns pre")]
       .filter((e) => getComputedStyle(e).whiteSpace !== "pre").length,
     small: [...document.querySelectorAll("div.cell_output img")]
-      .filter((e) => e.clientWidth && e.clientWidth < 0.47 * e.naturalWidth).map((e) => e.alt),
+      .filter((e) => e.clientWidth && e.clientWidth < 0.48 * e.naturalWidth).map((e) => e.alt),
   };
 }
 """
