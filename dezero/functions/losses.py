@@ -253,7 +253,7 @@ def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
     if not x.ndim:
         raise ValueError('scores need an axis for the classes, and x is a number')
     if t.__class__ is not Constant and t.dtype.kind != 'f': t = Constant(t.data)
-    if axis == -1 or check_int('axis', axis, -x.ndim) == -1: return x, t
+    if check_int('axis', axis, -x.ndim) == -1: return x, t
     if axis >= x.ndim:
         raise ValueError(f'scores of shape {x.shape} have no axis {axis}')
     order = list(range(x.ndim))
