@@ -211,7 +211,7 @@ class _CountedSwitch:
             self.switch.set(on)
             Node._order = _with_copies if self.count > 0 else _number
 
-switches['detect_anomaly'] = _CountedSwitch(_detecting)
+switches['detect_anomaly'] = _CountedSwitch(_detecting)  # pyright: ignore
 
 # %% ../nbs/61_anomaly.ipynb #arrays-to-read
 def _arrays_to_read(f: Any, create_graph: bool) -> tuple:
@@ -283,7 +283,7 @@ def _check_call(f: Any, gy: Any, create_graph: bool) -> None:
     now = _arrays_to_read(f, create_graph)
     shapes = [[a.shape for a in (*xs, *ys)] for xs, ys in (was, now)]
     if shapes[0] == shapes[1]:
-        pairs = [gradients_with(f, *arrays, gy, create_graph) for arrays in (was, now)]
+        pairs = [gradients_with(f, xs, ys, gy, create_graph) for xs, ys in (was, now)]
         if all(map(_is_same, *pairs)): return
     raise RuntimeError(_describe_change(f, *changes_since(f, create_graph)[0]))
 
