@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 # %% ../nbs/50_config.ipynb #switches
 #: the switches by name, each with one value per thread and task
-switches = {name: ContextVar(name, default=True)
-            for name in ('enable_backprop', 'train', 'update_statistics')}
+switches: dict[str, Any] = {
+    name: ContextVar(name, default=True)
+    for name in ('enable_backprop', 'train', 'update_statistics')}
 recording = switches['enable_backprop']  #: is the graph recorded?
 
 def _find_switch(name: str) -> ContextVar:
