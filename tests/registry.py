@@ -52,7 +52,7 @@ def exported(module):
         if isinstance(thing, type) and issubclass(thing, Function) and thing is not Function:
             home = thing.__module__ == getattr(module, "__name__", "")
             if name in public or home and name[0] != "_":
-                yield name
+                yield thing.__name__  # under its own name, if it has an old one, too
         elif name in public and name == name.lower() and callable(thing):
             if not isinstance(thing, type):
                 yield name
