@@ -211,7 +211,7 @@ class _CountedSwitch:
             self.switch.set(on)
             Node._order = _with_copies if self.count > 0 else _number
 
-switches['detect_anomaly'] = _CountedSwitch(_detecting)  # pyright: ignore
+switches['detect_anomaly'] = _CountedSwitch(_detecting)
 
 # %% ../nbs/61_anomaly.ipynb #arrays-to-read
 def _arrays_to_read(f: Any, create_graph: bool) -> tuple:

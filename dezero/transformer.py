@@ -6,15 +6,14 @@
 __all__ = ['TransformerBlock', 'GPT']
 
 # %% ../nbs/24_transformer.ipynb #imports
-import math
 from typing import Any
 
 import numpy as np
 
 from dezero.attention import (
-    Attention,
     MultiHeadAttention,
     join_heads,
+    scaled_dot_product_attention,
     sinusoidal_positions,
 )
 from .config import no_grad, test_mode
@@ -62,10 +61,9 @@ def look_back(self: TransformerBlock, x, cache=None):
     q, k, v = self.attention.heads(x, start=cache.length)
     k, v = cache.extend(k.data, v.data)
     new, places = q.shape[-2], k.shape[-2]
-    past = None  # a single new place may look at all
+    past = None  # a single new place may look at all of them
     if new > 1: past = array_module(k).tri(new, places, places - new, dtype=bool)
-    attend = Attention(1 / math.sqrt(q.shape[-1]), past)  # these fit: no checks
-    return self.attention.out(join_heads(attend(q, k, v)))
+    return self.attention.out(join_heads(scaled_dot_product_attention(q, k, v, past)))
 
 # %% ../nbs/24_transformer.ipynb #gpt
 class GPT(Model):
