@@ -207,17 +207,19 @@ def grad_dtype(x: Any) -> np.dtype:
 # %% ../nbs/02_backprop.ipynb #unbroadcast
 def unbroadcast(gx: Any, a: Any) -> Any:
     "The gradient `gx` in the shape and dtype of `a`, summed over stretched axes."
-    if gx.shape != a.shape:
+    g = gx.data if isinstance(gx, Variable) else gx
+    if g.shape == a.shape and g.dtype == a.dtype: return gx
+    if g.shape != a.shape:
         try: gx = apply(SumTo(a.shape), gx)
         except ValueError:
-            raise ValueError(f'a gradient of shape {gx.shape} came '
+            raise ValueError(f'a gradient of shape {g.shape} came '
                              f'for an input of shape {a.shape}') from None
     return gx if gx.dtype == grad_dtype(a) else apply(Cast(grad_dtype(a)), gx)
 
 # %% ../nbs/02_backprop.ipynb #add-gradient
 def add_gradient(grads: dict, x: Variable, a: Any, gx: Any) -> None:
     "Add `gx` to what waits for `x`, in the shape and dtype of its operand `a`."
-    if gx.shape != a.shape or gx.dtype != a.dtype: gx = unbroadcast(gx, a)
+    gx = unbroadcast(gx, a)
     grads[x] = grads[x] + gx if x in grads else gx
 
 # %% ../nbs/02_backprop.ipynb #backward-pass
