@@ -56,10 +56,10 @@ def find_nonfinite(output: Variable) -> Function | None:
     functions = functions_behind(output)[::-1]
     for good in (is_finite, has_no_nan):
         for f in functions:
-            innocent = all(map(good, _results(f)))
+            innocent = all(map(good, _call_results(f)))
             if not innocent and all([good(x.data) for x in f.inputs]): return f
 
-def _results(f: Any) -> list[np.ndarray]:
+def _call_results(f: Any) -> list[np.ndarray]:
     "The arrays that a function gave. A result that nobody holds any more harms nobody."
     return [y.data for y in [output() for output in f.outputs] if y is not None]
 
@@ -91,7 +91,7 @@ def diagnose(output: Variable) -> str:
     "Why `output` is not finite: which function made the first nan, or who held it."
     f = find_nonfinite(output)
     if f is None: return _diagnose_leaves(output)
-    y = next(y for y in _results(f) if not is_finite(y))
+    y = next(y for y in _call_results(f) if not is_finite(y))
     return f'{_call_of(f)} gave {_describe_nonfinite(y)}{_example_operands(f, y)}'
 
 def _diagnose_leaves(output: Variable) -> str:
@@ -148,8 +148,8 @@ def gradient_of_result(f: Any, grads: dict) -> Any:
 def check_derivative(f: Any, grads: dict) -> None:
     "A `FloatingPointError` if `f` makes something else of finite gradients in `grads`."
     gy = gradient_of_result(f, grads)
-    if gy is None or not all(map(is_finite, gy if f._several else [gy])): return
-    f._pullback(gy, found := {}, create_graph=False)
+    if gy is None or not all(map(is_finite, gy if f._call_several else [gy])): return
+    f._call_pullback(gy, found := {}, create_graph=False)
     for x, gx in found.items():
         if not is_finite(gx):
             raise FloatingPointError(
@@ -187,13 +187,14 @@ def _line_of_call(depth: int) -> str:
     return f'`{text}` ({where})' if text else where
 
 # %% ../nbs/61_anomaly.ipynb #number-slot
-_number = Node._order  #: the slot as it is when nobody looks
+_number = Node._call_order  #: the slot as it is when nobody looks
 
 def _set_number(f: Any, number: int) -> None:
     "Put in the number of a call, with copies if this thread wants them."
-    if _detecting.get() and f._operands:
+    if _detecting.get() and f._call_operands:
         number = NumberedCall(number)
-        number.operands, number.results = _copies(f._operands), _copies(f._results)
+        number.operands = _copies(f._call_operands)
+        number.results = _copies(f._call_results)
         number.line = _line_of_call(3)
     _number.__set__(f, number)
 
@@ -209,16 +210,16 @@ class _CountedSwitch:
         with self.lock:
             self.count += bool(on) - bool(self.get())
             self.switch.set(on)
-            Node._order = _with_copies if self.count > 0 else _number
+            Node._call_order = _with_copies if self.count > 0 else _number
 
 switches['detect_anomaly'] = _CountedSwitch(_detecting)
 
 # %% ../nbs/61_anomaly.ipynb #arrays-to-read
 def _arrays_to_read(f: Any, create_graph: bool) -> tuple:
     "Operands and results as a walk would find them now."
-    if create_graph or type(f)._pullback is book_pullback:
+    if create_graph or type(f)._call_pullback is book_pullback:
         return [x.data for x in f.inputs], [y.data for y in outputs_of(f)]
-    return f._operands, f._results
+    return f._call_operands, f._call_results
 
 def _is_same(a: Any, b: Any) -> bool:
     if a is None or b is None: return a is b
@@ -227,11 +228,11 @@ def _is_same(a: Any, b: Any) -> bool:
 # %% ../nbs/61_anomaly.ipynb #changes-since
 def changes_since(f: Any, create_graph: bool = False) -> list:
     "What was changed after a call: its name, the array at the call, the array now."
-    if not isinstance(f._order, NumberedCall): return []
+    if not isinstance(f._call_order, NumberedCall): return []
     operands, results = _arrays_to_read(f, create_graph)
     names = [f'input {i}, {describe(x)},' for i, x in enumerate(f.inputs)]
     names += [f'its output {describe(y)}' for y in outputs_of(f)]
-    was = [*f._order.operands, *f._order.results]
+    was = [*f._call_order.operands, *f._call_order.results]
     return [(name, a, b) for name, a, b in zip(names, was, [*operands, *results])
             if not _is_same(a, b)]
 
@@ -243,18 +244,20 @@ def gradients_with(f: Any, operands: Any, results: Any, gy: Any,
     boxes = [Constant if isinstance(x, Constant) else Variable for x in f.inputs]
     twin.inputs = tuple([box(a) for box, a in zip(boxes, operands)])
     outputs = [Variable(y) for y in results]
-    twin._operands, twin._results, twin._several = operands, results, f._several
+    twin._call_operands, twin._call_results = operands, results
+    twin._call_several = f._call_several
     twin.outputs = tuple(map(ref, outputs))
-    if create_graph: gy = [*map(as_variable, gy)] if f._several else as_variable(gy)
-    twin._pullback(gy, found, create_graph)
+    if create_graph:
+        gy = [*map(as_variable, gy)] if f._call_several else as_variable(gy)
+    twin._call_pullback(gy, found, create_graph)
     return [unwrap(found.get(x)) for x in twin.inputs]
 
 # %% ../nbs/61_anomaly.ipynb #describe-change
 def _describe_change(f: Any, name: str, was: Any, now: Any) -> str:
     "What was changed after which call, and what to do."
     cure = 'Change it after backward()'
-    if not all(map(_is_same, f._order.operands + f._order.results,
-                   (*f._operands, *f._results))):  # in place
+    if not all(map(_is_same, f._call_order.operands + f._call_order.results,
+                   (*f._call_operands, *f._call_results))):  # in place
         cure += ', or make a new array: x.data = x.data + 1, not x.data += 1'
     was, now = [np.asarray(to_module(a, np)) for a in (was, now)]
     first = f', from shape {was.shape} to {now.shape}'
@@ -262,7 +265,8 @@ def _describe_change(f: Any, name: str, was: Any, now: Any) -> str:
         where = tuple(np.argwhere(~((was == now) | ((was != was) & (now != now))))[0])
         at = f' at {tuple(map(int, where))}' if where else ''
         first = f', first{at} from {was[where].item():.4g} to {now[where].item():.4g}'
-    return (f'{_call_of(f)} in {f._order.line} would get a wrong gradient: {name} was '
+    line = f._call_order.line
+    return (f'{_call_of(f)} in {line} would get a wrong gradient: {name} was '
             f'changed after the call{first}. {cure}')
 
 # %% ../nbs/61_anomaly.ipynb #check-unchanged
@@ -279,7 +283,7 @@ def check_unchanged(output: Variable, gy: Any, create_graph: bool) -> None:
 def _check_call(f: Any, gy: Any, create_graph: bool) -> None:
     "The same for one call, which was given the gradient `gy`."
     if gy is None: return
-    was = f._order.operands, f._order.results
+    was = f._call_order.operands, f._call_order.results
     now = _arrays_to_read(f, create_graph)
     shapes = [[a.shape for a in (*xs, *ys)] for xs, ys in (was, now)]
     if shapes[0] == shapes[1]:

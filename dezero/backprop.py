@@ -34,8 +34,8 @@ def toposort(output: Variable) -> list[Variable]:
     found, todo = {}, [output]
     for x in todo:  # the list grows while we walk along it
         f = x._creator
-        if f is None or f._order in found: continue
-        found[f._order] = x
+        if f is None or f._call_order in found: continue
+        found[f._call_order] = x
         todo += f.inputs
     return [found[order] for order in sorted(found, reverse=True)]
 
@@ -56,7 +56,7 @@ def generation(self: Variable) -> int:
 
 def _call_number(x: Variable) -> int | None:
     "The number of the call that made `x`; `None` if you did."
-    return None if x._creator is None else x._creator._order
+    return None if x._creator is None else x._creator._call_order
 
 @patch
 @property
@@ -72,7 +72,7 @@ def pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "Add to `grads` what each input of `f` gets, by its rule, from the gradient `gy`."
     operands = operands_of(f)
     arguments = operands_of(f, create_graph) if create_graph else operands
-    arguments = (*gy, *arguments) if f._several else (gy, *arguments)
+    arguments = (*gy, *arguments) if f._call_several else (gy, *arguments)
     check_rules(f)
     for x, a, rule in zip(f.inputs, operands, f.rules):
         gx = None if x.__class__ is Constant else rule(f, *arguments)
@@ -83,19 +83,19 @@ def operands_of(f: Function, create_graph: bool = False) -> Any:
     "What the rules of `f` compute with: arrays, or Variables to differentiate again."
     if create_graph:
         return (*f.inputs, *outputs_of(f)) if f.needs_outputs else f.inputs
-    operands = f._operands or [x.data for x in f.inputs]  # if linked by hand
-    return (*operands, *f._results) if f.needs_outputs else operands
+    operands = f._call_operands or [x.data for x in f.inputs]  # if linked by hand
+    return (*operands, *f._call_results) if f.needs_outputs else operands
 
 def has_several_outputs(f: Function) -> bool:
     "Did `forward` return a tuple? Then several gradients come in."
-    return f._several
+    return f._call_several
 
 # %% ../nbs/02_backprop.ipynb #outputs-of
 def outputs_of(f: Function) -> list[Variable]:
     "The outputs of `f`; one that is gone is made again from its array."
     ys = [ref() for ref in f.outputs]
     if None not in ys: return ys
-    for i, result in enumerate(f._results):
+    for i, result in enumerate(f._call_results):
         if ys[i] is None:
             ys[i] = as_output(f, result)
             ys[i]._creator = f
@@ -112,7 +112,7 @@ def check_rules(f: Function) -> None:
 # %% ../nbs/02_backprop.ipynb #backward
 def book_pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "The same for a class with a `backward` as in the book: Variables in and out."
-    if f._several: gxs = f.backward(*map(_as_gradient, gy))
+    if f._call_several: gxs = f.backward(*map(_as_gradient, gy))
     else: gxs = f.backward(_as_gradient(gy))
     if not isinstance(gxs, (tuple, list)): gxs = (gxs,)
     if len(gxs) != len(f.inputs): check_count(f, gxs)
@@ -148,7 +148,7 @@ def _choose_pullback(cls: type[Function], **options: Any) -> None:
     own = next(c for c in cls.__mro__ if 'backward' in vars(c) or 'rules' in vars(c))
     by_hand = own is not Function and 'backward' in vars(own)
     by_rules = _PULLBACKS.get((len(rules), cls.needs_outputs), pullback)
-    cls._pullback = book_pullback if by_hand else by_rules
+    cls._call_pullback = book_pullback if by_hand else by_rules
 
 Function.__init_subclass__ = classmethod(_choose_pullback)
 
@@ -236,8 +236,8 @@ def backward_pass(output: Variable, gy: Any, create_graph: bool = False,
     try:
         for y in toposort(output):
             f = y._creator
-            gy = output_gradients(f, take) if f._several else take(y, None)
-            if gy is not None: f._pullback(gy, grads, create_graph)
+            gy = output_gradients(f, take) if f._call_several else take(y, None)
+            if gy is not None: f._call_pullback(gy, grads, create_graph)
     except EXPLAINED as error:
         place = f'the derivative of {type(f).__name__}'
         raise with_context(error, place, f.inputs) from error.__cause__
@@ -268,7 +268,7 @@ def output_gradients(f: Function, take: Any) -> list | None:
     gys = [take(ref(), None) for ref in f.outputs]
     if all([gy is None for gy in gys]): return None
     return [array_module(y).zeros(y.shape, grad_dtype(y)) if gy is None else gy
-            for gy, y in zip(gys, f._results)]
+            for gy, y in zip(gys, f._call_results)]
 
 # %% ../nbs/02_backprop.ipynb #seed-gradient
 watchers = []  #: called before every walk: output, its gradient, create_graph
@@ -355,11 +355,11 @@ _SCALARS = {np.float64, np.float32, np.float16}
 
 def _pullback_of_one(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "What `pullback` does, written out for one output and one operand."
-    if create_graph or f._several: return pullback(f, gy, grads, create_graph)
-    (x,), (a,), (rule,) = f.inputs, f._operands, f.rules
+    if create_graph or f._call_several: return pullback(f, gy, grads, create_graph)
+    (x,), (a,), (rule,) = f.inputs, f._call_operands, f.rules
     if x.__class__ is Constant: return
     a = a[()]  # numbers are faster than 0-d arrays
-    gx = rule(f, gy, a, *f._results) if f.needs_outputs else rule(f, gy, a)
+    gx = rule(f, gy, a, *f._call_results) if f.needs_outputs else rule(f, gy, a)
     if gx is None: return
     if not gx.__class__ is a.__class__ in _SCALARS: gx = unbroadcast(gx, a)
     grads[x] = grads[x] + gx if x in grads else gx
@@ -367,8 +367,9 @@ def _pullback_of_one(f: Function, gy: Any, grads: dict, create_graph: bool) -> N
 # %% ../nbs/02_backprop.ipynb #pullback-of-two
 def _pullback_of_two(f: Function, gy: Any, grads: dict, create_graph: bool) -> None:
     "The same for two operands."
-    if f._several or len(f.inputs) != 2: return pullback(f, gy, grads, create_graph)
-    (x0, x1), (a0, a1), (rule0, rule1) = f.inputs, f._operands, f.rules
+    if f._call_several or len(f.inputs) != 2:
+        return pullback(f, gy, grads, create_graph)
+    (x0, x1), (a0, a1), (rule0, rule1) = f.inputs, f._call_operands, f.rules
     if create_graph: b0, b1 = x0, x1
     else: b0, b1 = a0, a1
     if x0.__class__ is not Constant and (gx := rule0(f, gy, b0, b1)) is not None:

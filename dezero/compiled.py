@@ -415,11 +415,12 @@ def heal(x):
         if isinstance(y.grad, Variable): todo.append(y.grad)
         if f is None or id(f) in seen: continue
         seen.add(id(f))
-        if getattr(f, '_operands', None): f._operands = plain(tuple(f._operands))
-        f._results = plain(f._results)
+        if getattr(f, '_call_operands', None):
+            f._call_operands = plain(tuple(f._call_operands))
+        f._call_results = plain(f._call_results)
         for name, value in list(vars(f).items()):
             if isinstance(value, Variable): todo.append(value)
-            elif name not in ('outputs', '_results'): vars(f)[name] = plain(value)
+            elif name not in ('outputs', '_call_results'): vars(f)[name] = plain(value)
         todo += f.inputs
 
 # %% ../nbs/76_compiled.ipynb #cell-heal-2

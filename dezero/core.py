@@ -209,15 +209,15 @@ def as_operands(f: Any, operands: Any) -> Any:
 # %% ../nbs/00_core.ipynb #node
 class Node:
     "The record of a call: what went in, the arrays that lay in it, and when it was."
-    __slots__ = 'inputs', '_operands', '_order'
+    __slots__ = 'inputs', '_call_operands', '_call_order'
 
 # %% ../nbs/00_core.ipynb #function-exported
 class Function(Node):
     """A step of a computation: subclasses define `forward` on arrays, and calling one
     turns Variables into Variables. Book step 2."""
     outputs: Any = None  # weak references to what came out; None: not called yet
-    _results: Any = ()  # the arrays that came out
-    _several = False  # was it a tuple?
+    _call_results: Any = ()  # the arrays that came out
+    _call_several = False  # was it a tuple?
 
     def __call__(self, *inputs: Any) -> Any:
         if self.outputs is not None: return copy.copy(self)(*inputs)  # one call each
@@ -244,8 +244,8 @@ def _record(f: Function, inputs: Any, operands: Any, y: Any) -> Any:
     if isinstance(y, tuple): return _record_several(f, inputs, operands, y)
     output = as_output(f, y)
     if recording.get():
-        f.inputs, f._operands, f._results = inputs, operands, (y,)
-        f.outputs, output._creator, f._order = (ref(output),), f, next(counter)
+        f.inputs, f._call_operands, f._call_results = inputs, operands, (y,)
+        f.outputs, output._creator, f._call_order = (ref(output),), f, next(counter)
     else: output._detached = 'it was computed under no_grad()'
     return output
 
@@ -265,8 +265,9 @@ def _record_several(f: Function, inputs: Any, operands: Any, ys: tuple) -> Any:
     "The same for a tuple of arrays. Book step 11."
     outputs = [as_output(f, y) for y in ys]
     if recording.get():
-        f.inputs, f._operands, f._results = inputs, operands, ys
-        f.outputs, f._several, f._order = tuple(map(ref, outputs)), True, next(counter)
+        f.inputs, f._call_operands, f._call_results = inputs, operands, ys
+        f.outputs, f._call_several = tuple(map(ref, outputs)), True
+        f._call_order = next(counter)
         for output in outputs: output._creator = f
     else:
         for output in outputs: output._detached = 'it was computed under no_grad()'
@@ -288,11 +289,11 @@ def set_creator(self: Variable, func: Function | None) -> None:
     self._creator, self._detached = func, None
     if func is None: return
     if func.outputs is None:  # it was never called
-        func._operands, func._order, func.outputs = (), next(counter), ()
+        func._call_operands, func._call_order, func.outputs = (), next(counter), ()
         if not hasattr(func, 'inputs'): func.inputs = ()
     if not any([link() is self for link in func.outputs]):
         func.outputs = (*func.outputs, ref(self))
-        func._results, func._several = (*func._results, self.data), True
+        func._call_results, func._call_several = (*func._call_results, self.data), True
 
 Variable.creator = Variable.creator.setter(set_creator)
 
@@ -300,7 +301,7 @@ Variable.creator = Variable.creator.setter(set_creator)
 @patch
 def __getstate__(self: Function) -> dict:
     "The options of a function, without the record of its call."
-    record = 'outputs', '_results', '_several'
+    record = 'outputs', '_call_results', '_call_several'
     return {name: value for name, value in vars(self).items() if name not in record}
 
 # %% ../nbs/00_core.ipynb #getstate

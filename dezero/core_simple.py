@@ -74,11 +74,11 @@ class Function(core.Function):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if cls._pullback is book_pullback: cls._pullback = _array_pullback
+        if cls._call_pullback is book_pullback: cls._call_pullback = _array_pullback
 
 def _array_pullback(f, gy, grads, create_graph):
     "What `book_pullback` does, for a `backward` of arrays."
-    gxs = f.backward(*(gy if f._several else (gy,)))
+    gxs = f.backward(*(gy if f._call_several else (gy,)))
     gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
     for x, a, gx in zip(f.inputs, operands_of(f), gxs):
         if gx is not None and type(x) is not Constant:

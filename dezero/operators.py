@@ -121,7 +121,8 @@ def _binary_operator(function: type[Function],
         y.data, y._detached = asarray(data) if isinstance(data, generic) else data, None
         if recording.get():
             y._creator = f = function()
-            f.inputs, f._operands, f._order = (x0, x1), (a0, a1), next(counter)
+            f.inputs, f._call_operands = (x0, x1), (a0, a1)
+            f._call_order = next(counter)
         else: y._creator, y._detached = None, 'it was computed under no_grad()'
         return y
     operate.__doc__ = function.__doc__

@@ -199,7 +199,7 @@ def _numbered(name, count):
 # %% ../nbs/52_trace.ipynb #has-own-backward
 def has_own_backward(f: Function) -> bool:
     "Does the class of `f` write its derivative as a method `backward`, as in the book?"
-    return type(f)._pullback is book_pullback
+    return type(f)._call_pullback is book_pullback
 
 def gradient_names(f: Function, i: int, gys: int) -> list[str]:
     "Names for what the gradient of an input depends on: gradients, inputs, outputs."

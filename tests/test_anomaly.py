@@ -168,7 +168,7 @@ def changed(make, change, text="", walk=Variable.backward):
         change(x, y)
         with pytest.raises(RuntimeError, match=text):
             walk(y)
-    assert x.grad is None and Node.__dict__["_order"].__class__ is not property
+    assert x.grad is None and Node.__dict__["_call_order"].__class__ is not property
 
 
 def add_one(x, y):
@@ -310,7 +310,7 @@ def test_only_calls_under_the_switch_are_looked_at():
     inside.backward()
     with detect_anomaly(), pytest.raises(RuntimeError, match="wrong gradient"):
         inside.backward()
-    assert type((x * x).creator._order) is int and type(inside.creator._order) is not int
+    assert type((x * x).creator._call_order) is int and type(inside.creator._call_order) is not int
 
 
 def test_the_switch_is_counted_over_threads():
@@ -326,18 +326,18 @@ def test_the_switch_is_counted_over_threads():
     with detect_anomaly():
         thread.start()
         inside.wait(10)
-    assert type((x * x).creator._order) is int  # not in this thread
+    assert type((x * x).creator._call_order) is int  # not in this thread
     with detect_anomaly():
-        assert type((x * x).creator._order) is not int
+        assert type((x * x).creator._call_order) is not int
     done.set()
     thread.join()
-    assert type(Node.__dict__["_order"]) is not property
+    assert type(Node.__dict__["_call_order"]) is not property
 
     @detect_anomaly()
     def decorated():
-        return type(F.sin(x).creator._order)
+        return type(F.sin(x).creator._call_order)
 
-    assert decorated() is not int and type(F.sin(x).creator._order) is int
+    assert decorated() is not int and type(F.sin(x).creator._call_order) is int
 
 
 def test_what_is_recorded_can_be_copied_and_walked_as_before():
