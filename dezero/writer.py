@@ -47,10 +47,10 @@ def otherwise(): raise Otherwise
 # %% ../nbs/75_writer.ipynb #gone
 class Gone(Function):
     "Where the graph of a result of a compiled step would be."
-    inputs, _operands, _order = (), (), -1
+    inputs, _call_operands, _call_order = (), (), -1
 
 @patch
-def _pullback(self: Gone, *args):
+def _call_pullback(self: Gone, *args):
     raise RuntimeError('this comes out of a compiled step, and has no graph behind it: '
                        'call backward() inside the step')
 
