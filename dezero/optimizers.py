@@ -162,6 +162,7 @@ def update(self: Optimizer) -> None:
     if self.maximize: _uphill(self, params)
     else: _step(self, params)
 
+# %% ../nbs/14_optimizers.ipynb #optimizer-step
 def _step(optimizer, params):
     "Let the hooks see the parameters, then change them."
     for hook in optimizer.hooks:
@@ -503,18 +504,25 @@ def load_state(self: Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
     if 'lr' in arrays and not callable(self.rate): self.rate = float(arrays['lr'])
     self.kept, self.updates = kept, int(arrays['updates'])
 
+# %% ../nbs/14_optimizers.ipynb #kept-in
+def _kept_keys(optimizer, arrays):
+    "The parameters for which a state keeps something, by name, and its names."
+    for name, param in _named_params(optimizer).items():
+        keys = [f'{keep}/{name}' for keep in optimizer.keeps]
+        if any([key in arrays for key in keys]): yield name, param, keys
+
+def _kept_in(optimizer, arrays):
+    "What a state that fits keeps for each parameter, as copies."
+    return {param: _unstack(np.stack([arrays[key] for key in keys]))
+            for _, param, keys in _kept_keys(optimizer, arrays)}
+
 # %% ../nbs/14_optimizers.ipynb #check-kept
 @patch
 def check_state(self: Optimizer, arrays: Mapping[str, np.ndarray],
                 checkpoint: Any = None) -> None:
     "A `ValueError` if this is no `state()` that fits, beside the rest of a checkpoint."
     _target_of(self)  # set up?
-    if 'updates' not in arrays:
-        raise ValueError("this is not the state of an optimizer: it has no 'updates'")
-    check_not_negative("'updates'", arrays['updates'])
-    check_field(arrays, 'updates')
-    if 'lr' in arrays:
-        as_rate(float(check_field(arrays, 'lr', (), 'f', -math.inf, math.inf)))
+    _check_numbers(arrays)
     weights = (checkpoint or {}).get('model', {})  # what the parameters are going to be
     known = {'updates', 'lr'}
     for name, param, keys in _kept_keys(self, arrays):
@@ -528,28 +536,15 @@ def check_state(self: Optimizer, arrays: Mapping[str, np.ndarray],
         raise ValueError(f'{type(self).__name__} has no place for {strange[0]!r}: the '
                          'state of another optimizer, or of another model?')
 
-#: what is kept of squares, and so never negative
-_SQUARES = {AdaGrad: ('h',), RMSprop: ('h',), AdaDelta: ('h', 'd'),
-            Adam: ('v', 'v_max')}
-
-def _check_squares(optimizer, keys, arrays):
-    "An error if an array of mean squares is negative somewhere."
-    squares = [keep for cls, keeps in _SQUARES.items() if isinstance(optimizer, cls)
-               for keep in keeps]
-    for key in keys:
-        if key.partition('/')[0] in squares and (arrays[key] < 0).any():
-            raise ValueError(f'{key!r} holds squares, and is negative somewhere')
-
-def _kept_keys(optimizer, arrays):
-    "The parameters for which a state keeps something, by name, and its names."
-    for name, param in _named_params(optimizer).items():
-        keys = [f'{keep}/{name}' for keep in optimizer.keeps]
-        if any([key in arrays for key in keys]): yield name, param, keys
-
-def _kept_in(optimizer, arrays):
-    "What a state that fits keeps for each parameter, as copies."
-    return {param: _unstack(np.stack([arrays[key] for key in keys]))
-            for _, param, keys in _kept_keys(optimizer, arrays)}
+# %% ../nbs/14_optimizers.ipynb #check-numbers
+def _check_numbers(arrays):
+    "An error if the number of updates, or the rate, cannot be one."
+    if 'updates' not in arrays:
+        raise ValueError("this is not the state of an optimizer: it has no 'updates'")
+    check_not_negative("'updates'", arrays['updates'])
+    check_field(arrays, 'updates')
+    if 'lr' in arrays:
+        as_rate(float(check_field(arrays, 'lr', (), 'f', -math.inf, math.inf)))
 
 def _check_kept(key, arrays, data, param):
     "An error if an array of a state is not there, or does not fit its parameter."
@@ -561,12 +556,25 @@ def _check_kept(key, arrays, data, param):
         raise ValueError(f'{key!r} is {array.shape} {array.dtype}, and does not fit '
                          f'the parameter {describe(param)}')
 
+# %% ../nbs/14_optimizers.ipynb #check-squares
 def _check_alike(keys, arrays):
     "An error if the arrays for one parameter have several shapes or dtypes."
     for key in keys[1:]:
         one, two = [(arrays[k].shape, arrays[k].dtype) for k in (keys[0], key)]
         if one != two:
             raise ValueError(f'{key!r} is not like {keys[0]!r}: {two} and {one}')
+
+#: what is kept of squares, and so never negative
+_SQUARES = {AdaGrad: ('h',), RMSprop: ('h',), AdaDelta: ('h', 'd'),
+            Adam: ('v', 'v_max')}
+
+def _check_squares(optimizer, keys, arrays):
+    "An error if an array of mean squares is negative somewhere."
+    squares = [keep for cls, keeps in _SQUARES.items() if isinstance(optimizer, cls)
+               for keep in keeps]
+    for key in keys:
+        if key.partition('/')[0] in squares and (arrays[key] < 0).any():
+            raise ValueError(f'{key!r} holds squares, and is negative somewhere')
 
 # %% ../nbs/14_optimizers.ipynb #names-of-an-optim
 name_otherwise(Optimizer, zero_grad='write model.cleargrads()', step='write update()',
