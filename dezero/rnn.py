@@ -223,6 +223,11 @@ class _Steps(Function):
         return self.back(gy.data, *self.kept)
 
 # %% ../nbs/22_rnn.ipynb #steps-parts
+def _floating(*arrays):
+    "The dtype in which arrays are computed."
+    dtype = np.result_type(*arrays)
+    return dtype if dtype.kind == 'f' else np.dtype(float)
+
 def _products(xs, W, b, dtype):
     "`xs @ W + b` for each W and b, (number, T, N, H), each one product."
     (T, N, features), H = xs.shape, W[0].shape[1]
@@ -232,24 +237,6 @@ def _products(xs, W, b, dtype):
         np.dot(rows, W[k].astype(dtype, copy=False), out=sums[k])
         sums[k] += b[k]
     return sums.reshape(len(W), T, N, H)
-
-def _products_back(xs, W, gz):
-    "The gradients of xs, of each W and of each b, from those of the sums."
-    (k, T, N, H), features = gz.shape, xs.shape[-1]
-    gz, rows, gx = gz.reshape(k, T * N, H), xs.data.reshape(T * N, features), None
-    if xs.__class__ is not Constant:
-        gx = sum(g @ w.data.T for g, w in zip(gz, W)).reshape(xs.shape)
-    return gx, [rows.T @ g for g in gz], gz.sum(1)
-
-def _states_back(hs, gs):
-    "The gradients of each U, from those of the sums; `hs` are the states before."
-    T, N, H = hs.shape
-    return hs.reshape(T * N, H).T @ gs.reshape(len(gs), T * N, H)
-
-def _floating(*arrays):
-    "The dtype in which arrays are computed."
-    dtype = np.result_type(*arrays)
-    return dtype if dtype.kind == 'f' else np.dtype(float)
 
 # %% ../nbs/22_rnn.ipynb #rnn-steps
 class RNNSteps(_Steps):
@@ -265,15 +252,33 @@ class RNNSteps(_Steps):
             np.tanh(z[t], hs[t + 1])
         self.kept = hs,
         return hs[1:]
-    def back(self, gy, hs):
-        xs, h, W, b, U = self.inputs
-        gz, gh, turned = np.empty_like(gy), 0, U.data.T
-        for t in reversed(range(len(gy))):
-            np.subtract(1, hs[t + 1] * hs[t + 1], gz[t])
-            gz[t] *= gy[t] + gh
-            gh = gz[t] @ turned
-        gx, gW, gb = _products_back(xs, [W], gz[None])
-        return gx, gh, *gW, *gb, *_states_back(hs[:-1], gz[None])
+
+# %% ../nbs/22_rnn.ipynb #steps-parts-back
+def _products_back(xs, W, gz):
+    "The gradients of xs, of each W and of each b, from those of the sums."
+    (k, T, N, H), features = gz.shape, xs.shape[-1]
+    gz, rows, gx = gz.reshape(k, T * N, H), xs.data.reshape(T * N, features), None
+    if xs.__class__ is not Constant:
+        gx = sum(g @ w.data.T for g, w in zip(gz, W)).reshape(xs.shape)
+    return gx, [rows.T @ g for g in gz], gz.sum(1)
+
+def _states_back(hs, gs):
+    "The gradients of each U, from those of the sums; `hs` are the states before."
+    T, N, H = hs.shape
+    return hs.reshape(T * N, H).T @ gs.reshape(len(gs), T * N, H)
+
+# %% ../nbs/22_rnn.ipynb #rnn-steps-back
+@patch
+def back(self: RNNSteps, gy, hs):
+    "The gradients of all operands."
+    xs, h, W, b, U = self.inputs
+    gz, gh, turned = np.empty_like(gy), 0, U.data.T
+    for t in reversed(range(len(gy))):
+        np.subtract(1, hs[t + 1] * hs[t + 1], gz[t])
+        gz[t] *= gy[t] + gh
+        gh = gz[t] @ turned
+    gx, gW, gb = _products_back(xs, [W], gz[None])
+    return gx, gh, *gW, *gb, *_states_back(hs[:-1], gz[None])
 
 # %% ../nbs/22_rnn.ipynb #rnn-sequence
 @patch
@@ -286,6 +291,20 @@ def sequence(self: RNN, xs) -> Variable:
     hs = RNNSteps()(xs, h, self.x2h.W, self.x2h.b, self.h2h.W)
     self.h = hs[-1]
     return hs
+
+# %% ../nbs/22_rnn.ipynb #lstm-step
+def _shut(z):
+    "The sigmoid, in place."
+    np.exp(np.negative(z, z), z)
+    z += 1
+    np.reciprocal(z, z)
+
+def _lstm_step(gates, c, new, bent, h, spare):
+    "One step: the memory that follows from `c`, bent by the tanh, and the state `h`."
+    f, i, o, u = gates
+    np.multiply(f, c, new)
+    new += np.multiply(i, np.tanh(u, u), spare)
+    np.multiply(o, np.tanh(new, bent), h)
 
 # %% ../nbs/22_rnn.ipynb #lstm-steps
 class LSTMSteps(_Steps):
@@ -302,20 +321,30 @@ class LSTMSteps(_Steps):
         with np.errstate(over='ignore'):  # exp of a large number: the gate is shut
             for t in range(T):
                 gates[:, t] += np.matmul(hs[t], stacked, out=sums)
-                f, i, o, u = gates[:, t]
                 _shut(gates[:3, t])
-                c = np.multiply(f, cs[t], cs[t + 1])
-                c += np.multiply(i, np.tanh(u, u), sums[0])
-                np.multiply(o, np.tanh(c, bent[t]), hs[t + 1])
+                _lstm_step(gates[:, t], cs[t], cs[t + 1], bent[t], hs[t + 1], sums[0])
         hs[T + 1] = cs[T]
         self.kept = gates, hs, cs, bent
         return hs[1:]
 
-def _shut(z):
-    "The sigmoid, in place."
-    np.exp(np.negative(z, z), z)
-    z += 1
-    np.reciprocal(z, z)
+# %% ../nbs/22_rnn.ipynb #lstm-step-back
+def _lstm_step_back(gates, c, bent, gh, gc, g):
+    "The share of each gate, into `g`, and what the memory before gets."
+    f, i, o, u = gates
+    np.multiply(gh, bent, g[2])
+    gh *= o
+    gh *= 1 - bent * bent
+    gc = gc + gh
+    np.multiply(gc, c, g[0])
+    np.multiply(gc, u, g[1])
+    np.multiply(gc, i, g[3])
+    return gc * f
+
+def _slopes(gates, out):
+    "The slopes of three sigmoids and of a tanh, from their values."
+    np.subtract(1, gates[:3], out[:3])
+    out[:3] *= gates[:3]
+    return np.subtract(1, gates[3] * gates[3], out[3])
 
 # %% ../nbs/22_rnn.ipynb #lstm-back
 @patch
@@ -327,19 +356,9 @@ def back(self: LSTMSteps, gy, gates, hs, cs, bent):
     turned = turned.astype(gz.dtype, copy=False)
     gh, gc = np.zeros_like(gy[T]), gy[T]
     for t in reversed(range(T)):
-        (f, i, o, u), g = gates[:, t], gz[:, t]
-        gh = gy[t] + gh
-        np.multiply(gh, bent[t], g[2])
-        gh *= o
-        gh *= 1 - bent[t] * bent[t]
-        gc = gc + gh
-        np.multiply(gc, cs[t], g[0])
-        np.multiply(gc, u, g[1])
-        np.multiply(gc, i, g[3])
-        gc = gc * f
-        np.subtract(1, gates[:3, t], slopes[:3])
-        slopes[:3] *= gates[:3, t]
-        np.subtract(1, u * u, slopes[3])
+        gh, z, g = gy[t] + gh, gates[:, t], gz[:, t]
+        gc = _lstm_step_back(z, cs[t], bent[t], gh, gc, g)
+        _slopes(z, slopes)
         g *= slopes
         gh = np.matmul(g, turned, out=slopes).sum(0)
     gx, gW, gb = _products_back(self.inputs[0], self.inputs[3:7], gz)
@@ -365,6 +384,18 @@ def gru_simple(xs, h, *weights):
         hs.append(h)
     return stack(hs)
 
+# %% ../nbs/22_rnn.ipynb #gru-step
+def _gru_step(gates, sums, d, seen, h, new):
+    "One step: the state that follows from `h`; `sums` are the products of `h`."
+    r, z, n = gates
+    gates[:2] += sums[:2]
+    _shut(gates[:2])
+    n += np.multiply(r, np.add(sums[2], d, seen), sums[2])
+    np.tanh(n, n)
+    new[...] = h - n
+    new *= z
+    new += n
+
 # %% ../nbs/22_rnn.ipynb #gru-steps
 class GRUSteps(_Steps):
     "`gru_simple` as one function."
@@ -379,15 +410,8 @@ class GRUSteps(_Steps):
         hs[0] = h
         with np.errstate(over='ignore'):  # exp of a large number: the gate is shut
             for t in range(T):
-                (r, z, n), new = gates[:, t], hs[t + 1]
                 np.matmul(hs[t], stacked, out=sums)
-                gates[:2, t] += sums[:2]
-                _shut(gates[:2, t])
-                n += np.multiply(r, np.add(sums[2], d, seen[t]), sums[2])
-                np.tanh(n, n)
-                new[...] = hs[t] - n
-                new *= z
-                new += n
+                _gru_step(gates[:, t], sums, d, seen[t], hs[t], hs[t + 1])
         self.kept = gates, hs, seen
         return hs[1:]
 

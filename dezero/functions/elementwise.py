@@ -365,7 +365,7 @@ _CODY = dict(
     Q=[1.0, 2.56852019228982242, 1.87295284992346047, 5.27905102951428412e-1,
        6.05183413124413191e-2, 2.33520497626869185e-3])
 
-# %% ../../nbs/05_elementwise.ipynb #quotient
+# %% ../../nbs/05_elementwise.ipynb #polynomial
 def _polynomial(coefficients, x):
     "The value of a polynomial at `x`, by Horner's rule."
     y = coefficients[0]
@@ -376,12 +376,7 @@ def _quotient(p, q, x):
     "One of Cody's polynomials divided by another one."
     return _polynomial(_CODY[p], x) / _polynomial(_CODY[q], x)
 
-def _piecewise(x, cases):
-    "For each mask and its function: the function of `x` where the mask is true."
-    y = np.empty_like(x)
-    for mask, function in cases: y[mask] = function(x[mask])
-    return y
-
+# %% ../../nbs/05_elementwise.ipynb #quotients
 def _erf_near(x):
     "The error function where `|x|` is at most 0.46875."
     return x * _quotient('A', 'B', x * x)
@@ -395,8 +390,15 @@ def _rest_far(y):
     z = 1 / (y * y)
     return (1 / math.sqrt(math.pi) - z * _quotient('P', 'Q', z)) / y
 
+# %% ../../nbs/05_elementwise.ipynb #quotient
+def _piecewise(x, cases):
+    "For each mask and its function: the function of `x` where the mask is true."
+    y = np.empty_like(x)
+    for mask, function in cases: y[mask] = function(x[mask])
+    return y
+
 def _erf_far(x):
-    "The error function elsewhere."
+    "The error function beyond 0.46875."
     y = np.minimum(np.abs(x), 6)
     rest = _piecewise(y, [(y <= 4, _rest_middle), (~(y <= 4), _rest_far)])
     return np.sign(x) * (1 - np.exp(-y * y) * rest)

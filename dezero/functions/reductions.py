@@ -435,17 +435,9 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False,
 # %% ../../nbs/08_reductions.ipynb #words
 _COUNTED = 'each element is counted once, so it gets the gradient of its sum'
 
-def _words_of_power(f):
-    if f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
-
 for _cls, _words in {
     Sum: ('{gy} stretched', _COUNTED), SumTo: ('{gy} stretched', _COUNTED),
     Mean: ('{gy} / {n} stretched', 'each element is one of {n} that are averaged'),
-    Max: ('{gy} where {x} is largest, 0 elsewhere',
-          'only the largest moves the result'),
-    Min: ('{gy} where {x} is smallest, 0 elsewhere',
-          'only the smallest moves the result'),
-    Clip: ('{gy} inside the limits, 0 beyond', 'beyond a limit nothing moves'),
     Prod: ('{gy} * the product of the others',
            'the others are the factor of an element'),
     Cumsum: ('{gy} summed up from the end',
@@ -457,6 +449,18 @@ for _cls, _words in {
     PNorm: ('{gy} * ±(|{x}| / {y}) ** (p - 1)',
             'powers, and the derivative of the root'),
     LogSumExp: ('{gy} * exp({x} - {y})', 'the share that an element has in the sum'),
+}.items(): _cls.words = _words
+
+# %% ../../nbs/08_reductions.ipynb #words-of-choices
+def _words_of_power(f):
+    if f.c == 0: return '{gy} * 0', 'it is 1, whatever {x} is'
+
+for _cls, _words in {
+    Max: ('{gy} where {x} is largest, 0 elsewhere',
+          'only the largest moves the result'),
+    Min: ('{gy} where {x} is smallest, 0 elsewhere',
+          'only the smallest moves the result'),
+    Clip: ('{gy} inside the limits, 0 beyond', 'beyond a limit nothing moves'),
     Where: ('{gy} where {x} was chosen, 0 elsewhere', 'the rest of {x} does not count'),
     Maximum: ('{gy} where {x} is larger, 0 elsewhere', 'of equal ones each gets half'),
     Minimum: ('{gy} where {x} is smaller, 0 elsewhere', 'of equal ones each gets half'),
