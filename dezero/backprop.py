@@ -10,6 +10,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+from numpy import asarray, generic
 
 from .config import recording
 from .context import EXPLAINED, with_context
@@ -116,7 +117,7 @@ def book_pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None
     else: gxs = f.backward(_as_gradient(gy))
     if not isinstance(gxs, (tuple, list)): gxs = (gxs,)
     if len(gxs) != len(f.inputs): check_count(f, gxs)
-    for x, a, gx in zip(f.inputs, operands_of(f), gxs):
+    for x, a, gx in zip(f.inputs, f._call_operands or operands_of(f), gxs):
         if gx is None or x.__class__ is Constant: continue
         if not isinstance(gx, Variable): gx = as_variable(gx)
         add_gradient(grads, x, a, gx if create_graph else gx.data)
@@ -124,7 +125,7 @@ def book_pullback(f: Function, gy: Any, grads: dict, create_graph: bool) -> None
 def _as_gradient(gy: Any) -> Variable:
     "A gradient of the walk, an array or a NumPy number, as a Variable."
     if isinstance(gy, Variable): return gy
-    return new_variable(np.asarray(gy) if isinstance(gy, np.generic) else gy)
+    return new_variable(asarray(gy) if isinstance(gy, generic) else gy)
 
 # %% ../nbs/02_backprop.ipynb #check-count
 def check_count(f: Function, gxs: Any) -> None:

@@ -112,9 +112,11 @@ def _binary_operator(function: type[Function],
     "What `function()` does for two operands, in one Python call."
     def operate(x0: Any, x1: Any) -> Variable:
         try:
-            if not x0.__class__ is x1.__class__ is Variable:
-                x0, x1 = _as_pair(function, x0, x1)
-            a0, a1 = x0.data[()], x1.data[()]  # numbers are faster than 0-d arrays
+            if x1.__class__ in _PLAIN and not recording.get(): a0, a1 = x0.data[()], x1
+            else:
+                if not x0.__class__ is x1.__class__ is Variable:
+                    x0, x1 = _as_pair(function, x0, x1)
+                a0, a1 = x0.data[()], x1.data[()]  # numbers are faster than 0-d arrays
             data = compute(a0, a1)
         except Exception: return function()(x0, x1)  # which says what is wrong
         y = new(Variable)
@@ -130,6 +132,9 @@ def _binary_operator(function: type[Function],
 
 # %% ../nbs/03_operators.ipynb #constant
 _NUMBERS = {float, int, np.float64, np.float32}  #: what adapts to the dtype it meets
+
+#: what needs no box where nothing is recorded; before NumPy 2 it widened float32
+_PLAIN = {float, int} if int(np.__version__.split('.')[0]) > 1 else set()
 
 def _as_constant(number: Any, dtype: np.dtype) -> Constant:
     "The box of a Python number that meets floats of this dtype."

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import gc
 import inspect
+import operator
 import pickle
 import sys
 import threading
@@ -998,6 +999,26 @@ def test_powers_at_zero():
     assert grad(g, x).data == grad(g, x, create_graph=True).data == 0.0
     x, c = Variable(3.0), Variable(0.0)
     assert grad(grad(x**c, x, create_graph=True), c).data == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "i8", "?"])
+@pytest.mark.parametrize("number", [2, 3.0, -1, 0.1])
+def test_a_number_counts_the_same_where_nothing_is_recorded(dtype, number):
+    functions = [operator.add, operator.mul, operator.truediv, operator.pow]
+    if dtype != "?":
+        functions.append(operator.sub)
+    if dtype[0] in "i?" and number < 0:  # an integer has no such power
+        functions.remove(operator.pow)
+    for f in functions:
+        for values in (3, [1, 2, 3]):
+            x = Variable(np.array(values, dtype))
+            for one, other in ((x, number), (number, x)):
+                recorded = f(one, other)
+                with no_grad():
+                    plain = f(one, other)
+                assert plain.dtype == recorded.dtype and plain.shape == recorded.shape
+                assert type(plain.data) is np.ndarray and plain.creator is None
+                assert np.array_equal(plain.data, recorded.data, equal_nan=True)
 
 
 def test_powers_keep_float32():
