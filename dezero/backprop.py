@@ -13,7 +13,7 @@ import numpy as np
 from numpy import asarray, generic
 
 from .config import recording
-from .context import EXPLAINED, with_context
+from .context import EXPLAINED, check_instance, with_context
 from dezero.core import (
     Constant,
     Function,
@@ -389,9 +389,7 @@ def gradients(self: Variable, inputs: list[Variable], grad_output: Any = None,
               create_graph: bool = False) -> list[Variable]:
     "The gradients with respect to Variables, as a list; zeros where no path leads."
     for x in inputs:
-        if isinstance(x, Variable): continue
-        raise TypeError('gradients are taken with respect to Variables, '
-                        f'not {type(x)}')
+        check_instance(x, Variable, 'gradients are taken with respect to Variables')
     gy, before = seed_gradient(self, grad_output, create_graph), recording.get()
     keep = any([x._creator is not None for x in inputs])
     try:
@@ -416,12 +414,10 @@ def grad(output: Variable, inputs: Any, grad_output: Any = None,
     Variable of the graph will do. The walk starts with `grad_output`, or with ones.
     With `create_graph` the result can be differentiated again. Book step 32.
     """
-    if not isinstance(output, Variable):
-        raise TypeError(f'grad takes the output first, a Variable, not {type(output)}')
+    check_instance(output, Variable, 'grad takes the output first, a Variable')
     one, many = isinstance(inputs, Variable), isinstance(inputs, tuple)
-    if not one and not hasattr(inputs, '__iter__'):
-        raise TypeError('gradients are taken with respect to a Variable or a list of '
-                        f'them, not {type(inputs)}')
+    check_instance(inputs, lambda x: one or hasattr(x, '__iter__'), 'gradients are '
+                   'taken with respect to a Variable or a list of them')
     xs = [inputs] if one else list(inputs)
     gxs = output.gradients(xs, grad_output, create_graph)
     return gxs[0] if one else tuple(gxs) if many else gxs

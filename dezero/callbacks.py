@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dezero.context import EXPLAINED, check_field, check_int, kind_of
+from dezero.context import EXPLAINED, check_field, check_instance, check_int
 from dezero.core import patch, to_module
 from dezero.files import check_folder, file_path
 from dezero.layers.base import copy_into, params_by_name
@@ -25,19 +25,18 @@ MOMENTS = 'begin', 'after_batch', 'after_epoch', 'end'  #: when callbacks are ca
 def callback_list(callbacks: Any, verbose: bool) -> list[Any]:
     "Callbacks as a list in the order of their calls, with a `Progress` if wanted."
     callbacks = list(callbacks) if hasattr(callbacks, '__iter__') else [callbacks]
-    for callback in callbacks: check_callback(callback)
+    for callback in callbacks: _check_callback(callback)
     if verbose and not any([isinstance(c, Progress) for c in callbacks]):
         callbacks.insert(0, Progress())
     return sorted(callbacks, key=lambda c: getattr(c, 'last', False))
 
 # %% ../nbs/60_callbacks.ipynb #check-callback
-def check_callback(x: Any) -> None:
+def _check_callback(x: Any) -> None:
     "A `TypeError` for what cannot be called at any of the moments."
-    hooks = callable(x) or any([hasattr(x, moment) for moment in MOMENTS])
-    if hooks and not isinstance(x, type): return
-    raise TypeError('a callback is a function of the trainer, or an object such as '
-                    f'EarlyStopping() with any of the methods {", ".join(MOMENTS)}, '
-                    f'not {kind_of(x)}')
+    check_instance(
+        x, lambda x: callable(x) or any([hasattr(x, moment) for moment in MOMENTS]),
+        'a callback is a function of the trainer, or an object such as EarlyStopping() '
+        f'with any of the methods {", ".join(MOMENTS)}')
 
 # %% ../nbs/60_callbacks.ipynb #format-metric
 def format_metric(number: float) -> str:

@@ -71,15 +71,15 @@ def check_loader(loader: Any) -> Any:
     if isinstance(loader, (Dataset, np.ndarray)):
         raise TypeError(f'{type(loader).__name__} has examples, and training needs '
                         'batches: write DataLoader(dataset, batch_size)')
-    if hasattr(loader, '__iter__'): return loader
-    raise TypeError('batches come from a DataLoader or a list of them, '
-                    f'not {kind_of(loader)}')
+    return check_instance(loader, lambda x: hasattr(x, '__iter__'),
+                          'batches come from a DataLoader or a list of them')
 
 def check_batch(batch: Any) -> Any:
     "`batch`, if it is a pair `(x, t)` or has more inputs than one."
-    if isinstance(batch, (tuple, list)) and len(batch) >= 2: return batch
-    raise TypeError(f'a batch is a pair (x, t), not {kind_of(batch)}; for others write '
-                    'a subclass of Trainer with a forward(self, batch) of its own')
+    is_pair = lambda x: isinstance(x, (tuple, list)) and len(x) >= 2
+    return check_instance(
+        batch, is_pair, 'a batch is a pair (x, t)',
+        'for others write a subclass of Trainer with a forward(self, batch) of its own')
 
 # %% ../nbs/63_checks.ipynb #count-examples
 def count_examples(batch: Any) -> int:

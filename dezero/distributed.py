@@ -29,11 +29,11 @@ from dezero.context import (
     describe,
     import_extra,
 )
-from .core import Parameter, Variable, array_module, as_variable, patch, to_module
+from .core import Variable, array_module, as_variable, patch, to_module
 from .dataloaders import DataLoader, fetch_batch, get_rng_state, set_rng_state
 from .datasets import Dataset
 from .functions.elementwise import floats
-from .layers.base import Statistic, copy_into
+from .layers.base import Statistic, copy_into, params_by_name
 from .regularization import BatchNorm, BatchNormalization
 
 # %% ../nbs/74_distributed.ipynb #communicator
@@ -165,11 +165,6 @@ def _leave(comm):
         comm.mpi.Abort(1)
 
 # %% ../nbs/74_distributed.ipynb #layout
-def named_targets(target: Any) -> list[tuple[str, Parameter]]:
-    "Pairs of a name and a parameter; numbers where the target gives no names."
-    if hasattr(target, 'named_params'): return list(target.named_params())
-    return [(str(i), param) for i, param in enumerate(dict.fromkeys(target.params()))]
-
 def _entry(name, param, synced):
     "What the ranks must know of each other's parameter."
     if param.data is None: return name, None, None, False, True
@@ -202,10 +197,10 @@ def broadcast_params(target: Any, comm: Communicator) -> None:
     """Give all ranks the parameters of rank 0; of those that it has not made yet, those
     of the first rank that has. Models that differ are an error on all ranks."""
     if comm.size == 1: return
-    params = named_targets(target)
-    entries = tuple([_entry(name, param, False) for name, param in params])
+    params = params_by_name(target)
+    entries = tuple([_entry(name, param, False) for name, param in params.items()])
     plans = comm.meet((f'broadcast {len(params)} parameters', entries))[1]
-    for (_, param), (_, shape, dtype, *_, owner) in zip(params, merge(*plans)):
+    for param, (_, shape, dtype, *_, owner) in zip(params.values(), merge(*plans)):
         if shape is None: continue
         mine = comm.rank == owner
         array = to_module(param.data, np) if mine else np.empty(shape, dtype)
@@ -309,16 +304,17 @@ def update(self: MultiNodeOptimizer, examples: float = 1) -> None:
 def gather(self: MultiNodeOptimizer, examples: float) -> bool:
     "Take the mean of the gradients; or make the parameters the same, and say `False`."
     if self.target is None: return True  # the actual optimizer will say what is missing
-    params = named_targets(self.target)
-    entries = tuple([_entry(name, p, p in self.synced) for name, p in params])
+    params = params_by_name(self.target)
+    entries = tuple([_entry(name, p, p in self.synced) for name, p in params.items()])
     plan = f'update {len(params)} parameters', entries
     numbers, plans = self.comm.meet(plan, examples)
     merged = merge(*plans)
-    if not all([same for *_, same, _ in merged]) and not self.check_same(params):
+    same = all([entry[4] for entry in merged])
+    if not same and not self.check_same([*params.values()]):
         self.sync()
         return False
     if not numbers.sum(): raise ValueError('examples is 0 on all ranks')
-    wanted = [param for (_, param), entry in zip(params, merged) if entry[3]]
+    wanted = [param for param, entry in zip(params.values(), merged) if entry[3]]
     mean_gradients(wanted, self.comm, examples / float(numbers.sum()))
     return True
 
@@ -328,12 +324,12 @@ def check_same(self: MultiNodeOptimizer, params: list) -> bool:
     "Do all ranks have the same numbers in their parameters?"
     digests = self.comm.agree('compare parameters', digest_of(params))
     same = bool((digests == digests[0]).all())
-    if same: self.synced.update([p for _, p in params if p.data is not None])
+    if same: self.synced.update([p for p in params if p.data is not None])
     return same
 
 def digest_of(params: list) -> int:
     "A number that stands for all numbers in these parameters."
-    arrays = [to_module(p.data, np) for _, p in params if p.data is not None]
+    arrays = [to_module(p.data, np) for p in params if p.data is not None]
     return _digest(b''.join([array.tobytes() for array in arrays]))
 
 # %% ../nbs/74_distributed.ipynb #create-multi-node-optimizer
@@ -447,8 +443,8 @@ def prepare(self: Communicator, trainer: Any, batch: Any) -> None:
 @patch
 def even_out(self: Communicator, model: Any) -> None:
     "Take the means of the running statistics; and see that all weights are the same."
-    params = [pair for pair in named_targets(model) if pair[1].data is not None]
-    for _, param in params:
+    params = [p for p in params_by_name(model).values() if p.data is not None]
+    for param in params:
         if not isinstance(param, Statistic): continue
         copy_into(param, (self.allreduce(param.data) / self.size).astype(param.dtype))
     digests = self.agree('compare weights', digest_of(params))

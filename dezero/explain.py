@@ -18,6 +18,7 @@ import numpy as np
 
 from dezero.backprop import functions_behind, grad_dtype, outputs_of, unbroadcast
 from dezero.config import using_config
+from dezero.context import check_instance
 from dezero.core import Constant, Function, Variable, patch, unwrap
 from dezero.functions.reductions import kept_shape
 from dezero.trace import (
@@ -314,14 +315,13 @@ def explain(expression: Variable | Callable, *operands: Any,
 # %% ../nbs/53_explain.ipynb #compute
 def _compute(f, operands, options):
     "The result of `f`, in a graph where arrays have the names of the parameters."
-    if not callable(f):
-        raise TypeError('explain needs a Variable, or a function and its operands, '
-                        f'not {type(f)}')
+    check_instance(f, callable,
+                   'explain needs a Variable, or a function and its operands')
     tables = [x for x in operands if isinstance(x, (Variable, np.ndarray))]
     # beside a table, 2 is an option
     kinds = (Variable, np.ndarray) if tables else (float, int)
     xs = [Variable(unwrap(x), getattr(x, 'name', None) or name) if isinstance(x, kinds)
           else x for x, name in zip(operands, parameter_names(f, len(operands)))]
     with using_config('enable_backprop', True): y = f(*xs, **options)
-    if isinstance(y, Variable): return y
-    raise TypeError(f'explain needs a function that returns a Variable, not {type(y)}')
+    return check_instance(y, Variable,
+                          'explain needs a function that returns a Variable')

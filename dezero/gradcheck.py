@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .config import using_config
+from .context import check_instance
 from .core import Variable, as_variable, unwrap
 from .numdiff import array_allclose, numerical_grad
 
@@ -38,10 +39,8 @@ def _uneven_weights(y: Any) -> np.ndarray:
 def _agrees_at_output(f: Callable, xs: list, names: list[str], rtol: float,
                       atol: float, what: str) -> bool:
     "Compare the gradients of `f(*xs)` with those found by trying, by each argument."
-    y = f(*xs)
-    if not isinstance(y, Variable):
-        raise TypeError('gradient_check needs a function that returns Variables, '
-                        f'not {type(y)}')
+    y = check_instance(f(*xs), Variable,
+                       'gradient_check needs a function that returns Variables')
     weight = _uneven_weights(y)
     for i, found in enumerate(y.gradients(xs, weight)):
         def nudged(x, i=i): return unwrap(f(*xs[:i], x, *xs[i + 1:])) * weight

@@ -23,6 +23,7 @@ from dezero.context import (
     describe,
 )
 from .core import Parameter, Variable, array_module, as_variable, patch, to_module
+from .layers.base import params_by_name
 from .lazy import pass_on
 from .methods import name_otherwise
 
@@ -381,10 +382,9 @@ class AdamW(Adam):
 @patch
 def add_hook(self: Optimizer, hook: Callable[[list[Parameter]], Any]) -> None:
     "Let `hook` see, and change, the list of parameters before every update."
-    if isinstance(hook, type) or not callable(hook):
-        raise TypeError('a hook is called with the list of parameters: it is a '
-                        f'function, or an object such as ClipGrad(1.0), not {hook!r}')
-    self.hooks.append(hook)
+    self.hooks.append(check_instance(
+        hook, callable, 'a hook is called with the list of parameters: it is a '
+        'function, or an object such as ClipGrad(1.0)'))
 
 class WeightDecay:
     "A hook that adds `rate * W` to every gradient, which pulls the weights towards 0."
@@ -399,11 +399,9 @@ class WeightDecay:
 class FreezeParam:
     "A hook that keeps parameters, or all those of a layer, as they are."
     def __init__(self, *targets: Any):
-        self.targets = targets
-        for target in targets:
-            if not isinstance(target, Variable) and not hasattr(target, 'params'):
-                raise TypeError('FreezeParam takes Parameters and Layers, '
-                                f'not {type(target)}')
+        fits = lambda x: isinstance(x, Variable) or hasattr(x, 'params')
+        what = 'FreezeParam takes Parameters and Layers'
+        self.targets = [check_instance(x, fits, what) for x in targets]
     def __call__(self, params: Iterable[Parameter]) -> None:
         for target in self.targets:
             for param in [target] if isinstance(target, Variable) else target.params():
@@ -484,16 +482,10 @@ def state(self: Optimizer) -> dict[str, np.ndarray]:
     "All that a later update depends on, as a dictionary of arrays: copies, by name."
     arrays = {'updates': np.array(self.updates)}
     if not callable(self.rate): arrays['lr'] = np.array(self.rate)
-    for name, param in _named_params(self).items():
+    for name, param in params_by_name(_target_of(self)).items():
         for keep, array in zip(self.keeps, self.kept.get(param, ())):
             arrays[f'{keep}/{name}'] = to_module(array, np).copy()
     return arrays
-
-def _named_params(optimizer):
-    "The parameters by name; by number, if the target gives no names."
-    target = _target_of(optimizer)
-    if hasattr(target, 'named_params'): return dict(target.named_params())
-    return {str(i): param for i, param in enumerate(target.params())}
 
 # %% ../nbs/14_optimizers.ipynb #load-state
 @patch
@@ -507,7 +499,7 @@ def load_state(self: Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
 # %% ../nbs/14_optimizers.ipynb #kept-in
 def _kept_keys(optimizer, arrays):
     "The parameters for which a state keeps something, by name, and its names."
-    for name, param in _named_params(optimizer).items():
+    for name, param in params_by_name(_target_of(optimizer)).items():
         keys = [f'{keep}/{name}' for keep in optimizer.keeps]
         if any([key in arrays for key in keys]): yield name, param, keys
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .context import check_int, import_extra
+from .context import check_instance, check_int, import_extra
 from .core import patch
 from .lazy import pass_on
 
@@ -63,11 +63,10 @@ def _apply_all(steps: Iterable[Callable], x: Any) -> Any:
 # %% ../nbs/56_transforms.ipynb #check-transform
 def check_transform(transform: Any) -> Callable[[Any], Any]:
     "A transform as it is, if it can be called; otherwise a `TypeError`."
-    if isinstance(transform, type) and issubclass(transform, Transform):
-        raise TypeError(f'{transform.__name__} is a class: make a transform of it, '
-                        f'{transform.__name__}(...)')
-    if callable(transform): return transform
-    raise TypeError(f'a transform is a function of an example, not {type(transform)}')
+    other = isinstance(transform, type) and not issubclass(transform, Transform)
+    if other: return transform  # such as float, which makes a number of an example
+    return check_instance(transform, callable, 'a transform is a function of an '
+                          'example, or an object such as Flatten()')
 
 # %% ../nbs/56_transforms.ipynb #is-picture
 def _is_pil_image(x: Any) -> bool:
@@ -83,9 +82,9 @@ def _check_array(x: Any, transform: Transform) -> np.ndarray:
 
 def _check_pil_image(x: Any, transform: Transform) -> Any:
     "`x` if it is a Pillow image; otherwise a `TypeError`."
-    if _is_pil_image(x): return x
-    raise TypeError(f'{type(transform).__name__} takes a Pillow image, not {type(x)}: '
-                    'put ToPIL() before it')
+    name = type(transform).__name__
+    return check_instance(x, _is_pil_image, f'{name} takes a Pillow image',
+                          'put ToPIL() before it')
 
 # %% ../nbs/56_transforms.ipynb #flatten
 class Flatten(Transform):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .context import check_array, check_int, import_extra
+from .context import check_array, check_instance, check_int, import_extra
 from .core import Parameter, Variable, array_module, as_variable, patch, unwrap
 from .download import get_file
 from .functions.activations import relu
@@ -157,9 +157,8 @@ def _check_picture(image, dtype):
     pillow = import_extra('PIL.Image', 'preprocess takes images of Pillow', 'image')
     if np.dtype(dtype).kind != 'f':
         raise TypeError(f'colours without their mean are floats, not {np.dtype(dtype)}')
-    if isinstance(image, pillow.Image): return
-    raise TypeError(f'preprocess takes an image of Pillow, not {type(image).__name__}: '
-                    'write Image.open(path), or Image.fromarray(array)')
+    check_instance(image, pillow.Image, 'preprocess takes an image of Pillow',
+                   'write Image.open(path), or Image.fromarray(array)')
 
 # %% ../nbs/21_vision.ipynb #blocks
 #: where the published weights are

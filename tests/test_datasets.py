@@ -266,7 +266,7 @@ def test_the_digits_are_the_published_ones():
 
 def test_what_is_no_transform_is_told_at_once():
     for options in (dict(transform=Compose), dict(target_transform=Normalize)):
-        with pytest.raises(TypeError, match="is a class: make a transform of it"):
+        with pytest.raises(TypeError, match="a transform is a function .*, not the class"):
             Digits(**options)
     with pytest.raises(TypeError, match="a transform is a function of an example"):
         Spiral(transform="Flatten")

@@ -579,6 +579,8 @@ def test_hooks_and_what_they_freeze_are_looked_at_when_given():
             SGD().add_hook(wrong)
     with pytest.raises(TypeError, match="FreezeParam takes Parameters and Layers, not .*str"):
         FreezeParam(Linear(2), "l0")
+    with pytest.raises(TypeError, match="not the class Linear"):
+        FreezeParam(Linear)
 
 
 def test_a_gradient_of_another_shape_names_the_parameter():

@@ -251,9 +251,13 @@ def save_weights(self: Layer, path) -> None:
     save_arrays(path, {name: to_module(p.data, np) for name, p in params.items()})
 
 # %% ../../nbs/12_layers.ipynb #by-name
-def params_by_name(layer):
-    "The Parameters of a layer by name; a `ValueError` if two have the same."
-    pairs = list(layer.named_params())
+def params_by_name(target):
+    """The Parameters of a layer by name; a `ValueError` if two have the same.
+
+    What is no layer and has just `params()` gives no names: then numbers are.
+    """
+    if hasattr(target, 'named_params'): pairs = list(target.named_params())
+    else: pairs = [(str(i), p) for i, p in enumerate(dict.fromkeys(target.params()))]
     if len(params := dict(pairs)) == len(pairs): return params
     names = [name for name, _ in pairs]
     double = next(name for name in names if names.count(name) > 1)
