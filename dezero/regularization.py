@@ -91,6 +91,32 @@ class Standardize(Function):
 
     rules = gx,
 
+# %% ../nbs/19_regularization.ipynb #as-channels
+def _as_channels(a):
+    "An array of shape (N, C, ...) as one of shape (N, C, L)."
+    return a.reshape(*a.shape[:2], math.prod(a.shape[2:]))
+
+def _dots(a, b):
+    "The sum of the products for each channel."
+    return np.einsum('ncl,ncl->c', a, b)
+
+# %% ../nbs/19_regularization.ipynb #batch-norm-helpers
+def _check_running(name, a):
+    "The array of a running statistic: it can be updated in place."
+    def fits(a): return getattr(getattr(a, 'dtype', None), 'kind', '') == 'f'
+    return check_instance(unwrap(a), fits,
+                          f'{name} is an array of floats, which is updated in place')
+
+def _check_channels(x, **others):
+    "A `ValueError` unless `x` is a batch, and the others have a number a channel."
+    if x.ndim < 2:
+        raise ValueError('the channels are axis 1: x is a batch of shape (N, C), '
+                         '(N, C, L) or (N, C, H, W)')
+    for name, a in others.items():
+        if a.shape != x.shape[1:2]:
+            raise ValueError(f'{name} has a number for each of {x.shape[1]} channels, '
+                             f'and its shape is {x.shape[1:2]}, not {a.shape}')
+
 # %% ../nbs/19_regularization.ipynb #batch-norm-class
 class BatchNormalization(Function):
     "Each channel (axis 1) standardized over a batch, times `gamma`, plus `beta`."
@@ -110,75 +136,61 @@ class BatchNormalization(Function):
         if getattr(x, 'dtype', None) != np.float16: return call(x, gamma, beta)
         return Cast(np.float16)(call(Cast(np.float32)(x), gamma, beta))
 
-    def forward(self, x, gamma, beta):
-        _check_channels(x, gamma=gamma, beta=beta, mean=self.mean, var=self.var)
-        x3, self.training = _as_channels(floats(x)), Config.train
-        n = max(x3.size // max(len(gamma), 1), 1)
-        mean = x3.sum((0, 2)) / n if self.training else self.mean.astype(x3.dtype)
-        d = x3 - mean[:, None]
-        var = _dots(d, d) / n if self.training else self.var.astype(x3.dtype)
-        if self.training and n > 1: self._update(mean, var * (n / (n - 1)))
-        self._mean, self._inverse = mean, (var + self.eps) ** -0.5
-        d *= (gamma * self._inverse)[:, None]
-        d += beta[:, None]
-        return d.reshape(x.shape)
-
-    def _update(self, mean, var):
-        "Let the batch count in the running statistics."
-        if not Config.update_statistics: return
-        for kept, new in (self.mean, mean), (self.var, var):
-            kept *= self.decay
-            kept += (1 - self.decay) * new
-
     def backward(self, gy):
         operands = operands_of(self, recording.get())
         find = self._gradients_as_graph if recording.get() else self._gradients
         return find(gy if recording.get() else gy.data, *operands)
 
-    def _gradients(self, gy, x, gamma, beta):
-        g, d = _as_channels(gy), _as_channels(floats(x)) - self._mean[:, None]
-        ggamma, gbeta = _dots(g, d) * self._inverse, g.sum((0, 2))
-        scale = (gamma * self._inverse)[:, None]
-        n = max(g.size // max(len(gamma), 1), 1)
-        if not self.training: return (g * scale).reshape(x.shape), ggamma, gbeta
-        d *= (-ggamma * self._inverse / n)[:, None]
-        d += g
-        d -= (gbeta / n)[:, None]
-        d *= scale
-        return d.reshape(x.shape), ggamma, gbeta
+# %% ../nbs/19_regularization.ipynb #batch-norm-forward
+@patch
+def forward(self: BatchNormalization, x, gamma, beta):
+    "By the statistics of the batch; in test mode by the running ones."
+    _check_channels(x, gamma=gamma, beta=beta, mean=self.mean, var=self.var)
+    x3, self.training = _as_channels(floats(x)), Config.train
+    n = max(x3.size // max(len(gamma), 1), 1)
+    mean = x3.sum((0, 2)) / n if self.training else self.mean.astype(x3.dtype)
+    d = x3 - mean[:, None]
+    var = _dots(d, d) / n if self.training else self.var.astype(x3.dtype)
+    if self.training and n > 1: self._update(mean, var * (n / (n - 1)))
+    self._mean, self._inverse = mean, (var + self.eps) ** -0.5
+    d *= (gamma * self._inverse)[:, None]
+    d += beta[:, None]
+    return d.reshape(x.shape)
 
-    def _gradients_as_graph(self, gy, x, gamma, beta):
-        axes, shape = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
-        norm, g = Standardize(axes, self.eps), gy * gamma.reshape(shape)
-        inverse = self._inverse.reshape(shape)
-        y = norm(x) if self.training else (x - self._mean.reshape(shape)) * inverse
-        gx = norm.gx(g, x, y) if self.training else g * inverse
-        return gx, (gy * y).sum(axes), gy.sum(axes)
+# %% ../nbs/19_regularization.ipynb #batch-norm-update
+@patch
+def _update(self: BatchNormalization, mean, var):
+    "Let the batch count in the running statistics."
+    if not Config.update_statistics: return
+    for kept, new in (self.mean, mean), (self.var, var):
+        kept *= self.decay
+        kept += (1 - self.decay) * new
 
-# %% ../nbs/19_regularization.ipynb #batch-norm-helpers
-def _as_channels(a):
-    "An array of shape (N, C, ...) as one of shape (N, C, L)."
-    return a.reshape(*a.shape[:2], math.prod(a.shape[2:]))
+# %% ../nbs/19_regularization.ipynb #batch-norm-gradients
+@patch
+def _gradients(self: BatchNormalization, gy, x, gamma, beta):
+    "The gradients of x, gamma and beta, as arrays."
+    g, d = _as_channels(gy), _as_channels(floats(x)) - self._mean[:, None]
+    ggamma, gbeta = _dots(g, d) * self._inverse, g.sum((0, 2))
+    scale = (gamma * self._inverse)[:, None]
+    n = max(g.size // max(len(gamma), 1), 1)
+    if not self.training: return (g * scale).reshape(x.shape), ggamma, gbeta
+    d *= (-ggamma * self._inverse / n)[:, None]
+    d += g
+    d -= (gbeta / n)[:, None]
+    d *= scale
+    return d.reshape(x.shape), ggamma, gbeta
 
-def _dots(a, b):
-    "The sum of the products for each channel."
-    return np.einsum('ncl,ncl->c', a, b)
-
-def _check_running(name, a):
-    "The array of a running statistic: it can be updated in place."
-    def fits(a): return getattr(getattr(a, 'dtype', None), 'kind', '') == 'f'
-    return check_instance(unwrap(a), fits,
-                          f'{name} is an array of floats, which is updated in place')
-
-def _check_channels(x, **others):
-    "A `ValueError` unless `x` is a batch, and the others have a number a channel."
-    if x.ndim < 2:
-        raise ValueError('the channels are axis 1: x is a batch of shape (N, C), '
-                         '(N, C, L) or (N, C, H, W)')
-    for name, a in others.items():
-        if a.shape != x.shape[1:2]:
-            raise ValueError(f'{name} has a number for each of {x.shape[1]} channels, '
-                             f'and its shape is {x.shape[1:2]}, not {a.shape}')
+# %% ../nbs/19_regularization.ipynb #batch-norm-as-graph
+@patch
+def _gradients_as_graph(self: BatchNormalization, gy, x, gamma, beta):
+    "The gradients of x, gamma and beta, as Variables."
+    axes, shape = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
+    norm, g = Standardize(axes, self.eps), gy * gamma.reshape(shape)
+    inverse = self._inverse.reshape(shape)
+    y = norm(x) if self.training else (x - self._mean.reshape(shape)) * inverse
+    gx = norm.gx(g, x, y) if self.training else g * inverse
+    return gx, (gy * y).sum(axes), gy.sum(axes)
 
 # %% ../nbs/19_regularization.ipynb #batch-norm
 def batch_norm(x: Any, gamma: Any, beta: Any, mean: Any, var: Any, decay: float = 0.9,

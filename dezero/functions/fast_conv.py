@@ -76,6 +76,13 @@ def _columns(seen):
             part = copy
         yield block, part.reshape(-1, k)
 
+# %% ../../nbs/69_fast_conv.ipynb #keep-memory
+def _keep_memory():
+    "Let glibc keep what is freed, up to 64 MiB, instead of giving it back at once."
+    np.empty(2 ** 25 - 2 ** 16, np.uint8)  # asked for, never touched, and freed
+
+_keep_memory()
+
 # %% ../../nbs/69_fast_conv.ipynb #conv-output
 def _flat(W): return W.transpose(0, 2, 3, 1).reshape(len(W), -1)
 
@@ -121,13 +128,6 @@ def fast_input(gy, W, windows, size):
             target[:, seen[1], seen[2]] += out
     return channels_first(gx[:, p:p + h, q:q + w])
 
-# %% ../../nbs/69_fast_conv.ipynb #keep-memory
-def _keep_memory():
-    "Let glibc keep what is freed, up to 64 MiB, instead of giving it back at once."
-    np.empty(2 ** 25 - 2 ** 16, np.uint8)  # asked for, never touched, and freed
-
-_keep_memory()
-
 # %% ../../nbs/69_fast_conv.ipynb #winograd-matrices
 @cache
 def _matrices(m, points=(0, 1, -1, 2, -2)):
@@ -164,6 +164,13 @@ def _transformed(W, G, step=64):
         part = W[chosen].reshape(-1, 9)
         yield chosen, (G @ part.T).reshape(len(G), -1, W.shape[1]).swapaxes(1, 2)
 
+# %% ../../nbs/69_fast_conv.ipynb #unmixed
+def _unmixed(A, V, U, scratch):
+    "The results of tiles V under kernels U: (places in a tile, tiles * kernels)."
+    (q, t, _), k = V.shape, U.shape[2]
+    products = np.matmul(V, U, out=scratch('products', q, t, k)).reshape(q, t * k)
+    return np.matmul(A, products, out=scratch('parts', len(A), t * k))
+
 # %% ../../nbs/69_fast_conv.ipynb #winograd
 def winograd(x, W, b=None, m=4):
     "`fast_output` of kernels of 3 x 3, on x (N, H, W, C) with its border."
@@ -177,13 +184,9 @@ def winograd(x, W, b=None, m=4):
     if len(blocks) > 1: kernels = list(kernels)
     for images, rows in blocks:
         part = tiles[:, :, images, rows]
-        t, V = prod(part.shape[2:5]), _mixed(B, part, scratch, 'images')
+        V, shape = _mixed(B, part, scratch, 'images'), (m, m, *part.shape[2:5], -1)
         for chosen, U in kernels:
-            k = U.shape[2]
-            products = np.matmul(V, U, out=scratch('products', q, t, k))
-            parts = scratch('parts', m * m, t * k)
-            np.matmul(A, products.reshape(q, t * k), out=parts)
-            parts = parts.reshape(m, m, *part.shape[2:5], k)
+            parts = _unmixed(A, V, U, scratch).reshape(shape)
             place = y[images, rows].transpose(2, 4, 0, 1, 3, 5)[..., chosen]
             np.add(parts, 0 if b is None else b[chosen], out=place)
     return y.reshape(n, down * m, right * m, len(W))[:, :h - 2, :w - 2]
