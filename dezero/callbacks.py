@@ -119,34 +119,37 @@ class EarlyStopping:
     """
     def __init__(self, watch: str = 'valid_loss', patience: int = 5,
                  better: Callable | None = None, restore: bool = True):
-        if not isinstance(watch, str):
-            raise TypeError("watch is a name such as 'valid_loss', "
-                            f'not {watch!r}: write EarlyStopping(patience=5)')
-        self.watch, self.restore = watch, restore
-        self.patience = check_int('patience', patience)
-        self.better = better or _direction(watch)
+        direction = _direction(watch)
+        self.better = better or direction
         if not callable(self.better or min):
             raise TypeError(f'better is the function min or max, not {better!r}')
+        self.patience = check_int('patience', patience)
+        self.watch, self.restore = watch, restore
         self.best: int = 0                         # the best epoch, and its weights
         self.weights: dict[str, np.ndarray] = {}
         self.since, self.resumed = 0, False        # since when it waits; resumed?
 
-    def after_epoch(self, trainer: Any) -> None:
-        *before, last = trainer.history[self.watch]
-        before = [number for number in before if math.isfinite(number)]
-        new = math.isfinite(last) and last not in before
-        if new and self.better and self.better([*before, last]) == last:
-            self.best, params = trainer.epoch, params_by_name(trainer.model).items()
-            if self.restore:
-                self.weights = {name: to_module(p.data, np).copy()
-                                for name, p in params}
-        self.stop_if_due(trainer)
-
 # %% ../nbs/60_callbacks.ipynb #direction
 def _direction(watch: str) -> Callable | None:
     "`max` for an accuracy, `min` for a loss or an error, None for what may be either."
+    if not isinstance(watch, str):
+        raise TypeError("watch is a name such as 'valid_loss', "
+                        f'not {watch!r}: write EarlyStopping(patience=5)')
     if 'accuracy' in watch: return max
     return min if 'loss' in watch or 'error' in watch else None
+
+# %% ../nbs/60_callbacks.ipynb #early-stopping-after
+@patch
+def after_epoch(self: EarlyStopping, trainer: Any) -> None:
+    "Keep the weights if they are the best so far; stop if they have not been for long."
+    *before, last = trainer.history[self.watch]
+    before = [number for number in before if math.isfinite(number)]
+    new = math.isfinite(last) and last not in before
+    if new and self.better and self.better([*before, last]) == last:
+        self.best, params = trainer.epoch, params_by_name(trainer.model).items()
+        if self.restore:
+            self.weights = {name: to_module(p.data, np).copy() for name, p in params}
+    self.stop_if_due(trainer)
 
 # %% ../nbs/60_callbacks.ipynb #stop-if-due
 @patch
@@ -185,6 +188,26 @@ def begin(self: EarlyStopping, trainer: Any) -> None:
     if not trainer.epoch: self.best, self.weights = 0, {}  # of another training
     self.resumed = False
 
+# %% ../nbs/60_callbacks.ipynb #flatten-dict
+def flatten_dict(parts: dict[str, Any]) -> dict[str, Any]:
+    "A dict of dicts as a flat one: `{'model': {'W': x}}` becomes `{'model/W': x}`."
+    flat = {}
+    for part, x in parts.items():
+        if not isinstance(x, dict): flat[part] = x
+        else: flat |= {f'{part}/{name}': value for name, value in x.items()}
+    return flat
+
+def unflatten_dict(flat: dict[str, Any]) -> dict[str, Any]:
+    "The way back, for the first `/` in each name."
+    parts: dict[str, Any] = {}
+    for name, x in flat.items():
+        part, slash, rest = name.partition('/')
+        if slash and part in flat:
+            raise ValueError(f'{part!r} is there, and {name!r}, too')
+        if slash: parts.setdefault(part, {})[rest] = x
+        else: parts[name] = x
+    return parts
+
 # %% ../nbs/60_callbacks.ipynb #early-stopping-state
 @patch
 def state(self: EarlyStopping) -> dict[str, np.ndarray]:
@@ -215,26 +238,6 @@ def check_state(self: EarlyStopping, arrays: dict[str, np.ndarray],
         raise ValueError(f"'weights' has no {min(strange)!r}, or the model has not")
     for name, x in model.items():
         check_field(weights, name, x.shape, x.dtype.kind, least=None)
-
-# %% ../nbs/60_callbacks.ipynb #flatten-dict
-def flatten_dict(parts: dict[str, Any]) -> dict[str, Any]:
-    "A dict of dicts as a flat one: `{'model': {'W': x}}` becomes `{'model/W': x}`."
-    flat = {}
-    for part, x in parts.items():
-        if not isinstance(x, dict): flat[part] = x
-        else: flat |= {f'{part}/{name}': value for name, value in x.items()}
-    return flat
-
-def unflatten_dict(flat: dict[str, Any]) -> dict[str, Any]:
-    "The way back, for the first `/` in each name."
-    parts: dict[str, Any] = {}
-    for name, x in flat.items():
-        part, slash, rest = name.partition('/')
-        if slash and part in flat:
-            raise ValueError(f'{part!r} is there, and {name!r}, too')
-        if slash: parts.setdefault(part, {})[rest] = x
-        else: parts[name] = x
-    return parts
 
 # %% ../nbs/60_callbacks.ipynb #stop-on-interrupt
 @contextmanager

@@ -46,10 +46,10 @@ class EarlyStopping:
     def load_state(self, arrays: dict[str, np.ndarray]) -> None: ...
 
     def check_state(self, arrays: dict[str, np.ndarray], checkpoint: Any=None) -> None: ...
+    better: Any
+    patience: Any
     watch: str
     restore: bool
-    patience: Any
-    better: Any
     best: int
     weights: dict[str, np.ndarray]
     since: Any

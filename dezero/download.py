@@ -115,11 +115,10 @@ class _Deadline:
         raise TimeoutError('the time is over')
 
 # %% ../nbs/58_download.ipynb #handlers
-def _handlers(deadline: _Deadline) -> list[Any]:
-    "Handlers for http and https whose answers are read before a deadline."
+def _answer_in_time(deadline: _Deadline) -> type:
+    "The class of answers to http that are read before a deadline."
     import io
     from http import client
-    from urllib import request
 
     class InTime(io.RawIOBase):
         def __init__(self, raw, sock): self.raw, self.sock = raw, sock
@@ -136,9 +135,18 @@ def _handlers(deadline: _Deadline) -> list[Any]:
             super().__init__(sock, *args, **options)
             self.fp = io.BufferedReader(InTime(self.fp.detach(), sock))
 
-    class Plain(client.HTTPConnection): response_class = Answer
+    return Answer
 
-    class Encrypted(client.HTTPSConnection): response_class = Answer
+# %% ../nbs/58_download.ipynb #handlers-in-time
+def _handlers(deadline: _Deadline) -> list[Any]:
+    "Handlers for http and https whose answers are read before a deadline."
+    from http import client
+    from urllib import request
+    answer = _answer_in_time(deadline)
+
+    class Plain(client.HTTPConnection): response_class = answer
+
+    class Encrypted(client.HTTPSConnection): response_class = answer
 
     class PlainHandler(request.HTTPHandler):
         def http_open(self, req): return self.do_open(Plain, req)

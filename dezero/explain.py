@@ -81,27 +81,24 @@ def _name_variables(y, variables):
     def give(x, candidates):
         if x in names: return
         names[x] = next(c for c in _free_names(candidates) if c not in names.values())
-    for x in variables:
-        if x.name:
-            # in a formula l0/W would be a quotient
-            give(x, [re.sub(r'\W+', '_', x.name)])
+    for x in variables:  # in a formula l0/W would be a quotient
+        if x.name: give(x, [re.sub(r'\W+', '_', x.name)])
     give(y, 'yz')
     for x in variables:
         if type(x) is Constant and x.size == 1:
             names.setdefault(x, _operand(x.data.item()))
-        else:
-            give(x, 'c' if type(x) is Constant else 'abdefhmnpqrstuvw' if x.creator
-                 else 'x')
+        elif type(x) is Constant: give(x, 'c')
+        else: give(x, 'abdefhmnpqrstuvw' if x.creator else 'x')
     return names
-
-def _operand(value):
-    "A number in a formula; below 0 it gets parentheses."
-    return f'({format_number(value)})' if value < 0 else format_number(value)
 
 # %% ../nbs/53_explain.ipynb #format-call
 #: how functions of two operands are written
 _CALL_SIGNS = {'Add': '+', 'Sub': '-', 'Mul': '*', 'Div': '/', 'Power': '**',
                'MatMul': '@'}
+
+def _operand(value):
+    "A number in a formula; below 0 it gets parentheses."
+    return f'({format_number(value)})' if value < 0 else format_number(value)
 
 def _format_call(f, operands):
     "A function as one writes it, with texts for its operands."

@@ -15,6 +15,12 @@ from typing import Any
 #: what to write instead of a name that a package does not have: 'package.name', advice
 ADVICE: dict[str, str] = {}
 
+def _no_such_name(package: str, name: str) -> AttributeError:
+    "The error for a name that a package does not have, with advice if there is any."
+    advice = ADVICE.get(f'{package}.{name}')
+    return AttributeError(f'module {package!r} has no attribute {name!r}'
+                          + (f': {advice}' if advice else ''))
+
 # %% ../nbs/64_lazy.ipynb #import-later
 def import_later(package: str,
                  imports: dict[str, str]) -> tuple[Callable[[str], Any], Callable]:
@@ -30,10 +36,7 @@ def import_later(package: str,
     module['__all__'] = [*there, *homes]
 
     def load(name: str) -> Any:
-        if name not in homes:
-            advice = ADVICE.get(f'{package}.{name}')
-            raise AttributeError(f'module {package!r} has no attribute {name!r}'
-                                 + (f': {advice}' if advice else ''))
+        if name not in homes: raise _no_such_name(package, name)
         if not homes[name]: return import_module(name)
         if homes[name] == package: return import_module(f'{package}.{name}')
         found = getattr(import_module(homes[name]), name)

@@ -26,7 +26,7 @@ from dezero.backprop import (
 )
 from dezero.config import no_grad
 from dezero.context import EXPLAINED, check_path, describe, with_context
-from dezero.core import Constant, Function, Variable
+from dezero.core import Constant, Function, Variable, patch
 from dezero.files import atomic_write
 from dezero.operators import add_methods
 from dezero.trace import (
@@ -97,16 +97,19 @@ class Diagram:
         names = _name_all(variables, output)
         self.names = {self.keys[x]: names[x] for x in variables}
 
-    def key(self, thing):
-        "The id of the node of a Variable or a function."
-        kind = 'f' if isinstance(thing, Function) else 'v'
-        key = self.keys.setdefault(thing, f'{kind}{len(self.keys)}')
-        self.nodes.setdefault(key, thing)
-        return key
+# %% ../nbs/54_replay.ipynb #diagram-key
+@patch
+def key(self: Diagram, thing):
+    "The id of the node of a Variable or a function."
+    kind = 'f' if isinstance(thing, Function) else 'v'
+    key = self.keys.setdefault(thing, f'{kind}{len(self.keys)}')
+    self.nodes.setdefault(key, thing)
+    return key
 
-    def connect(self, source, target, i):
-        "Note an arrow between two nodes."
-        self.arrows[self.key(source), self.key(target), i] = f'a{len(self.arrows)}'
+@patch
+def connect(self: Diagram, source, target, i):
+    "Note an arrow between two nodes."
+    self.arrows[self.key(source), self.key(target), i] = f'a{len(self.arrows)}'
 
 # %% ../nbs/54_replay.ipynb #summed-gradients
 def _summed_gradients(f, gys):

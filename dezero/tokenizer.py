@@ -62,7 +62,7 @@ class Tokenizer:
 
     def __repr__(self): return f'<Tokenizer: {len(self)} pieces>'
 
-# %% ../nbs/72_tokenizer.ipynb #check-merges
+# %% ../nbs/72_tokenizer.ipynb #check-text
 def check_text(text: Any) -> str:
     "A text as it is; a `ValueError` for half a character."
     check_instance(text, str, 'a text is a str', 'bytes have .decode()')
@@ -74,6 +74,15 @@ def check_text(text: Any) -> str:
                          'makes it a ?') from None
     return text
 
+def check_special(special: Any) -> list[str]:
+    "Names of special pieces, each once."
+    if isinstance(special, str):
+        raise TypeError(f'special is a list of texts: write [{special!r}]')
+    names = [check_text(name) for name in special]
+    if len(set(names)) == len(names) and all(names): return names
+    raise ValueError('each special piece has a name, and no two the same')
+
+# %% ../nbs/72_tokenizer.ipynb #check-merges
 def check_merges(merges: Any) -> list[tuple[int, int]]:
     "Pairs of ids that are known before they are joined."
     try: pairs = [(operator.index(a), operator.index(b)) for a, b in merges]
@@ -86,14 +95,6 @@ def check_merges(merges: Any) -> list[tuple[int, int]]:
                              f'{256 + i} are known then')
     if len(set(pairs)) < len(pairs): raise ValueError('merges has a pair twice')
     return pairs
-
-def check_special(special: Any) -> list[str]:
-    "Names of special pieces, each once."
-    if isinstance(special, str):
-        raise TypeError(f'special is a list of texts: write [{special!r}]')
-    names = [check_text(name) for name in special]
-    if len(set(names)) == len(names) and all(names): return names
-    raise ValueError('each special piece has a name, and no two the same')
 
 # %% ../nbs/72_tokenizer.ipynb #encode-text
 @patch

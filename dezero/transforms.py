@@ -131,16 +131,17 @@ class Normalize(Transform):
         "Many arrays, normalised."
         return self._scale(arrays, arrays.shape[1:])
 
-    def _scale(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        "`x`, whose examples have this shape, normalised."
-        dtype = x.dtype if x.dtype.kind == 'f' else np.dtype(np.float32)
-        mean, std = [_per_channel(v, shape, dtype) for v in (self.mean, self.std)]
-        plain = mean.ndim == std.ndim == 0 and x.dtype != dtype
-        # a copy, which may be changed in place
-        out = x.astype(dtype) if plain else None
-        y = x if out is None else out
-        if mean.any(): y = np.subtract(y, mean, dtype=dtype, out=out)
-        return np.divide(y, std, dtype=dtype, out=out)
+# %% ../nbs/56_transforms.ipynb #scale
+@patch
+def _scale(self: Normalize, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    "`x`, whose examples have this shape, normalised."
+    dtype = x.dtype if x.dtype.kind == 'f' else np.dtype(np.float32)
+    mean, std = [_per_channel(v, shape, dtype) for v in (self.mean, self.std)]
+    plain = mean.ndim == std.ndim == 0 and x.dtype != dtype
+    out = x.astype(dtype) if plain else None  # the copy
+    y = x if out is None else out
+    if mean.any(): y = np.subtract(y, mean, dtype=dtype, out=out)
+    return np.divide(y, std, dtype=dtype, out=out)
 
 # %% ../nbs/56_transforms.ipynb #per-channel
 def _per_channel(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -51,23 +51,7 @@ class Conv2d(Layer):
         self.b: Parameter | None = None
         if not nobias: self.b = Parameter(np.zeros(out_channels, dtype), 'b')
 
-# %% ../nbs/21_vision.ipynb #meet-images
-def _meet_images(layer, x):
-    "Make the filters of a layer for the channels of the images `x`."
-    shape = as_variable(check_array('x', x)).shape
-    if len(shape) != 4 or not shape[1]:
-        raise ValueError(f'{type(layer).__name__} takes images (N, C, H, W), not the '
-                         f'shape {shape}. A single image (C, H, W) is image[None]')
-    _in_group(shape[1], layer.groups)
-    layer.in_channels = shape[1]
-    layer._init_W(array_module(unwrap(x)))
-
-def _in_group(channels, groups) -> Any:
-    "How many of the channels each group has; `None` as long as that is not known."
-    if channels is None: return None
-    if check_int('in_channels', channels, 1) % groups == 0: return channels // groups
-    raise ValueError(f'{channels} channels cannot be shared by {groups} groups')
-
+# %% ../nbs/21_vision.ipynb #check-filters
 def _check_filters(out_channels, nobias, dtype, groups):
     "An error if these are no sizes, no switch, or no dtype for weights."
     if not isinstance(nobias, (bool, np.bool_)):
@@ -81,6 +65,12 @@ def _check_filters(out_channels, nobias, dtype, groups):
         raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
 
 # %% ../nbs/21_vision.ipynb #weights-of-filters
+def _in_group(channels, groups) -> Any:
+    "How many of the channels each group has; `None` as long as that is not known."
+    if channels is None: return None
+    if check_int('in_channels', channels, 1) % groups == 0: return channels // groups
+    raise ValueError(f'{channels} channels cannot be shared by {groups} groups')
+
 @patch
 def _weight_shape(self: Conv2d):
     "(O, C, KH, KW), where C is `None` until it is known."
@@ -102,6 +92,17 @@ def forward(self: Conv2d, x) -> Variable:
     "The images through the filters; with the first images the filters are made."
     if self.W.data is None: _meet_images(self, x)
     return conv2d(x, self.W, self.b, self.stride, self.pad, self.dilation, self.groups)
+
+# %% ../nbs/21_vision.ipynb #meet-images
+def _meet_images(layer, x):
+    "Make the filters of a layer for the channels of the images `x`."
+    shape = as_variable(check_array('x', x)).shape
+    if len(shape) != 4 or not shape[1]:
+        raise ValueError(f'{type(layer).__name__} takes images (N, C, H, W), not the '
+                         f'shape {shape}. A single image (C, H, W) is image[None]')
+    _in_group(shape[1], layer.groups)
+    layer.in_channels = shape[1]
+    layer._init_W(array_module(unwrap(x)))
 
 # %% ../nbs/21_vision.ipynb #deconv2d
 class Deconv2d(Conv2d):

@@ -76,13 +76,6 @@ def _columns(seen):
             part = copy
         yield block, part.reshape(-1, k)
 
-# %% ../../nbs/69_fast_conv.ipynb #keep-memory
-def _keep_memory():
-    "Let glibc keep what is freed, up to 64 MiB, instead of giving it back at once."
-    np.empty(2 ** 25 - 2 ** 16, np.uint8)  # asked for, never touched, and freed
-
-_keep_memory()
-
 # %% ../../nbs/69_fast_conv.ipynb #conv-output
 def _flat(W): return W.transpose(0, 2, 3, 1).reshape(len(W), -1)
 
@@ -228,6 +221,13 @@ def winograd_weight(x, gy, m=4):
         g = _mixed(A.T, gtiles[:, :, images, rows], scratch, 'gradients')
         total += np.matmul(g.swapaxes(1, 2), V, out=scratch('products', q, o, c))
     return (G.T @ total.reshape(q, o * c)).reshape(3, 3, o, c).transpose(2, 3, 0, 1)
+
+# %% ../../nbs/69_fast_conv.ipynb #keep-memory
+def _keep_memory():
+    "Let glibc keep what is freed, up to 64 MiB, instead of giving it back at once."
+    np.empty(2 ** 25 - 2 ** 16, np.uint8)  # asked for, never touched, and freed
+
+_keep_memory()
 
 # %% ../../nbs/69_fast_conv.ipynb #depthwise
 def _deep_output(x, W, windows):
