@@ -17,6 +17,7 @@ from .context import check_int
 from .core import Function, Variable, array_module, patch, unwrap
 from .functions.activations import softmax
 from .functions.elementwise import floats, where
+from .functions.products import row_sums
 from .layers.base import Layer, Linear
 
 # %% ../nbs/23_attention.ipynb #attention-gradients
@@ -130,7 +131,7 @@ def _softmax_in_place(scores, seen):
         scores -= scores.max(-1, keepdims=True)
     xp.exp(scores, scores)
     if seen is not None: scores *= seen
-    total = scores @ xp.ones((scores.shape[-1], 1), scores.dtype)  # quicker than sum
+    total = row_sums(scores)
     scores /= total + (total == 0)
     return scores
 

@@ -31,6 +31,7 @@ from dezero.core import (
     unwrap,
 )
 from .functions.elementwise import floats
+from .functions.products import column_sums, row_sums
 from .layers.base import Layer, Statistic, uninitialized_parameter
 
 # %% ../nbs/19_regularization.ipynb #dropout
@@ -287,17 +288,14 @@ def _added(y, b):
 
 def _row_means(a, b=None):
     "The mean of each row of `a`, or of `a * b`, as a column; quicker than `mean`."
-    xp, n = array_module(a), a.shape[1]
-    if b is None: total = a @ xp.ones(n, a.dtype)
-    else: total = xp.einsum('nc,nc->n', a, b)
-    return (total / n)[:, None]
+    if b is None: return row_sums(a) / a.shape[1]
+    return array_module(a).einsum('nc,nc->n', a, b)[:, None] / a.shape[1]
 
 # %% ../nbs/19_regularization.ipynb #layer-normalization-gradients
 @patch
 def _gradients(self: LayerNormalization, gy, x, gamma, beta=None):
     g, y = gy.reshape(self._d.shape), self._d
-    xp = array_module(g)
-    ggamma, gbeta = xp.einsum('nc,nc->c', g, y), xp.ones(len(g), g.dtype) @ g
+    ggamma, gbeta = array_module(g).einsum('nc,nc->c', g, y), column_sums(g)
     g = g * gamma.reshape(-1)
     gx = y * -_row_means(g, y)
     gx += g
