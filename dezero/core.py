@@ -27,6 +27,17 @@ def as_array(x: Any, array_module: Any = np) -> Any:
     return array_module.array(x) if np.isscalar(x) else x
 
 # %% ../nbs/00_core.ipynb #as-data
+def as_data(x: Any) -> Any:
+    "`x` as an array of bools, ints or floats, or a `TypeError` with a cure."
+    if isinstance(x, np.generic): x = np.asarray(x)
+    if x.__class__ in (np.ndarray, np.memmap) and x.dtype.kind in 'biuf': return x
+    if array_module(x) is not np: return x
+    if isinstance(x, (bool, int, float)):
+        array = as_array(x)
+        if array.dtype.kind in 'biuf': return array
+    raise TypeError(f'{type(x)} is not supported: {_cure(x)}')
+
+# %% ../nbs/00_core.ipynb #cures
 #: what is no array of numbers, and what to write instead
 _CURES = {
     list: 'write np.array(...) around it, with rows of equal length',
@@ -37,22 +48,17 @@ _CURES = {
                 '.filled(...) behind a masked array',
 }
 
-def as_data(x: Any) -> Any:
-    "`x` as an array of bools, ints or floats, or a `TypeError` with a cure."
-    if isinstance(x, np.generic): x = np.asarray(x)
-    if x.__class__ in (np.ndarray, np.memmap) and x.dtype.kind in 'biuf': return x
-    if array_module(x) is not np: return x
-    if isinstance(x, (bool, int, float)):
-        array = as_array(x)
-        if array.dtype.kind in 'biuf': return array
-    cure = _CURES.get(type(x), 'a box holds a number or a NumPy array of numbers')
-    if isinstance(x, Variable): cure = 'it is a Variable already'
+def _cure(x):
+    "What to write instead of `x`."
+    if isinstance(x, Variable): return 'it is a Variable already'
     if isinstance(x, int):
-        cure = f'{x:.0e} is too large an int, write float(...) around it'
-    if isinstance(x, np.ndarray) and type(x) not in _CURES: cure = _CURES['subclass']
-    cure = cure.format(dtype=getattr(x, 'dtype', ''))
-    raise TypeError(f'{type(x)} is not supported: {cure}')
+        return f'{x:.0e} is too large an int, write float(...) around it'
+    is_other = isinstance(x, np.ndarray) and type(x) not in _CURES
+    cure = _CURES.get('subclass' if is_other else type(x),
+                      'a box holds a number or a NumPy array of numbers')
+    return cure.format(dtype=getattr(x, 'dtype', ''))
 
+# %% ../nbs/00_core.ipynb #array-module
 def array_module(x: Any) -> Any:
     "The module that made an array: NumPy, or CuPy for an array on the GPU."
     cupy = sys.modules.get('cupy')
@@ -180,7 +186,7 @@ def cast_number(x: Any, dtypes: Any) -> Any:
     if len(dtypes) == 1 and dtypes[0].kind == 'f': return np.array(x, dtypes[0])
     return np.array(x, np.result_type(*dtypes, number))
 
-# %% ../nbs/00_core.ipynb #as-operands
+# %% ../nbs/00_core.ipynb #dtypes-of
 def _dtypes_of(operands: Any) -> list:
     "The dtypes of the arrays and Variables among some operands."
     arrays = map(unwrap, operands)
@@ -191,6 +197,7 @@ def _module_of(operands: Any) -> Any:
     modules = [array_module(unwrap(x)) for x in operands]
     return next((xp for xp in modules if xp is not np), np)
 
+# %% ../nbs/00_core.ipynb #as-operands
 def as_operands(f: Any, operands: Any) -> Any:
     "The operands of `f` as Variables; what is not one yet becomes a `Constant`."
     for x in operands:
