@@ -9,7 +9,7 @@ __all__ = ['Config', 'using_config', 'no_grad', 'test_mode']
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 # %% ../nbs/50_config.ipynb #switches
 #: the switches by name, each with one value per thread and task
@@ -27,14 +27,16 @@ def _find_switch(name: str) -> ContextVar:
 # %% ../nbs/50_config.ipynb #config
 class _Switchboard(type):
     "Lets `Config.train` read and write the value that holds in this thread and task."
-    def __getattr__(cls, name: str) -> Any: return _find_switch(name).get()
-    def __setattr__(cls, name: str, value: Any) -> None: _find_switch(name).set(value)
+    if not TYPE_CHECKING:  # a type checker knows just the switches that Config names
+        def __getattr__(cls, name): return _find_switch(name).get()
+        def __setattr__(cls, name, value): _find_switch(name).set(value)
 
 # %% ../nbs/50_config.ipynb #config-2
 class Config(metaclass=_Switchboard):
-    """`Config.enable_backprop`: is the graph recorded? `Config.train`: do layers
-    behave as in training? `Config.update_statistics`: does a layer with statistics
-    of what it has seen add to them? Book steps 18 and 54."""
+    "The switches, each with one value per thread and task. Book steps 18 and 54."
+    enable_backprop: bool    #: is the graph recorded?
+    train: bool              #: do layers behave as in training?
+    update_statistics: bool  #: does a layer add to its statistics of what it has seen?
 
 # %% ../nbs/50_config.ipynb #using-config
 @contextmanager

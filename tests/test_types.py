@@ -183,6 +183,15 @@ def test_pyright_knows_what_gives_a_variable(alone, tmp_path):
     assert kinds["dezero.__version__"] == "str"
 
 
+def test_pyright_finds_a_slip_in_a_switch(alone, tmp_path):
+    right = "from dezero import Config\nConfig.enable_backprop = False\n"
+    right += "Config.train = not Config.train and Config.update_statistics\n"
+    assert checked(alone, tmp_path, right)[0] == 0
+    status, told = checked(alone, tmp_path, right + "Config.trian = False\nprint(Config.foo)\n")
+    assert status == 1 and re.search(r"^4: .*trian", told, re.MULTILINE), told
+    assert re.search(r"^5: .*foo", told, re.MULTILINE), told
+
+
 @pytest.mark.parametrize("expression", [e for e in VARIABLES if e != "1 - x"])  # jedi asks the 1
 def test_jedi_completes_a_variable(alone, expression):
     import jedi
