@@ -331,14 +331,17 @@ class Adam(Optimizer):
         self.eps = check_not_negative('eps', eps)
         if check_flag('amsgrad', amsgrad): self.keeps = 'm', 'v', 'v_max'
 
-    def update_rule(self, p, g, m, v, *others):
-        *largest, lr, beta1, beta2, eps = others
-        m *= beta1; m += g
-        v *= beta2; v += g * g
-        if largest: v = np.maximum(largest[0], v, out=largest[0])
-        p -= lr * m / (np.sqrt(v) + eps)
+# %% ../nbs/14_optimizers.ipynb #adam-rule
+@patch
+def update_rule(self: Adam, p: Any, g: Any, m: Any, v: Any, *others: Any) -> None:
+    "Change `p` and both means in place, and with `amsgrad` the largest `v` so far."
+    *largest, lr, beta1, beta2, eps = others
+    m *= beta1; m += g
+    v *= beta2; v += g * g
+    if largest: v = np.maximum(largest[0], v, out=largest[0])
+    p -= lr * m / (np.sqrt(v) + eps)
 
-# %% ../nbs/14_optimizers.ipynb #adam-numbers
+# %% ../nbs/14_optimizers.ipynb #adam-lr
 @patch
 @property
 def t(self: Adam) -> int:
@@ -354,6 +357,7 @@ def lr(self: Adam) -> Any:
 
 Adam.lr = Adam.lr.setter(Adam.alpha.fset)
 
+# %% ../nbs/14_optimizers.ipynb #adam-numbers
 @patch
 def numbers(self: Adam) -> tuple:
     "The numbers of this update; `lr` and `eps` make up for the factors left out."

@@ -119,6 +119,7 @@ def lstm_cell(f, i, o, u, c):
     c = sigmoid(f) * c + sigmoid(i) * tanh(u)
     return sigmoid(o) * tanh(c), c
 
+# %% ../nbs/22_rnn.ipynb #lstm-simple
 def lstm_simple(xs, h, c, *weights):
     """The states h of all steps, (T, N, H), with the last c behind them.
 

@@ -290,6 +290,9 @@ _STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23,
 
 def _stages(n_layers):
     "The four stages of a ResNet."
+    if check_int('n_layers', n_layers) not in _STAGES:
+        raise ValueError(f'a ResNet has {", ".join(map(str, _STAGES))} layers, '
+                         f'not {n_layers!r}')
     numbers, channels = _STAGES[n_layers], (64, 128, 256, 512)
     if n_layers < 50:
         return [_BasicBlocks(n, max(64, c // 2), c, 1 if c == 64 else 2)
@@ -308,13 +311,11 @@ class ResNet(Model):
 
     def __init__(self, n_layers: int = 152, pretrained: bool = False, *,
                  sha256: str | None = None):
-        if check_int('n_layers', n_layers) not in _STAGES:
-            raise ValueError(f'a ResNet has {", ".join(map(str, _STAGES))} layers, '
-                             f'not {n_layers!r}')
+        stages = _stages(n_layers)
         if pretrained and n_layers < 50:
             raise ValueError('weights are published for 50, 101 and 152 layers only')
         self.conv1, self.bn1 = Conv2d(64, 7, 2, 3), BatchNorm()
-        self.res2, self.res3, self.res4, self.res5 = _stages(n_layers)
+        self.res2, self.res3, self.res4, self.res5 = stages
         self.fc6 = Linear(1000)
         if pretrained: _load_published(self, self.WEIGHTS_PATH.format(n_layers), sha256)
 

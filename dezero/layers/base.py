@@ -305,6 +305,7 @@ def _shapes_match(shape, other):
     pairs = zip(shape, other)
     return len(shape) == len(other) and all([n in (None, m) for n, m in pairs])
 
+# %% ../../nbs/12_layers.ipynb #copy-into
 def copy_into(param, array):
     "Put an array that fits into a Parameter: into its array, or as a new one."
     if param.data is None:
