@@ -21,6 +21,7 @@ class Task:
     window: int = 30
     rate: float = 0.01
     seed: int = 0
+    parts: str = GATES
 
     def windows(self):
         """Inputs and targets of each window, (T, N, 1)."""
@@ -31,11 +32,11 @@ class Task:
             yield curve[start:end], curve[start + 1 : end + 1]
 
     def weights(self):
-        """W, b and U for each gate, and W and b of the last layer, by name."""
+        """W, b and U for each of its parts, and W and b of the last layer, by name."""
         random, size = np.random.default_rng(self.seed), self.hidden
-        shapes = {f"x2{g}/W": (1, size) for g in GATES}
-        shapes |= {f"x2{g}/b": (size,) for g in GATES}
-        shapes |= {f"h2{g}/W": (size, size) for g in GATES}
+        shapes = {f"x2{g}/W": (1, size) for g in self.parts}
+        shapes |= {f"x2{g}/b": (size,) for g in self.parts}
+        shapes |= {f"h2{g}/W": (size, size) for g in self.parts}
         shapes |= {"out/W": (size, 1), "out/b": (1,)}
         return {
             name: (random.standard_normal(shape) / size**0.5).astype(np.float32)
@@ -48,16 +49,7 @@ class Plain(Task):
     """The same network with a simple recurrent layer, which reads one window step by step."""
 
     rate: float = 0.001
-
-    def weights(self):
-        """W, b and U, and W and b of the last layer, by name."""
-        random, size = np.random.default_rng(self.seed), self.hidden
-        shapes = {"x2h/W": (1, size), "x2h/b": (size,), "h2h/W": (size, size)}
-        shapes |= {"out/W": (size, 1), "out/b": (1,)}
-        return {
-            name: (random.standard_normal(shape) / size**0.5).astype(np.float32)
-            for name, shape in shapes.items()
-        }
+    parts: str = "h"
 
     @property
     def examples(self):

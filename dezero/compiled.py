@@ -33,7 +33,7 @@ import numpy as np
 
 from . import backprop
 from .config import switches
-from .core import Parameter, Variable, patch
+from .core import Parameter, Variable, patch, unwrap
 from .optimizers import Optimizer
 from dezero.tracer import (
     Journal,
@@ -981,8 +981,7 @@ def ask_apart(self: Questions, arrays):
     names = [f'args[{i}]' for i in range(len(arrays))]
     self.able = self.able and len({id(x) for x in arrays}) == len(arrays)
     self.texts += [f'{a} is not {b}' for i, a in enumerate(names) for b in names[:i]]
-    data = [x.data if isinstance(x, Variable) else x for x in arrays]
-    if any([x.base is not None for x in data]):
+    if any([unwrap(x).base is not None for x in arrays]):
         self.texts.append(f'do_overlap(args) is {do_overlap(arrays)}')
 
 # %% ../nbs/76_compiled.ipynb #cell-questions-3
@@ -1201,7 +1200,7 @@ def difference(self: Sight, before):
 @patch
 def add(self: Compiled, entry, log, session, start, before, found, last, given):
     "One more text for this key; a program, if one before agrees."
-    arrays = [(name, x.data if isinstance(x, Variable) else x) for name, x in found]
+    arrays = [(name, unwrap(x)) for name, x in found]
     heading = ', '.join([f'{name} {x.shape} {x.dtype}' for name, x in arrays])
     heading = heading or 'no arguments'
     try: new = write_program(log, [name for name, _ in found], heading, last)

@@ -119,6 +119,10 @@ def check_fraction(name: str, value: Any) -> float:
     "A number of at least 0 and below 1 as a float."
     return check_number(name, value, lambda n: 0 <= n < 1, 'at least 0 and below 1')
 
+def check_ratio(name: str, value: Any) -> float:
+    "A number from 0 to 1 as a float."
+    return check_number(name, value, lambda n: 0 <= n <= 1, 'from 0 to 1')
+
 # %% ../nbs/51_context.ipynb #check-int
 def check_int(name: str, value: Any, least: float = 0) -> int:
     "A whole number of at least `least` as an int."
@@ -130,10 +134,15 @@ def check_int(name: str, value: Any, least: float = 0) -> int:
     raise ValueError(f'{name} is at least {least}, not {value}')
 
 # %% ../nbs/51_context.ipynb #check-flag
-def check_flag(name: str, value: Any) -> bool:
-    "True or False, as a `bool`."
+def check_flag(name: str, value: Any, cure: str = '') -> bool:
+    "True or False, as a `bool`; the error ends with a `cure`."
     if isinstance(value, (bool, np.bool_)): return bool(value)
-    raise TypeError(f'{name} is True or False, not {value!r}')
+    raise TypeError(f'{name} is True or False, not {value!r}' + (cure and f': {cure}'))
+
+def check_float_dtype(name: str, dtype: Any) -> None:
+    "A `TypeError` unless `dtype` is one of floats, as the things called `name` are."
+    if np.dtype(dtype).kind != 'f':
+        raise TypeError(f'{name} are floats, not {np.dtype(dtype)}')
 
 def check_word(name: str, value: Any, *known: str) -> str:
     "One of the known words."

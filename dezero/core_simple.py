@@ -14,7 +14,7 @@ from dezero.backprop import add_gradient, book_pullback, operands_of
 from dezero.config import Config as Config
 from dezero.config import no_grad as no_grad
 from dezero.config import using_config as using_config
-from dezero.core import Constant, as_data
+from dezero.core import Constant, as_data, unwrap
 from dezero.core import as_array as as_array
 from dezero.published import is_simple_core as is_simple_core
 from dezero.published import setup_variable as setup_variable
@@ -29,8 +29,7 @@ class Variable(core.Variable):
     @property
     def grad(self):
         "The gradient as an array, or `None`."
-        gx = vars(self).get('grad')
-        return gx.data if isinstance(gx, core.Variable) else gx
+        return unwrap(vars(self).get('grad'))
 
     @grad.setter
     def grad(self, gx): vars(self)['grad'] = gx

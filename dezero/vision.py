@@ -12,7 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from .context import check_array, check_instance, check_int, import_extra
+from dezero.context import (
+    check_array,
+    check_flag,
+    check_float_dtype,
+    check_instance,
+    check_int,
+    import_extra,
+)
 from .core import Parameter, Variable, array_module, as_variable, patch, unwrap
 from .download import get_file
 from .functions.activations import relu
@@ -54,15 +61,12 @@ class Conv2d(Layer):
 # %% ../nbs/21_vision.ipynb #check-filters
 def _check_filters(out_channels, nobias, dtype, groups):
     "An error if these are no sizes, no switch, or no dtype for weights."
-    if not isinstance(nobias, (bool, np.bool_)):
-        raise TypeError(f'nobias is True or False, not {nobias!r}. Conv2d takes the '
-                        'channels that come out, Conv2d(16, 3); those that come in '
-                        'go by name, Conv2d(16, 3, in_channels=1)')
+    check_flag('nobias', nobias, 'Conv2d takes the channels that come out, Conv2d(16, '
+               '3); those that come in go by name, Conv2d(16, 3, in_channels=1)')
     check_int('out_channels', out_channels, 1)
     if out_channels % check_int('groups', groups, 1):
         raise ValueError(f'{out_channels} channels cannot be shared by {groups} groups')
-    if np.dtype(dtype).kind != 'f':
-        raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
+    check_float_dtype('weights', dtype)
 
 # %% ../nbs/21_vision.ipynb #weights-of-filters
 def _in_group(channels, groups) -> Any:
@@ -156,8 +160,7 @@ def _preprocess(image: Any, size: Any = (224, 224),
 def _check_picture(image, dtype):
     "An error that says what to write, if this is no image of Pillow, or no float."
     pillow = import_extra('PIL.Image', 'preprocess takes images of Pillow', 'image')
-    if np.dtype(dtype).kind != 'f':
-        raise TypeError(f'colours without their mean are floats, not {np.dtype(dtype)}')
+    check_float_dtype('colours without their mean', dtype)
     check_instance(image, pillow.Image, 'preprocess takes an image of Pillow',
                    'write Image.open(path), or Image.fromarray(array)')
 

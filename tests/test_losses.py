@@ -290,7 +290,7 @@ def test_a_number_is_no_row_of_scores():
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, np.nan])
 def test_smoothing_is_a_share(share):
-    with pytest.raises(ValueError, match="label_smoothing must be a share, from 0 to 1, not"):
+    with pytest.raises(ValueError, match="label_smoothing must be from 0 to 1, not"):
         F.softmax_cross_entropy(np.zeros((2, 3)), np.array([0, 1]), label_smoothing=share)
 
 

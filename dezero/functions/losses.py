@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, Cast, apply, grad_dtype
-from ..context import check_int, check_number, check_positive, check_word
+from ..context import check_int, check_positive, check_ratio, check_word
 from ..core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
@@ -281,8 +281,7 @@ def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float
     x, t = classes_last(axis, x, t)
     weight = class_weights(weight, x)
     check_word('reduction', reduction, 'mean', 'sum', 'none')
-    check_number('label_smoothing', label_smoothing, lambda n: 0 <= n <= 1,
-                 'a share, from 0 to 1')
+    check_ratio('label_smoothing', label_smoothing)
     if t.shape != x.shape and not label_smoothing:
         return SoftmaxCrossEntropy(ignore_index, weight, reduction)(x, t)
     target, x = _target_probabilities(t, x, ignore_index, label_smoothing, weight,
@@ -426,28 +425,28 @@ def _yes_weighed(x, t, weight, pos_weight, reduction):
 # %% ../../nbs/11_losses.ipynb #words
 _OVER = {'batchmean': ' / the number of examples', 'mean': ' / the number of elements'}
 
-def _in_words(*rules):
+def _words_for(*rules):
     "Words for the rules of a loss; each ends with what its sum is divided by."
     return property(lambda f: [(formula + _OVER.get(f.reduction, ''), reason)
                                for formula, reason in rules])
 
-MeanSquaredError.words = _in_words(
+MeanSquaredError.words = _words_for(
     ('{gy} * 2 * ({0} - {1})', 'the derivative of a square'),
     ('-{gy} * 2 * ({0} - {1})', 'the same with the other sign'))
-MeanAbsoluteError.words = _in_words(
+MeanAbsoluteError.words = _words_for(
     ('{gy} * sign({0} - {1})', 'the slope of |d| is 1 or -1'),
     ('-{gy} * sign({0} - {1})', 'the same with the other sign'))
-Huber.words = _in_words(
+Huber.words = _words_for(
     ('{gy} * clip({0} - {1}, -delta, delta)',
      'the slope of the square, but no steeper than that of the line'),
     ('-{gy} * clip({0} - {1}, -delta, delta)', 'the same with the other sign'))
-BinaryCrossEntropy.words = _in_words(
+BinaryCrossEntropy.words = _words_for(
     ('{gy} * ({0} - {1}) / ({0} * (1 - {0}))', 'the derivative of the two logarithms'),
     ('{gy} * (log(1 - {0}) - log({0}))', 'the loss is a straight line in {1}'))
-SigmoidCrossEntropy.words = _in_words(
+SigmoidCrossEntropy.words = _words_for(
     ('{gy} * (sigmoid({0}) - {1})', 'the probability, less what it should be'),
     ('-{gy} * {0}', 'the loss is a straight line in {1}'))
-Reduced.words = _in_words(('{gy} stretched', 'each loss counts as much as the others'))
+Reduced.words = _words_for(('{gy} stretched', 'each loss counts as much as the others'))
 
 def _words_of_labels(f):
     over = {'mean': ' / the number of labels', 'sum': '', 'none': ''}[f.reduction]

@@ -18,7 +18,6 @@ import numpy as np
 from dezero.backprop import Cast, apply, grad_dtype
 from dezero.context import (
     check_flag,
-    check_instance,
     check_int,
     check_shape,
     check_word,
@@ -481,8 +480,7 @@ def kl_div(x: Any, t: Any, reduction: str = 'mean',
            log_target: bool = False) -> Variable:
     "How far the distribution `t` is from the one with the log-probabilities `x`."
     t = as_variable(t)
-    check_instance(log_target, bool, 'log_target is True or False')
-    if log_target: return Reduced(reduction)(exp(t) * (t - x))
+    if check_flag('log_target', log_target): return Reduced(reduction)(exp(t) * (t - x))
     full = ~is_zero(t)
     return Reduced(reduction)(t * (log(where(full, t, 1.0)) - x))
 

@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..context import EXPLAINED, check_int, fault_lines, with_context
+from dezero.context import (
+    EXPLAINED,
+    check_flag,
+    check_float_dtype,
+    check_int,
+    fault_lines,
+    with_context,
+)
 from dezero.core import (
     Parameter,
     Variable,
@@ -151,14 +158,11 @@ class Linear(Layer):
 # %% ../../nbs/12_layers.ipynb #check-linear
 def _check_linear(out_size, nobias, dtype, in_size):
     "An error if these are no sizes, no switch, or no dtype for weights."
-    if not isinstance(nobias, (bool, np.bool_)):
-        raise TypeError(f'nobias is True or False, not {nobias!r}. Linear takes one '
-                        'size, Linear(10); that of the input goes by name, '
-                        'Linear(10, in_size=3)')
+    check_flag('nobias', nobias, 'Linear takes one size, Linear(10); that of the input '
+               'goes by name, Linear(10, in_size=3)')
     check_int('out_size', out_size)
     if in_size is not None: check_int('in_size', in_size)
-    if np.dtype(dtype).kind != 'f':
-        raise TypeError(f'weights are floats, not {np.dtype(dtype)}')
+    check_float_dtype('weights', dtype)
 
 # %% ../../nbs/12_layers.ipynb #forward
 @patch
