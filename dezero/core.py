@@ -38,7 +38,7 @@ def as_data(x: Any) -> Any:
     raise TypeError(f'{type(x)} is not supported: {_cure(x)}')
 
 # %% ../nbs/00_core.ipynb #cures
-#: what is no array of numbers, and what to write instead
+#: what is not an array of numbers, and what to write instead
 _CURES = {
     list: 'write np.array(...) around it, with rows of equal length',
     tuple: 'write np.array(...) around it, with rows of equal length',
