@@ -77,7 +77,7 @@ class Pow(Function):
 
 # %% ../nbs/03_operators.ipynb #power
 class Power(Function):
-    """`x0 ** x1`; no derivative by the exponent at a negative base.
+    """`x0 ** x1`; no derivative with respect to the exponent at a negative base.
 
     At a base of 0 that derivative is 0, and -inf for negative exponents.
     """

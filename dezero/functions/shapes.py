@@ -202,7 +202,7 @@ def concat(xs: Any, axis: int | None = 0) -> Variable:
 
 # %% ../../nbs/07_shapes.ipynb #split
 class Split(Function):
-    "An array cut along an axis: into so many equal parts, or at the given places."
+    "An array cut along an axis: into a number of equal parts, or at the given places."
     def __init__(self, parts, axis=0): self.parts, self.axis = parts, axis
     def forward(self, x):
         ys = tuple(np.split(x, self.parts, self.axis))
