@@ -270,7 +270,7 @@ def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float
     the right classes, one axis less than `x`, or probabilities in the shape of `x`.
     Labels equal to `ignore_index` do not count, whatever the scores there are.
     `label_smoothing` spreads this share of the target evenly over all classes. `weight`
-    has a number for each class, and the mean is weighed by it. `reduction` may be 'sum'
+    has a number for each class, and the mean is weighted by it. `reduction` may be 'sum'
     or 'none', too.
 
     For labels, a loss and its derivative are right to 4 units in the last digit, and

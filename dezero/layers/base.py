@@ -157,7 +157,7 @@ class Linear(Layer):
 
 # %% ../../nbs/12_layers.ipynb #check-linear
 def _check_linear(out_size, nobias, dtype, in_size):
-    "An error if these are no sizes, no switch, or no dtype for weights."
+    "An error unless these are sizes, a switch and a dtype for weights."
     check_flag('nobias', nobias, 'Linear takes one size, Linear(10); that of the input '
                'goes by name, Linear(10, in_size=3)')
     check_int('out_size', out_size)
@@ -258,7 +258,7 @@ def save_weights(self: Layer, path) -> None:
 def params_by_name(target):
     """The Parameters of a layer by name; a `ValueError` if two have the same.
 
-    What is no layer and has just `params()` gives no names: then numbers are.
+    The Parameters of an object that has just `params()` are numbered.
     """
     if hasattr(target, 'named_params'): pairs = list(target.named_params())
     else: pairs = [(str(i), p) for i, p in enumerate(dict.fromkeys(target.params()))]
