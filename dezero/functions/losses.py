@@ -270,8 +270,8 @@ def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float
     the right classes, one axis less than `x`, or probabilities in the shape of `x`.
     Labels equal to `ignore_index` do not count, whatever the scores there are.
     `label_smoothing` spreads this share of the target evenly over all classes. `weight`
-    has a number for each class, and the mean is weighted by it. `reduction` may be 'sum'
-    or 'none', too.
+    has a number for each class, and the mean is weighted by it. `reduction` may also be
+    'sum' or 'none'.
 
     For labels, a loss and its derivative are right to 4 units in the last digit, and
     half a unit more for each 1 that the scores differ by, since differences of scores
