@@ -387,11 +387,11 @@ class Held:
     def restore(self):
         "The box, and the gradient that it had, hold arrays again."
         if self.box.data is self.stand: self.box.data = self.data
-        else: heal(self.box)
+        else: restore_arrays(self.box)
         if self.grad is not None:
             unchanged = self.grad.data is self.grad_stand
             self.grad.data = self.grad_data if unchanged else plain(self.grad.data)
-        if isinstance(self.box.grad, Variable): heal(self.box.grad)
+        if isinstance(self.box.grad, Variable): restore_arrays(self.box.grad)
 
 # %% ../nbs/76_compiled.ipynb #cell-held-2
 def load(log, value, text, hint):
@@ -405,7 +405,7 @@ def load(log, value, text, hint):
     return log.trace(value, node)
 
 # %% ../nbs/76_compiled.ipynb #cell-heal
-def heal(x):
+def restore_arrays(x):
     "A Variable and its graph, with arrays in place of what stood for them."
     todo, seen = [x], set()
     for y in todo:
@@ -424,15 +424,15 @@ def heal(x):
         todo += f.inputs
 
 # %% ../nbs/76_compiled.ipynb #cell-heal-2
-def mend(x):
+def restore_result(x):
     "Whatever came back, with arrays in it."
-    if isinstance(x, Variable): heal(x)
-    elif type(x) in (list, tuple): return type(x)(map(mend, x))
-    elif type(x) is dict: return {key: mend(value) for key, value in x.items()}
+    if isinstance(x, Variable): restore_arrays(x)
+    elif type(x) in (list, tuple): return type(x)(map(restore_result, x))
+    elif type(x) is dict: return {key: restore_result(v) for key, v in x.items()}
     return plain(x)
 
 # %% ../nbs/76_compiled.ipynb #cell-heal-3
-def release(traced):
+def _restore_where_kept(traced):
     "Whoever still keeps what stood for an array gets the array. Says who."
     who = ''
     for ref in traced:
@@ -441,7 +441,7 @@ def release(traced):
         for holder in gc.get_referrers(stand):
             if isinstance(holder, types.FrameType) or holder is traced: continue
             who = who or f'a {type(holder).__name__}'
-            if isinstance(holder, Variable): heal(holder)
+            if isinstance(holder, Variable): restore_arrays(holder)
             elif type(holder) is dict:
                 for key, value in list(holder.items()):
                     if value is stand: holder[key] = stand._value
@@ -661,8 +661,8 @@ def plain_boxes(self: Session):
     "For a call that is not written down: the boxes are as they are otherwise."
     for h in self.held:
         if h.box.data is h.stand: h.box.data = h.data
-        else: heal(h.box)
-        if isinstance(h.box.grad, Variable): heal(h.box.grad)
+        else: restore_arrays(h.box)
+        if isinstance(h.box.grad, Variable): restore_arrays(h.box.grad)
 
 # %% ../nbs/76_compiled.ipynb #cell-commit-3
 @patch
@@ -748,7 +748,7 @@ def restore(self: Session):
     "All places hold arrays again."
     for h in self.held: h.restore()
     for owner, _name, key, _before in getattr(self, 'states', ()):
-        if isinstance(vars(owner).get(key), Variable): heal(vars(owner)[key])
+        if isinstance(vars(owner).get(key), Variable): restore_arrays(vars(owner)[key])
     for paper in self.papers:
         space = vars(paper.optimizer)
         for k in ('update', 'numbers', 'memory'): space.pop(k, None)
@@ -929,7 +929,7 @@ def names(self: Compiled, count):
     return known
 
 # %% ../nbs/76_compiled.ipynb #cell-questions
-class Questions:
+class Guards:
     "What must be as it is now for a program to fit a call, as one expression."
     def __init__(self, compiled, args, options, found):
         arrays = [x for _, x in found]
@@ -965,7 +965,7 @@ class Questions:
 
 # %% ../nbs/76_compiled.ipynb #cell-questions-2
 @patch
-def ask_argument(self: Questions, text, x):
+def ask_argument(self: Guards, text, x):
     "An argument is of the same kind."
     self.texts.append(f'type({text}) is {self.name(type(x))}')
     if isinstance(x, Variable):
@@ -976,7 +976,7 @@ def ask_argument(self: Questions, text, x):
     self.texts.append(f'(a.base is None) is {x.base is None}')
 
 @patch
-def ask_apart(self: Questions, arrays):
+def ask_apart(self: Guards, arrays):
     "No two arguments are the same one; views share memory as before."
     names = [f'args[{i}]' for i in range(len(arrays))]
     self.able = self.able and len({id(x) for x in arrays}) == len(arrays)
@@ -986,7 +986,7 @@ def ask_apart(self: Questions, arrays):
 
 # %% ../nbs/76_compiled.ipynb #cell-questions-3
 @patch
-def ask_sight(self: Questions, sight, seen):
+def ask_sight(self: Guards, sight, seen):
     "The step sees the same things, and the switches stand as before."
     def text(key): return repr(key) if type(key) is str else self.name(key)
     places = [f'{self.name(space)}[{text(key)}]' for space, key in sight.items]
@@ -998,7 +998,7 @@ def ask_sight(self: Questions, sight, seen):
     self.texts += ['not backprop.hooked', 'not (backprop.watchers and is_watched())']
 
 @patch
-def begins(self: Questions, start):
+def begins(self: Guards, start):
     "The gradients and states with which a call begins are of the same kind."
     if not self.able: return
     places = [f'{box}.grad' for box in self.boxes]
@@ -1015,7 +1015,7 @@ def begins(self: Questions, start):
 
 # %% ../nbs/76_compiled.ipynb #cell-questions-4
 @patch
-def function(self: Questions, entry, program):
+def function(self: Guards, entry, program):
     "`fits(args)`: may this program run?"
     self.space |= {'entry': entry, 'program': program}
     self.texts.append('(not entry.why or entry.always is program)')
@@ -1083,7 +1083,7 @@ def _log_call(self: Compiled, entry, found, args, options):
     finally:
         log.open, log_of.log = False, None
         session.restore()
-        if error is not None: let_go(log)
+        if error is not None: restore_holders(log)
     return session, log, start, before, out, last
 
 # %% ../nbs/76_compiled.ipynb #cell-log-2-3
@@ -1098,7 +1098,7 @@ def log_call(self: Compiled, entry, found, args, options):
     entry.tries += 1
     try:
         if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
-        questions = Questions(self, args, options, found)
+        guards = Guards(self, args, options, found)
         watched = self._log_call(entry, found, args, options)
     except Refused as why:
         entry.why = str(why)
@@ -1106,9 +1106,9 @@ def log_call(self: Compiled, entry, found, args, options):
     finally:
         with suppress(RuntimeError): one_at_a_time.release()  # if it was ours
     session, log, start, before, out, last = watched
-    session.questions = questions
+    session.guards = guards
     del watched
-    given = mend(out) if log.why else detached(out, session, {})
+    given = restore_result(out) if log.why else detached(out, session, {})
     del out
     session.clear()
     self.check(entry, log, session)
@@ -1147,8 +1147,8 @@ def detached(x, session, made):
 def check(self: Compiled, entry, log, session):
     "Did the step keep or change something that a program cannot?"
     for space, key in session.fresh:
-        if isinstance(space.get(key), Variable): heal(space[key])
-    who = let_go(log)
+        if isinstance(space.get(key), Variable): restore_arrays(space[key])
+    who = restore_holders(log)
     if session.fresh:
         self.loose.update([(id(space), key) for space, key in session.fresh])
         self.sight, log.why = None, 'later'
@@ -1175,12 +1175,12 @@ def shares(self: Compiled, found):
     pairs = [(a, b) for i, a in enumerate(boxes) for b in [*boxes[:i], *given]]
     return views and any([np.may_share_memory(a, b) for a, b in pairs])
 
-def let_go(log):
+def restore_holders(log):
     "Nobody is left with what stood for an array. Says who was."
     left = [ref for ref in log.traced if ref() is not None]
     if not left: return ''
     gc.collect()
-    return release([ref for ref in left if ref() is not None])
+    return _restore_where_kept([ref for ref in left if ref() is not None])
 
 # %% ../nbs/76_compiled.ipynb #cell-check-3
 @patch
@@ -1226,9 +1226,9 @@ def add(self: Compiled, entry, log, session, start, before, found, last, given):
     if match == start: entry.by_start[start] = new
     else: entry.always = new
     self.programs.append(new)
-    if match == start: session.questions.begins(start)
-    if session.questions.able:
-        new.fits = session.questions.function(entry, new)
+    if match == start: session.guards.begins(start)
+    if session.guards.able:
+        new.fits = session.guards.function(entry, new)
         self.ready.append(new)
 
 # %% ../nbs/76_compiled.ipynb #cell-add-2

@@ -45,7 +45,7 @@ class TransformerBlock(Layer):
 
     def forward(self, x, cache: Any = None) -> Variable:
         "`x` after the block; with a `cache` it goes on where the last call ended."
-        x = x + _thinned(self.look_back(self.norm1(x), cache), self.dropout_ratio)
+        x = x + _thinned(self.attend(self.norm1(x), cache), self.dropout_ratio)
         y = self.narrow(gelu(self.wide(self.norm2(x))))
         return x + _thinned(y, self.dropout_ratio)
 
@@ -55,7 +55,7 @@ def _thinned(x, ratio):
 
 # %% ../nbs/24_transformer.ipynb #look-back
 @patch
-def look_back(self: TransformerBlock, x, cache=None):
+def attend(self: TransformerBlock, x, cache=None):
     "What each place takes from those before it, and from what is in the cache."
     if cache is None: return self.attention(x, is_causal=True)
     q, k, v = self.attention.heads(x, start=cache.length)
@@ -93,13 +93,13 @@ class GPT(Model):
     def forward(self, ids, caches: Any = None) -> Variable:
         "The scores; with `caches`, one a block, the ids go on where the last ended."
         caches = caches or [None] * len(self.blocks)
-        x = self.enter(ids, caches[0].length if caches[0] else 0)
+        x = self.embed_tokens(ids, caches[0].length if caches[0] else 0)
         for block, cache in zip(self.blocks, caches): x = block(x, cache)
         return self.out(self.norm(x))
 
 # %% ../nbs/24_transformer.ipynb #enter
 @patch
-def enter(self: GPT, ids, start=0):
+def embed_tokens(self: GPT, ids, start=0):
     "Vectors that know their places: `start`, `start + 1` and so on."
     ids = _check_ids(ids, start, self.max_length)
     x, end = self.embed(ids), start + ids.shape[1]
