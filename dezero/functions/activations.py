@@ -9,6 +9,7 @@ __all__ = ['linear_simple', 'Linear', 'linear', 'sigmoid_simple', 'Sigmoid', 'si
 
 # %% ../../nbs/10_activations.ipynb #code-import-math
 import math
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from .reductions import clip
 from .shapes import check_axis
 
 # %% ../../nbs/10_activations.ipynb #linear-simple
-def linear_simple(x, W, b=None) -> Variable:
+def linear_simple(x: Any, W: Any, b: Any = None) -> Variable:
     "`x @ W + b` out of two functions. Book step 43."
     return matmul(x, W) if b is None else matmul(x, W) + b
 
@@ -61,12 +62,12 @@ def _rows(x):
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 # %% ../../nbs/10_activations.ipynb #linear-3
-def linear(x, W, b=None) -> Variable:
+def linear(x: Any, W: Any, b: Any = None) -> Variable:
     "`x @ W + b`; `x` is (..., I), `W` is (I, O) and `b` is (O,). Book step 43."
     return Linear()(x, W) if b is None else Linear()(x, W, b)
 
 # %% ../../nbs/10_activations.ipynb #sigmoid-simple
-def sigmoid_simple(x) -> Variable:
+def sigmoid_simple(x: Any) -> Variable:
     "`1 / (1 + exp(-x))` as the formula says; it overflows far below 0. Book step 43."
     return 1 / (1 + exp(-as_variable(x)))
 
@@ -103,7 +104,7 @@ class Sigmoid(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #sigmoid-2
-def sigmoid(x) -> Variable:
+def sigmoid(x: Any) -> Variable:
     """`1 / (1 + exp(-x))`, between 0 and 1. Book step 43.
 
     Value and derivative are right to 4 units in the last digit, wherever `x` is.
@@ -119,7 +120,7 @@ class ReLU(Function):
     def gx(self, gy, x): return zero_where(x <= 0, gy)
     rules = gx,
 
-def relu(x) -> Variable:
+def relu(x: Any) -> Variable:
     """`x` where it is positive, 0 elsewhere; the slope at 0 is 0.
 
     A nan passes, and its slope is 1.
@@ -142,7 +143,7 @@ class LeakyReLU(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #relu-2
-def leaky_relu(x, slope: float = 0.2) -> Variable:
+def leaky_relu(x: Any, slope: float = 0.2) -> Variable:
     "`x` where it is positive, `slope * x` elsewhere."
     return LeakyReLU(check_number('slope', slope, lambda n: n == n, 'a number'))(x)
 
@@ -163,7 +164,7 @@ class ELU(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #elu-2
-def elu(x, alpha: float = 1.0) -> Variable:
+def elu(x: Any, alpha: float = 1.0) -> Variable:
     """`x` where positive, elsewhere `alpha * (exp(x) - 1)`; at 0 the slope is alpha.
 
     Value and derivative are right to 4 units in the last digit.
@@ -183,7 +184,7 @@ class Softplus(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #softplus-2
-def softplus(x, beta: float = 1.0) -> Variable:
+def softplus(x: Any, beta: float = 1.0) -> Variable:
     """`log(1 + exp(x))`, a smooth `relu`; `log(1 + exp(beta * x)) / beta` bends more.
 
     Value and derivative are right to 4 units in the last digit.
@@ -208,7 +209,7 @@ class SiLU(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #silu-2
-def silu(x) -> Variable:
+def silu(x: Any) -> Variable:
     """`x * sigmoid(x)`, also called swish.
 
     Value and derivative are right to 4 units in the last digit. Only near -1.278, where
@@ -280,7 +281,7 @@ def _gelu_block(x, powers, y, slope):
     np.add(below, bell, slope)
 
 # %% ../../nbs/10_activations.ipynb #gelu-2
-def gelu(x, approximate: str = 'none') -> Variable:
+def gelu(x: Any, approximate: str = 'none') -> Variable:
     """`x` times the probability that a normally distributed number is below `x`.
 
     Value and derivative are right to 4 units in the last digit. Only near -0.752, where
@@ -299,7 +300,7 @@ def _gelu_by_tanh(x):
     return x * sigmoid((c + 0.044715 * c ** 3) * math.sqrt(8 / math.pi))
 
 # %% ../../nbs/10_activations.ipynb #softmax-simple
-def softmax_simple(x, axis: int = 1) -> Variable:
+def softmax_simple(x: Any, axis: int = 1) -> Variable:
     "`exp(x)`, divided by its sum along `axis`; it overflows far above 0. Book step 47."
     y = exp(x)
     return y / y.sum(axis, keepdims=True)
@@ -333,7 +334,7 @@ def _class_axis(x, axis):
     return axis
 
 # %% ../../nbs/10_activations.ipynb #softmax-2
-def softmax(x, axis: int = 1) -> Variable:
+def softmax(x: Any, axis: int = 1) -> Variable:
     """`exp(x)`, divided by its sum along `axis`: probabilities. Book step 47.
 
     Values are right to 4 units in the last digit, and half a unit more for each 1 that
@@ -360,7 +361,7 @@ class LogSoftmax(Function):
     rules = gx,
 
 # %% ../../nbs/10_activations.ipynb #log-softmax
-def log_softmax(x, axis: int = 1) -> Variable:
+def log_softmax(x: Any, axis: int = 1) -> Variable:
     """The logarithm of `softmax(x, axis)`, exact where that is tiny.
 
     Near 0, where a probability is near 1, it is right to a few units in the last digit

@@ -28,7 +28,7 @@ from .elementwise import Log, Maximum, Sign, Where, floats, log
 from .reductions import Clip, clip
 
 # %% ../../nbs/11_losses.ipynb #mean-squared-error-simple
-def mean_squared_error_simple(x0, x1) -> Variable:
+def mean_squared_error_simple(x0: Any, x1: Any) -> Variable:
     "The mean squared error out of four functions. Book step 42."
     d = as_variable(x0) - x1
     return (d ** 2).sum() / _batch_size(d)
@@ -86,7 +86,7 @@ class MeanSquaredError(Loss):
     rules = gx0, gx1
 
 # %% ../../nbs/11_losses.ipynb #mean-squared-error
-def mean_squared_error(x0, x1, reduction: str = 'batchmean') -> Variable:
+def mean_squared_error(x0: Any, x1: Any, reduction: str = 'batchmean') -> Variable:
     """`(x0 - x1) ** 2`, added up and divided by the number of examples. Book step 43.
 
     `reduction='mean'` divides by the number of elements, as PyTorch does, `'sum'` by
@@ -104,7 +104,7 @@ class MeanAbsoluteError(Loss):
     def gx1(self, gy, x0, x1): return -self.gx0(gy, x0, x1)
     rules = gx0, gx1
 
-def mean_absolute_error(x0, x1, reduction: str = 'batchmean') -> Variable:
+def mean_absolute_error(x0: Any, x1: Any, reduction: str = 'batchmean') -> Variable:
     "`|x0 - x1|`, added up and divided by the number of examples, `len(x0)`."
     return MeanAbsoluteError(reduction)(x0, x1)
 
@@ -125,13 +125,14 @@ class Huber(Loss):
     rules = gx0, gx1
 
 # %% ../../nbs/11_losses.ipynb #mean-absolute-error
-def huber(x0, x1, delta: float = 1.0, reduction: str = 'batchmean') -> Variable:
+def huber(x0: Any, x1: Any, delta: float = 1.0,
+          reduction: str = 'batchmean') -> Variable:
     """`d ** 2 / 2` for differences up to `delta`, beyond `delta * (|d| - delta / 2)`,
     added up and divided by the number of examples."""
     return Huber(delta, reduction)(x0, x1)
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy-simple
-def softmax_cross_entropy_simple(x, t) -> Variable:
+def softmax_cross_entropy_simple(x: Any, t: Any) -> Variable:
     "The cross entropy out of simple functions, the logarithm floored. Book step 47."
     logs, t = log(clip(softmax_simple(x), 1e-15, 1.0)), unwrap(t)
     return -logs[np.arange(len(logs)), t].sum() / len(logs)
@@ -261,9 +262,9 @@ def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
     return x.transpose(order), t.transpose(order) if t.ndim == x.ndim else t
 
 # %% ../../nbs/11_losses.ipynb #softmax-cross-entropy
-def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float = 0.0,
-                          *, axis: int = -1, weight: Any = None,
-                          reduction: str = 'mean') -> Variable:
+def softmax_cross_entropy(x: Any, t: Any, ignore_index: int = -100,
+                          label_smoothing: float = 0.0, *, axis: int = -1,
+                          weight: Any = None, reduction: str = 'mean') -> Variable:
     """Minus the logarithm of the right class's probability, averaged. Book step 47.
 
     `x` holds scores, the classes along `axis`, the last one. `t` holds the numbers of
@@ -289,7 +290,7 @@ def softmax_cross_entropy(x, t, ignore_index: int = -100, label_smoothing: float
     return -(target * log_softmax(x, -1)).sum(-1 if reduction == 'none' else None)
 
 # %% ../../nbs/11_losses.ipynb #accuracy
-def accuracy(y, t) -> Variable:
+def accuracy(y: Any, t: Any) -> Variable:
     """The share of the examples whose largest score in `y` stands at the label `t`.
 
     The classes are along the last axis. Not differentiable. Book step 50.
@@ -342,7 +343,7 @@ class BinaryCrossEntropy(Loss):
     rules = gx, gt
 
 # %% ../../nbs/11_losses.ipynb #targets
-def binary_cross_entropy(p, t, weight: Any = None,
+def binary_cross_entropy(p: Any, t: Any, weight: Any = None,
                          reduction: str = 'batchmean') -> Variable:
     """`-t * log(p) - (1 - t) * log(1 - p)`, the logarithms at least -100.
 
@@ -397,7 +398,7 @@ class SigmoidCrossEntropy(Loss):
     rules = gx, gt
 
 # %% ../../nbs/11_losses.ipynb #sigmoid-cross-entropy
-def sigmoid_cross_entropy(x, t, weight: Any = None, pos_weight: Any = None,
+def sigmoid_cross_entropy(x: Any, t: Any, weight: Any = None, pos_weight: Any = None,
                           reduction: str = 'batchmean') -> Variable:
     """`binary_cross_entropy(sigmoid(x), t)`, but exact for large scores `x`.
 
