@@ -21,13 +21,12 @@ from .functions.products import row_sums
 from .layers.base import Layer, Linear
 
 # %% ../nbs/23_attention.ipynb #attention-gradients
-def _attention_gradients(gy, p, q, k, v, scale):
-    "The gradients of queries, keys and values, with the weights `p`."
+def _score_gradients(gy, p, v):
+    "The gradient of the scores, with the weights `p`."
     gs = gy @ v.swapaxes(-1, -2)  # at first that of the weights, then in place
     gs -= _row_dots(gs, p)
     gs *= p
-    gs *= scale
-    return gs @ k, gs.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ gy
+    return gs
 
 def _row_dots(a, b):
     "The sum of `a * b` along each row; of arrays, without making the product."
@@ -37,15 +36,31 @@ def _row_dots(a, b):
 # %% ../nbs/23_attention.ipynb #pieces
 SCORES = 2 ** 16  #: as many scores are computed at once
 KEPT = 2 ** 22  #: as many weights are kept for the way back
+PAST = 32  #: as many rows of a causal table end together
 
-def _pieces(shape):
-    "Where `SCORES` scores lie in a table (..., T, S): indexes of all axes but one."
+def _pieces(shape, causal=False):
+    "Indexes of the pieces of a table of scores, (..., T, S), the last rows first."
+    *lead, places, keys = shape
+    step = PAST if causal else max(places, 1)
+    for start in reversed(range(0, max(places, 1), step)):
+        rows = min(step, places - start)
+        end = min(start + rows, keys) if causal else keys
+        for *first, row in reversed(_cut([*lead, rows, end])):
+            yield (*first, slice(start + row.start, start + row.stop), slice(end))
+
+def _cut(shape):
+    "Where `SCORES` numbers lie in such a table: indexes of all axes but the last."
     rest = max(math.prod(shape[1:]), 1)
     if rest > SCORES and len(shape) > 2:
-        inner = _pieces(shape[1:])
+        inner = _cut(shape[1:])
         return [(slice(i, i + 1), *piece) for i in range(shape[0]) for piece in inner]
-    step, whole = max(SCORES // rest, 1), [slice(None)] * (len(shape) - 2)
-    return [(slice(i, i + step), *whole) for i in range(0, max(shape[0], 1), step)]
+    step, whole = max(SCORES // rest, 1), [slice(0, n) for n in shape[1:-1]]
+    starts = range(0, max(shape[0], 1), step)
+    return [(slice(i, min(i + step, shape[0])), *whole) for i in starts]
+
+def _keys(piece):
+    "The index of the keys, or values, that a piece of the scores belongs to."
+    return (*piece[:-2], piece[-1])
 
 def _stretched(x, shape):
     "`x` with the axes of `shape`, a view."
@@ -64,30 +79,32 @@ class Attention(Function):
         xp, dtype = array_module(q), np.result_type(q, k, v)
         y = xp.empty_like(q, dtype, shape=(*shape[:-1], v.shape[-1]))
         self.p = [] if recording.get() and math.prod(shape) <= KEPT else None
-        for piece in _pieces(shape):
+        for piece in _pieces(shape, self.causal):
             p = self.piece_of_weights(q, k, shape, piece)
-            xp.matmul(p, v[piece[:-1]], out=y[piece])
+            xp.matmul(p, v[_keys(piece)], out=y[piece[:-1]])
             if self.p is not None: self.p.append(p)
         return y
     def backward(self, gy):
         q, k, v = self.inputs
-        if recording.get():  # to be differentiated again
-            return _attention_gradients(gy, self.weights(q, k), q, k, v, self.scale)
-        return self.gradients(gy.data, q.data, k.data, v.data)
+        if not recording.get(): return self.gradients(gy.data, q.data, k.data, v.data)
+        p = self.weights(q, k)  # to be differentiated again
+        gs = _score_gradients(gy, p, v) * self.scale
+        return gs @ k, gs.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ gy
 
 # %% ../nbs/23_attention.ipynb #attention-pieces
 @patch
 def tables(self: Attention, q, k, v):
-    "The operands with the same axes in front, as views, and the shape of the scores."
+    """The operands with the same axes in front, `q` times the scale, and the shape of
+    the scores."""
     lead = [x.shape[:-2] for x in (q, k, v, self.visible, self.bias) if x is not None]
     lead = lead[0] if len({*lead}) == 1 else np.broadcast_shapes(*lead)
     q, k, v = [_stretched(floats(x), lead + x.shape[-2:]) for x in (q, k, v)]
-    return q, k, v, (*lead, q.shape[-2], k.shape[-2])
+    return q * self.scale, k, v, (*lead, q.shape[-2], k.shape[-2])
 
 @patch
 def piece_of_weights(self: Attention, q, k, shape, piece):
     "How much the queries of this piece take from each key, as an array."
-    scores = (q[piece] * self.scale) @ k[piece[:-1]].swapaxes(-1, -2)
+    scores = q[piece[:-1]] @ k[_keys(piece)].swapaxes(-1, -2)
     if self.bias is not None: scores += _stretched(self.bias, shape)[piece]
     return _softmax_in_place(scores, self.seen(shape, piece, scores))
 
@@ -95,16 +112,21 @@ def piece_of_weights(self: Attention, q, k, shape, piece):
 def gradients(self: Attention, gy, q, k, v):
     "The gradients as arrays, from as many scores at once as in `forward`."
     q, k, v, shape = self.tables(q, k, v)
-    xp = array_module(q)
+    xp, scaled = array_module(q), k * self.scale
     gq, gk, gv = xp.empty_like(q), xp.zeros_like(k), xp.zeros_like(v)
-    for i, piece in enumerate(_pieces(shape)):
-        lead = piece[:-1]
+    for i, piece in enumerate(_pieces(shape, self.causal)):
+        rows, keys = piece[:-1], _keys(piece)
         p = self.p[i] if self.p else self.piece_of_weights(q, k, shape, piece)
-        operands = gy[piece], p, q[piece], k[lead], v[lead]
-        gq[piece], more_k, more_v = _attention_gradients(*operands, self.scale)
-        gk[lead] += more_k
-        gv[lead] += more_v
+        gs = _score_gradients(gy[rows], p, v[keys])
+        xp.matmul(gs, scaled[keys], out=gq[rows])
+        fill = _set_product if rows[-1].stop == shape[-2] else _add_product
+        fill(gk[keys], gs.swapaxes(-1, -2), q[rows])
+        fill(gv[keys], p.swapaxes(-1, -2), gy[rows])
     return gq, gk, gv
+
+def _set_product(y, a, b): array_module(y).matmul(a, b, out=y)
+
+def _add_product(y, a, b): y += a @ b
 
 # %% ../nbs/23_attention.ipynb #attention-seen
 @patch
@@ -113,8 +135,8 @@ def seen(self: Attention, shape, piece, scores):
     visible = self.visible
     if visible is not None: visible = _stretched(visible, shape)[piece]
     if not self.causal: return visible
-    rows, xp = range(shape[-2])[piece[-1]], array_module(unwrap(scores))
-    past = xp.tri(len(rows), shape[-1], rows.start, dtype=scores.dtype)
+    rows, xp = range(shape[-2])[piece[-2]], array_module(unwrap(scores))
+    past = xp.tri(*scores.shape[-2:], rows.start, dtype=scores.dtype)
     return past if visible is None else visible * past
 
 #: larger scores, in float32 and wider, are made smaller first, as `exp` may overflow
@@ -141,7 +163,7 @@ def weights(self: Attention, q, k):
     "How much each query takes from each key, to be differentiated again."
     scores = (q * self.scale) @ k.swapaxes(-1, -2)
     if self.bias is not None: scores = scores + self.bias.astype(scores.dtype)
-    every = (slice(None),) * (scores.ndim - 1)
+    every = (slice(None),) * scores.ndim
     seen = self.seen(scores.shape, every, scores)
     if seen is None: return softmax(scores, axis=-1)
     lowest = float(np.finfo(scores.dtype).min) / 2
