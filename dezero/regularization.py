@@ -294,12 +294,11 @@ def _row_means(a, b=None):
 # %% ../nbs/19_regularization.ipynb #layer-normalization-gradients
 @patch
 def _gradients(self: LayerNormalization, gy, x, gamma, beta=None):
-    g, y = gy.reshape(self._d.shape), self._d
-    ggamma, gbeta = array_module(g).einsum('nc,nc->c', g, y), column_sums(g)
-    g = g * gamma.reshape(-1)
-    gx = y * -_row_means(g, y)
-    gx += g
-    if self.center: gx -= _row_means(g)
+    g, y, row = gy.reshape(self._d.shape), self._d, gamma.reshape(-1)
+    along, gx = g * y, g * row
+    ggamma, gbeta = column_sums(along), column_sums(g)
+    if self.center: gx -= (g @ row)[:, None] / len(row)
+    gx -= y * ((along @ row)[:, None] / len(row))
     gx *= self._inverse
     found = gx.reshape(x.shape), *[a.reshape(gamma.shape) for a in (ggamma, gbeta)]
     return found[:len(self.inputs)]
