@@ -6,6 +6,7 @@ from dezero import (
     backprop,
     config,
     core,
+    environment,
     functions,
     lazy,
     methods,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
         datasets,
         distributed,
         download,
-        environment,
         files,
         formats,
         functions_conv,
@@ -62,7 +62,7 @@ else:
     __getattr__, __dir__ = lazy.import_later(__name__, {
         "dezero":
             "anomaly attention callbacks compiled core_simple cuda dataloaders datasets"
-            " distributed download environment files formats functions_conv gradcheck layers"
+            " distributed download files formats functions_conv gradcheck layers"
             " models optimizers progress published regularization rnn tokenizer tracer"
             " training transformations transformer transforms utils vision writer",
         "dezero.dataloaders": "DataLoader SeqDataLoader",

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import sys
 from importlib.metadata import metadata
 from types import ModuleType, SimpleNamespace
@@ -45,3 +46,25 @@ def test_show_config_names_the_limits_of_threads(monkeypatch):
 def test_show_config_does_without_the_newer_numpy(monkeypatch):
     monkeypatch.setattr(np, "show_config", lambda: None)  # before 1.25 it had no mode
     assert configuration()["BLAS"].startswith("unknown")
+
+
+FAULTS = """
+import resource
+import numpy as np
+from dezero import Variable
+from dezero.transformer import TransformerBlock
+
+block, x = TransformerBlock(64, 4), Variable(np.ones((16, 64, 64), np.float32))
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for i in range(15):
+    if i == 5: before = faults()
+    block.cleargrads()
+    block(x).sum().backward()
+print((faults() - before) // 10)
+"""
+
+
+def test_a_step_uses_the_memory_of_the_step_before():
+    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) < 100 or platform.libc_ver()[0] != "glibc"

@@ -43,9 +43,10 @@ def test_importing_dezero_is_quick_because_it_imports_little(root):
     assert set(python(code, root).split()) <= light
 
 
-# `x.replay()` is a method of every Variable, so its module is there from the start, too.
+# `x.replay()` is a method of every Variable, and `environment` sees to the memory: both are there
+# from the start.
 EAGER = "backprop config context core functions lazy methods numdiff operators _version".split()
-EAGER += "files replay trace visualize".split()
+EAGER += "environment files replay trace visualize".split()
 
 
 def test_what_a_program_may_never_use_loads_when_it_is_asked_for(root):
