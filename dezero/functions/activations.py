@@ -53,8 +53,8 @@ class Linear(Function):
         return (_rows(gy) @ W.T).reshape(x.shape)
     def gW(self, gy, x, W, b=None): return _rows(x).T @ _rows(gy)
     def gb(self, gy, x, W, b):
-        if b.ndim == 1 and not isinstance(gy, Variable): return column_sums(_rows(gy))
-        return gy  # and the engine sums over the axes along which b was stretched
+        if b.ndim == 1 and isinstance(gy, np.ndarray): return column_sums(_rows(gy))
+        return gy.sum(0) if (gy.ndim, b.ndim) == (2, 1) else gy
     rules = gx, gW, gb
 
 def _rows(x):
