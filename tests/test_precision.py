@@ -101,6 +101,7 @@ class Curve(NamedTuple):
     beside: Any = None  # the value may be compared with that, too
     parts: Any = None  # the slope with its parts, which may cancel
     f: Any = None  # if it is not the function of that name
+    dtypes: Any = DTYPES
 
 
 ELU = Curve(lambda v: v if v > 0 else mp.expm1(v), lambda v: 1 if v > 0 else mp.exp(v))
@@ -167,6 +168,7 @@ CURVES = {
         lambda v: below(v) + v * mp.exp(-v * v / 2) / mp.sqrt(2 * mp.pi),
         beside=lambda v, tiny: (v * tiny,),
         parts=lambda v, tiny: (below(v), v * tiny),
+        dtypes=["f2", "f8"],  # float32 has a test of its own, below
     ),
     "sigmoid_cross_entropy no": Curve(
         true_softplus, true_sigmoid, f=one_by_one(F.sigmoid_cross_entropy, 0.0)
@@ -179,8 +181,7 @@ CURVES = {
 }
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", CURVES)
+@pytest.mark.parametrize("name, dtype", [(n, d) for n, c in CURVES.items() for d in c.dtypes])
 def test_four_units_in_the_last_digit(name, dtype):
     curve, data, tiny = CURVES[name], places(dtype), mpf(float(np.finfo(dtype).tiny))
     data = data[(data > curve.low) & (data < curve.high)]
@@ -206,7 +207,7 @@ DENSE = {
 }
 
 
-@pytest.mark.parametrize("most, dtype", [(4, "f4"), (1, "f2")])
+@pytest.mark.parametrize("most, dtype", [(lambda x: 5 + x * x, "f4"), (lambda x: 1, "f2")])
 @pytest.mark.parametrize("data", DENSE.values(), ids=DENSE)
 def test_gelu_in_few_bits_beside_the_error_function_in_double(data, dtype, most):
     x = np.unique(data.astype(dtype))
@@ -219,7 +220,8 @@ def test_gelu_in_few_bits_beside_the_error_function_in_double(data, dtype, most)
     for got, true, part in ((y, double * below, least), (grad(y, v), slope, below)):
         scale = np.maximum(np.maximum(np.abs(true), part), least)
         unit = np.spacing(scale.astype(dtype)).astype(float)
-        assert got.dtype == dtype and (np.abs(got.data - true) / unit).max() <= most
+        assert got.dtype == dtype
+        assert (np.abs(got.data - true) / unit <= most(double)).all()
 
 
 class Surface(NamedTuple):
