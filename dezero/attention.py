@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .backprop import apply
+from .backprop import apply, operands_of
 from .config import recording
 from .context import check_int
 from .core import Function, Variable, array_module, patch, unwrap
@@ -85,8 +85,8 @@ class Attention(Function):
             if self.p is not None: self.p.append(p)
         return y
     def backward(self, gy):
-        q, k, v = self.inputs
-        if not recording.get(): return self.gradients(gy.data, q.data, k.data, v.data)
+        q, k, v = operands_of(self, recording.get())
+        if not recording.get(): return self.gradients(gy.data, q, k, v)
         p = self.weights(q, k)  # to be differentiated again
         gs = _score_gradients(gy, p, v) * self.scale
         return gs @ k, gs.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ gy

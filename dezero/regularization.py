@@ -270,10 +270,10 @@ class LayerNormalization(Function):
 
     def forward(self, x, gamma, beta=None):
         d = floats(x).reshape(-1, gamma.size)
-        if self.center: d = d - _row_means(d)
+        d = d - _row_means(d) if self.center else d.copy()
         self._inverse = (_row_means(d, d) + self.eps) ** -0.5
-        self._d = d * self._inverse
-        y = self._d * gamma.reshape(-1)
+        d *= self._inverse
+        self._d, y = d, d * gamma.reshape(-1)
         if beta is not None: y = _added(y, beta.reshape(-1))
         return y.reshape(x.shape)
 
@@ -300,8 +300,8 @@ def _gradients(self: LayerNormalization, gy, x, gamma, beta=None):
     if self.center: gx -= (g @ row)[:, None] / len(row)
     gx -= y * ((along @ row)[:, None] / len(row))
     gx *= self._inverse
-    found = gx.reshape(x.shape), *[a.reshape(gamma.shape) for a in (ggamma, gbeta)]
-    return found[:len(self.inputs)]
+    if gamma.ndim > 1: ggamma, gbeta = [a.reshape(gamma.shape) for a in (ggamma, gbeta)]
+    return (gx.reshape(x.shape), ggamma, gbeta)[:len(self.inputs)]
 
 @patch
 def _gradients_as_graph(self: LayerNormalization, gy, x, gamma, beta=None):

@@ -242,7 +242,7 @@ def _gelu_exact(x):
     return [y.astype(x.dtype) for y in (x64 * below, _gelu_slope(x64, below))]
 
 # %% ../../nbs/10_activations.ipynb #gelu-quotient
-_GELU_BLOCK = 2 ** 15  #: as many numbers at once stay in the cache
+_GELU_BLOCK = 2 ** 16  #: as many numbers at once stay in the cache
 _BELL = 1 / math.sqrt(2 * math.pi)  #: how high the bell is
 _IN_TWOS = -0.5 / math.log(2)  #: `exp(-t ** 2 / 2)` is 2 to the power of this, times `t ** 2`
 #: the coefficients of A and B, from the power 4 of `t` to the power 0
@@ -262,7 +262,7 @@ def _gelu_quick(x):
 # %% ../../nbs/10_activations.ipynb #gelu-block
 def _gelu_block(x, powers, y, slope):
     "Fill `y` and `slope`; the last row of `powers` is 1, the others are room."
-    near, t = np.clip(x, -15, 15), powers[3]
+    near, t = x.clip(-15, 15), powers[3]
     np.abs(near, t)
     np.square(t, powers[2])
     np.multiply(powers[2:4], powers[2], powers[:2])
