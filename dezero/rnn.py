@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .backprop import apply, grad
+from .backprop import apply, grad, operands_of
 from .config import recording
 from .context import check_array, check_int
 from dezero.core import (
@@ -255,12 +255,12 @@ class RNNSteps(_Steps):
         return hs[1:]
 
 # %% ../nbs/22_rnn.ipynb #steps-parts-back
-def _products_back(xs, W, gz):
+def _products_back(steps, xs, W, gz):
     "The gradients of xs, of each W and of each b, from those of the sums."
     (k, T, N, H), features = gz.shape, xs.shape[-1]
-    gz, rows, gx = gz.reshape(k, T * N, H), xs.data.reshape(T * N, features), None
-    if xs.__class__ is not Constant:
-        gx = sum(g @ w.data.T for g, w in zip(gz, W)).reshape(xs.shape)
+    gz, rows, gx = gz.reshape(k, T * N, H), xs.reshape(T * N, features), None
+    if steps.inputs[0].__class__ is not Constant:
+        gx = sum(g @ w.T for g, w in zip(gz, W)).reshape(xs.shape)
     return gx, [rows.T @ g for g in gz], gz.sum(1)
 
 def _states_back(hs, gs):
@@ -272,13 +272,13 @@ def _states_back(hs, gs):
 @patch
 def back(self: RNNSteps, gy, hs):
     "The gradients of all operands."
-    xs, h, W, b, U = self.inputs
-    gz, gh, turned = np.empty_like(gy), 0, U.data.T
+    xs, h, W, b, U = operands_of(self)
+    gz, gh, turned = np.empty_like(gy), 0, U.T
     for t in reversed(range(len(gy))):
         np.subtract(1, hs[t + 1] * hs[t + 1], gz[t])
         gz[t] *= gy[t] + gh
         gh = gz[t] @ turned
-    gx, gW, gb = _products_back(xs, [W], gz[None])
+    gx, gW, gb = _products_back(self, xs, [W], gz[None])
     return gx, gh, *gW, *gb, *_states_back(hs[:-1], gz[None])
 
 # %% ../nbs/22_rnn.ipynb #rnn-sequence
@@ -351,9 +351,9 @@ def _slopes(gates, out):
 @patch
 def back(self: LSTMSteps, gy, gates, hs, cs, bent):
     "The gradients of all operands."
-    T, N, H = bent.shape
+    (T, N, H), operands = bent.shape, operands_of(self)
     gz, slopes = np.empty_like(gates), np.empty_like(gates, shape=(4, N, H))
-    turned = np.stack([u.data.T for u in self.inputs[11:]])
+    turned = np.stack([u.T for u in operands[11:]])
     turned = turned.astype(gz.dtype, copy=False)
     gh, gc = np.zeros_like(gy[T]), gy[T]
     for t in reversed(range(T)):
@@ -362,7 +362,7 @@ def back(self: LSTMSteps, gy, gates, hs, cs, bent):
         _slopes(z, slopes)
         g *= slopes
         gh = np.matmul(g, turned, out=slopes).sum(0)
-    gx, gW, gb = _products_back(self.inputs[0], self.inputs[3:7], gz)
+    gx, gW, gb = _products_back(self, operands[0], operands[3:7], gz)
     return gx, gh, gc, *gW, *gb, *_states_back(hs[:T], gz)
 
 # %% ../nbs/22_rnn.ipynb #lstm-fast
@@ -420,9 +420,9 @@ class GRUSteps(_Steps):
 @patch
 def back(self: GRUSteps, gy, gates, hs, seen):
     "The gradients of all operands."
-    T, N, H = seen.shape
+    (T, N, H), operands = seen.shape, operands_of(self)
     gz, gs = np.empty_like(gates), np.empty_like(gates)  # of the sums of x, and of h
-    turned = np.stack([u.data.T for u in self.inputs[8:11]])
+    turned = np.stack([u.T for u in operands[8:11]])
     turned = turned.astype(gz.dtype, copy=False)
     gh = np.zeros_like(gy[0])
     for t in reversed(range(T)):
@@ -436,7 +436,7 @@ def back(self: GRUSteps, gy, gates, hs, seen):
         gs[:2, t] = gz[:2, t]
         np.multiply(gn, r, gs[2, t])
         gh = gh * z + np.matmul(gs[:, t], turned).sum(0)
-    gx, gW, gb = _products_back(self.inputs[0], self.inputs[2:5], gz)
+    gx, gW, gb = _products_back(self, operands[0], operands[2:5], gz)
     return gx, gh, *gW, *gb, *_states_back(hs[:T], gs), gs[2].sum((0, 1))
 
 # %% ../nbs/22_rnn.ipynb #gru

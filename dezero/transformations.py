@@ -9,7 +9,7 @@ __all__ = ['vjp', 'jvp', 'jacobian', 'hessian', 'hvp', 'checkpoint']
 from collections.abc import Callable
 from typing import Any
 
-from dezero.backprop import functions_behind, grad, grad_dtype, hooked
+from dezero.backprop import functions_behind, grad, grad_dtype, hooked, operands_of
 from dezero.config import recording, using_config
 from dezero.context import check_instance, check_int
 from dezero.core import Constant, Function, Variable, array_module, as_variable, unwrap
@@ -89,7 +89,7 @@ class Recomputed(Function):
     def backward(self, gy):
         inputs, leaves = self.inputs[:self.count], self.inputs[self.count:]
         again = recording.get()  # under create_graph the new graph hangs on the inputs
-        xs = inputs if again else [Variable(x.data) for x in inputs]
+        xs = inputs if again else list(map(Variable, operands_of(self)[:self.count]))
         with (using_config('enable_backprop', True),
               using_config('update_statistics', False)):
             y = self.function(*xs)
