@@ -264,16 +264,25 @@ def rotary(x, start: int = 0, base: float = 10000.0) -> Variable:
     return Rotary(check_int('start', start), base)(x)
 
 # %% ../nbs/23_attention.ipynb #split-heads
-def _split_heads(x, num_heads):
+class SplitHeads(Function):
     "(N, T, E) becomes (N, heads, T, E / heads)."
-    *lead, places, size = x.shape
-    x = x.reshape(*lead, places, num_heads, size // num_heads)
-    return x.swapaxes(-2, -3)
+    words = '{gy}, joined again', 'what was cut is put side by side'
+    def __init__(self, num_heads): self.num_heads = num_heads
+    def forward(self, x):
+        *lead, size = x.shape
+        x = x.reshape(*lead, self.num_heads, size // self.num_heads)
+        return x.swapaxes(-2, -3)
+    def gx(self, gy, x): return apply(JoinHeads(), gy)
+    rules = gx
 
-def join_heads(x):
+class JoinHeads(Function):
     "The way back: (N, heads, T, E / heads) becomes (N, T, E)."
-    *lead, num_heads, places, size = x.shape
-    return x.swapaxes(-2, -3).reshape(*lead, places, num_heads * size)
+    words = '{gy}, cut again', 'what was put side by side is cut'
+    def forward(self, x):
+        x = x.swapaxes(-2, -3)
+        return x.reshape(*x.shape[:-2], math.prod(x.shape[-2:]))
+    def gx(self, gy, x): return apply(SplitHeads(x.shape[-3]), gy)
+    rules = gx
 
 # %% ../nbs/23_attention.ipynb #multi-head-attention
 class MultiHeadAttention(Layer):
@@ -298,7 +307,7 @@ class MultiHeadAttention(Layer):
         "(N, T, E), and (N, S, E) of what to look at: `query` itself, if not given."
         q, k, v = self.heads(query, key, value)
         y = scaled_dot_product_attention(q, k, v, attn_mask, is_causal=is_causal)
-        return self.out(join_heads(y))
+        return self.out(JoinHeads()(y))
 
 # %% ../nbs/23_attention.ipynb #heads
 @patch
@@ -307,7 +316,7 @@ def heads(self: MultiHeadAttention, query, key=None, value=None, start: int = 0)
     key = query if key is None else key
     value = key if value is None else value
     layers = [(self.query, query), (self.key, key), (self.value, value)]
-    q, k, v = [_split_heads(layer(x), self.num_heads) for layer, x in layers]
+    q, k, v = [SplitHeads(self.num_heads)(layer(x)) for layer, x in layers]
     return (rotary(q, start), rotary(k, start), v) if self.rotary else (q, k, v)
 
 # %% ../nbs/23_attention.ipynb #weights-of-heads

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dezero.attention import (
+    JoinHeads,
     MultiHeadAttention,
-    join_heads,
     scaled_dot_product_attention,
     sinusoidal_positions,
 )
@@ -63,7 +63,8 @@ def attend(self: TransformerBlock, x, cache=None):
     new, places = q.shape[-2], k.shape[-2]
     past = None  # a single new place may look at all of them
     if new > 1: past = array_module(k).tri(new, places, places - new, dtype=bool)
-    return self.attention.out(join_heads(scaled_dot_product_attention(q, k, v, past)))
+    y = scaled_dot_product_attention(q, k, v, past)
+    return self.attention.out(JoinHeads()(y))
 
 # %% ../nbs/24_transformer.ipynb #gpt
 class GPT(Model):

@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 import dezero
 import dezero.functions as F
 from dezero import Function, attention, backprop, core, operators, regularization, rnn
+from dezero.attention import JoinHeads, SplitHeads
 from dezero.backprop import Cast, SumTo
 from dezero.functions.conv import Windows
 from dezero.functions.linalg import Cofactors
@@ -320,6 +321,22 @@ def turned(draw):
 
 
 @st.composite
+def headed(draw):
+    """A shape whose rows can be cut into heads, and how many."""
+    lead = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
+    heads = draw(st.integers(1, 3))
+    return ((*lead, heads * draw(st.integers(1, 3))),), (heads,)
+
+
+@st.composite
+def joinable(draw):
+    """A shape (..., heads, places, size)."""
+    lead = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=2))
+    sizes = draw(st.integers(1, 3)), draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    return ((*lead, *sizes),), ()
+
+
+@st.composite
 def affine(draw):
     """Shapes for `x @ W + b`: any number of leading axes."""
     lead = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3))
@@ -362,6 +379,11 @@ def attention_by_torch(torch, q, k, v, causal):
         past = torch.ones(scores.shape[-2:], dtype=bool).tril()
         scores = scores.masked_fill(~past, -math.inf)
     return scores.softmax(-1) @ v
+
+
+def heads_by_numpy(x, heads):
+    """Attention's cut of each row into `heads` pieces, which become tables."""
+    return np.stack(np.split(x, heads, axis=-1), axis=-3)
 
 
 def rotary_by_numpy(x, start):
@@ -1839,4 +1861,20 @@ ENTRIES = [
         cases=attending(),
     ),
     Entry("rotary Rotary", F.rotary, (ANY,), rotary_by_numpy, rotary_by_torch, cases=turned()),
+    Entry(
+        "SplitHeads",
+        lambda x, heads: SplitHeads(heads)(x),
+        (ANY,),
+        heads_by_numpy,
+        lambda torch, x, heads: x.unflatten(-1, (heads, -1)).transpose(-2, -3),
+        cases=headed(),
+    ),
+    Entry(
+        "JoinHeads",
+        lambda x: JoinHeads()(x),
+        (ANY,),
+        lambda x: np.concatenate([x[..., i, :, :] for i in range(x.shape[-3])], axis=-1),
+        lambda torch, x: x.transpose(-2, -3).flatten(-2),
+        cases=joinable(),
+    ),
 ]

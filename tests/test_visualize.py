@@ -513,7 +513,7 @@ NOT_FOLLOWED = set(
     # stage 5
     " Conv2d Deconv2d Conv2DGradW Im2col Col2im Pooling Pooling2DGrad Pooling2DWithIndexes"
     " AveragePooling Standardize BatchNormalization LayerNormalization RNNSteps"
-    " LSTMSteps GRUSteps Rows AddRows Attention Rotary".split()
+    " LSTMSteps GRUSteps Rows AddRows Attention Rotary SplitHeads JoinHeads".split()
 )
 
 
