@@ -245,16 +245,15 @@ class BatchNorm(Layer):
 def _normalized(x, axes, eps, gamma, beta, center=True, rows=None):
     """`x` standardized along `axes`, when it has the shape `rows`; times `gamma`, plus
     `beta`. float16 becomes float32 for the time."""
-    x = as_variable(x)
-    wide = Cast(np.float32)(x) if x.dtype == np.float16 else x
+    if x.dtype == np.float16:
+        x = Cast(np.float32)(x)
+        return Cast(np.float16)(_normalized(x, axes, eps, gamma, beta, center, rows))
     if rows is None and gamma is not None:  # all of it in one function
         params = [gamma] if beta is None else [gamma, beta]
-        y = LayerNormalization(len(axes), eps, center)(wide, *params)
-        return Cast(x.dtype)(y) if x.dtype == np.float16 else y
-    y = Standardize(axes, eps, center)(wide.reshape(rows or x.shape)).reshape(x.shape)
+        return LayerNormalization(len(axes), eps, center)(x, *params)
+    y = Standardize(axes, eps, center)(x.reshape(rows or x.shape)).reshape(x.shape)
     if gamma is not None: y = y * gamma
-    if beta is not None: y = y + beta
-    return Cast(x.dtype)(y) if x.dtype == np.float16 else y
+    return y if beta is None else y + beta
 
 # %% ../nbs/19_regularization.ipynb #layer-normalization
 class LayerNormalization(Function):
@@ -312,14 +311,13 @@ def _gradients_as_graph(self: LayerNormalization, gy, x, gamma, beta=None):
 # %% ../nbs/19_regularization.ipynb #last-axes
 def _last_axes(x, *params):
     "The axes at the end that `gamma` and `beta` have; the last one if there are none."
-    shape = np.shape(unwrap(x))
-    wanted = [np.shape(unwrap(param)) for param in params if param is not None]
-    n = max([1, *map(len, wanted)])
-    if any([own != shape[-n:] for own in wanted]):
+    shapes = [np.shape(unwrap(a)) for a in params if a is not None] or [x.shape[-1:]]
+    own = shapes[0]
+    if own != x.shape[-len(own):] or own != shapes[-1]:
         raise ValueError('gamma and beta have the shape of the last axes of x, '
-                         f'{shape}, and not {wanted[0]}')
-    _check_not_empty(shape[-n:] if shape else (0,))
-    return tuple(range(-n, 0))
+                         f'{x.shape}, and not {" and ".join(map(str, shapes))}')
+    _check_not_empty(own or (0,))
+    return tuple(range(-len(own), 0))
 
 def _check_not_empty(shape):
     "A `ValueError` if there is nothing to take a mean of."
