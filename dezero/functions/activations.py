@@ -253,7 +253,8 @@ _GELU = np.array([
 def _gelu_quick(x):
     "GELU and its slope, in float32 or float16."
     flat, found = x.reshape(-1), np.empty((2, x.size), x.dtype)
-    powers = np.ones((5, min(x.size, _GELU_BLOCK)), np.float32)
+    powers = np.empty((5, min(x.size, _GELU_BLOCK)), np.float32)
+    powers[4] = 1
     for i in range(0, x.size, _GELU_BLOCK):
         part = flat[i:i + _GELU_BLOCK].astype(np.float32, copy=False)
         _gelu_block(part, powers[:, :part.size], *found[:, i:i + _GELU_BLOCK])
