@@ -369,13 +369,25 @@ def gpt_block_case(goal, size=(16, 64, 64), heads=4):
 NOTHING = "attention/key/b"  # it moves all scores of a row alike: its gradient is rounding only
 
 
-def generation_case(goal, length=256, rounds=3):
+def generation_case(name, title, goals, model, choice, length, rounds=3):
     """A language model writes on from one id, with what it keeps and without."""
-    prepare = lambda library: library.generation(length, use_cache=True)  # noqa: E731
-    without = when_needed(lambda: DeZero().generation(length, use_cache=False))
-    title = f"GPT writes {length} ids, with a cache"
-    floors, goals = {WITHOUT: without}, {WITHOUT: goal}
-    return Case("generation", title, prepare, floors, goals=goals, rounds=rounds)
+    prepare = lambda library: library.generation(length, model, choice)  # noqa: E731
+    slow = choice | {"use_cache": False}
+    without = when_needed(lambda: DeZero().generation(length, model, slow))
+    title = f"{title} writes {length} ids, with a cache"
+    return Case(name, title, prepare, {WITHOUT: without}, goals=goals, rounds=rounds)
+
+
+def generation_cases(length=256):
+    """The model of chapter 25, which draws its pieces, and the smallest one of chapter 24."""
+    story = {"vocab_size": 1000, "positions": "rotary", "dtype": float}
+    drawn, best = {"temperature": 0.7, "top_k": 40}, {"temperature": 0}
+    return [
+        generation_case("generation", "GPT of chapter 25", {WITHOUT: 0.2}, story, drawn, length),
+        generation_case(
+            "generation-small", "GPT(64)", {WITHOUT: 0.33}, {"vocab_size": 64}, best, length
+        ),
+    ]
 
 
 WITHOUT = "DeZero, no cache"
@@ -700,7 +712,7 @@ NETWORK_CASES = [
     vgg16_case({"torch": 0.9}),
     batch_norm_case(1.2),
     gpt_block_case(1.0),
-    generation_case(0.2),
+    *generation_cases(),
     *lstm_cases(sequences.Task()),
     *loader_cases(),
 ]
@@ -712,10 +724,11 @@ def compiled_case(case, goals):
     def prepare(library):
         return case.prepare(Compiled() if library.name == "DeZero" else library)
 
-    by_hand = {"NumPy": case.floors.get("NumPy") or case.floors["NumPy 0-d"]}
+    by_hand = [case.floors[name] for name in ("NumPy", "NumPy 0-d") if name in case.floors]
     eager = {EAGER: when_needed(lambda: case.prepare(DeZero()))}
     name, title = f"compiled-{case.name}", f"{case.title}, compiled"
-    changes = {"floors": by_hand, "beside": eager, "goals": goals}
+    floors = {"NumPy": by_hand[0]} if by_hand else {}
+    changes = {"floors": floors, "beside": eager, "goals": goals}
     return replace(case, name=name, title=title, prepare=prepare, **changes)
 
 
@@ -747,6 +760,7 @@ def compiled_cases():
         (recurrent_case(sequences.Plain(window=30)), {"NumPy": 1.7}),
         (network_case("mlp-adam", "MLP, Adam", *MLP, "Adam", 0.001, {}, 21), {EAGER: 1.0}),
         (conv_case("cnn", "CNN, SGD", CNN, {}), {}),
+        (gpt_block_case(1.0), {"torch": 1.0}),
     ]
     return [compiled_case(*each) for each in cases]
 

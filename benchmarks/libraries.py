@@ -5,6 +5,7 @@ A program is called with the library, for functions such as `library.tanh`, and 
 """
 
 import sys
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -97,7 +98,7 @@ class Library:
         """`run()` gives what a block makes of `x`, and the gradients for `gy`."""
         raise Missing("no attention")
 
-    def generation(self, length, use_cache):
+    def generation(self, length, model, choice):
         """`run()` gives a text of so many ids, the first of them given."""
         raise Missing("no language model")
 
@@ -321,19 +322,24 @@ class DeZero(Library):
         for name, parameter in block.named_params():
             parameter.data = weights[name]
         parameters = dict(block.named_params())
-        operands = [self.library.Variable(x), *[parameters[name] for name in weights]]
+        parameters = [parameters[name] for name in weights]
+
+        def step(x, gy):
+            x = self.library.Variable(x)
+            y = block(x)
+            return [y.data, *[gx.data for gx in self.library.grad(y, [x, *parameters], gy)]]
+
+        return partial(self.written(step), x, gy)
+
+    def generation(self, length, model, choice):
+        np.random.seed(0)  # noqa: NPY002  # as DeZero's first weights
+        model = import_module("dezero.models").GPT(max_length=length, **model)
 
         def run():
-            y = block(operands[0])
-            return [y.data, *[gx.data for gx in self.library.grad(y, operands, gy)]]
+            np.random.seed(0)  # noqa: NPY002  # as DeZero draws
+            return [model.generate(np.zeros((1, 1), int), length - 1, **choice)]
 
         return run
-
-    def generation(self, length, use_cache):
-        np.random.seed(0)  # noqa: NPY002  # as DeZero's first weights
-        model = import_module("dezero.models").GPT(64, max_length=length)
-        ids = np.zeros((1, 1), int)
-        return lambda: [model.generate(ids, length - 1, temperature=0, use_cache=use_cache)]
 
     def vgg16(self, weights):
         F = import_module("dezero.functions")
