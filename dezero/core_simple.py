@@ -8,6 +8,7 @@ __all__ = ['add', 'sub', 'mul', 'div', 'neg', 'pow', 'rsub', 'rdiv', 'Variable',
 
 # %% ../nbs/70_core_simple.ipynb #code-from-functools-import-wraps
 from functools import wraps
+from typing import Any
 
 from dezero import core, operators
 from dezero.backprop import add_gradient, book_pullback, operands_of
@@ -41,7 +42,7 @@ class Variable(core.Variable):
                             'whose gradients are arrays: use Variable of dezero')
         super().backward(retain_grad)
 
-def as_variable(obj) -> core.Variable:
+def as_variable(obj: Any) -> core.Variable:
     "A Variable passes through, anything else is boxed."
     return obj if isinstance(obj, core.Variable) else Variable(obj)
 

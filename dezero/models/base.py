@@ -144,7 +144,7 @@ class Row(NamedTuple):
     memory: int  #: bytes of its Parameters and of its outputs
 
 # %% ../../nbs/13_models.ipynb #summary
-def summary(model: Layer, *inputs) -> 'Summary':
+def summary(model: Layer, *inputs: Any) -> 'Summary':
     """A table of the layers of `model`, which is called on `inputs` without a graph, in
     test mode.
 
