@@ -35,7 +35,7 @@ class Variable(core.Variable):
     @grad.setter
     def grad(self, gx): vars(self)['grad'] = gx
 
-    def backward(self, retain_grad=False, create_graph=False):
+    def backward(self, retain_grad: bool = False, create_graph: bool = False):
         "Add the gradient of this Variable to the `grad` of all it was computed from."
         if create_graph:
             raise TypeError('there is no create_graph in dezero.core_simple, '
