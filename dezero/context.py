@@ -115,13 +115,10 @@ def check_not_negative(name: str, value: Any) -> float:
     "A number of at least 0 as a float."
     return check_number(name, value, lambda n: 0 <= n < math.inf, 'at least 0')
 
-def check_fraction(name: str, value: Any) -> float:
-    "A number of at least 0 and below 1 as a float."
+def check_fraction(name: str, value: Any, may_be_1: bool = False) -> float:
+    "A number of at least 0 and below 1, or up to 1 if it `may_be_1`, as a float."
+    if may_be_1: return check_number(name, value, lambda n: 0 <= n <= 1, 'from 0 to 1')
     return check_number(name, value, lambda n: 0 <= n < 1, 'at least 0 and below 1')
-
-def check_ratio(name: str, value: Any) -> float:
-    "A number from 0 to 1 as a float."
-    return check_number(name, value, lambda n: 0 <= n <= 1, 'from 0 to 1')
 
 # %% ../nbs/51_context.ipynb #check-int
 def check_int(name: str, value: Any, least: float = 0) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, Cast, apply, grad_dtype
-from ..context import check_int, check_positive, check_ratio, check_word
+from ..context import check_fraction, check_int, check_positive, check_word
 from ..core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
@@ -282,7 +282,7 @@ def softmax_cross_entropy(x: Any, t: Any, ignore_index: int = -100,
     x, t = classes_last(axis, x, t)
     weight = class_weights(weight, x)
     check_word('reduction', reduction, 'mean', 'sum', 'none')
-    check_ratio('label_smoothing', label_smoothing)
+    check_fraction('label_smoothing', label_smoothing, may_be_1=True)
     if t.shape != x.shape and not label_smoothing:
         return SoftmaxCrossEntropy(ignore_index, weight, reduction)(x, t)
     target, x = _target_probabilities(t, x, ignore_index, label_smoothing, weight,
