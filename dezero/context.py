@@ -36,6 +36,8 @@ def describe_call(place: str, operands: Iterable) -> str:
 # %% ../nbs/51_context.ipynb #with-context
 #: the errors that get a line about where they happened
 EXPLAINED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
+#: what is said of None in the place of an operand
+NO_ARRAY = 'None is no array and no number'
 
 def with_context(error: Exception, place: str, operands: Iterable,
                  options: dict | None = None) -> Exception:
@@ -44,7 +46,7 @@ def with_context(error: Exception, place: str, operands: Iterable,
     if isinstance(error, TypeError): text += _describe_options(options or {})
     cause = ''
     if not isinstance(error, ValueError) and 'None' in map(describe, operands):
-        cause = 'None is no array and no number'
+        cause = NO_ARRAY
     elif len({_card(x.data) for x in operands if getattr(x.data, 'ndim', 0)}) > 1:
         cause = ('an array on the GPU meets one in main memory: bring both to one '
                  'place with to_gpu() or to_cpu(), '

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, Cast, apply, grad_dtype
-from ..context import check_fraction, check_int, check_positive, check_word
+from dezero.context import (
+    NO_ARRAY,
+    check_fraction,
+    check_int,
+    check_positive,
+    check_word,
+)
 from ..core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
@@ -245,7 +251,7 @@ def _target_probabilities(t, x, ignore_index, label_smoothing, weight, reduction
 
 def _operand(x):
     "A Variable as it is, anything else as a Constant."
-    if x is None: raise TypeError('None is no array and no number')
+    if x is None: raise TypeError(NO_ARRAY)
     return x if isinstance(x, Variable) else Constant(x)
 
 def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
