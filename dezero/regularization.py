@@ -90,7 +90,7 @@ class Standardize(Function):
         if self.center: g = g - gy.mean(self.axes, keepdims=True)
         return g * inverse
 
-    rules = gx,
+    rules = gx
 
 # %% ../nbs/19_regularization.ipynb #as-channels
 def _as_channels(a):

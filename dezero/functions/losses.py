@@ -368,7 +368,7 @@ class Reduced(Loss):
     "Losses that are there already, added up and divided."
     def forward(self, x): return self.reduce(floats(x))
     def gx(self, gy, x): return apply(BroadcastTo(x.shape), gy * (1 / self.parts(x)))
-    rules = gx,
+    rules = gx
 
 def weighed(losses: Variable, weight: Any, reduction: str) -> Variable:
     "Losses one by one, multiplied with a weight if there is one, then reduced."
