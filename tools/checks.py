@@ -206,19 +206,6 @@ def unlisted_names(root: Path = ROOT) -> list[str]:
     return found + [f"{PUBLIC} lists names of {name}, which is no module." for name in listed]
 
 
-def untyped_arguments(root: Path = ROOT) -> list[str]:
-    """Every argument of a public function says its type."""
-    return [
-        f"{path.relative_to(root).as_posix()}: {node.name} does not say the type of {arg.arg}."
-        for path in package_files(root)
-        if path.suffix == ".py" and (offered := offers(path))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef) and node.name in offered
-        for arg in ast.walk(node.args)
-        if isinstance(arg, ast.arg) and not arg.annotation
-    ]
-
-
 def public_names(root: Path) -> dict[str, set[str]]:
     """The list: the names of each module. A long entry goes on in indented lines."""
     text = (root / PUBLIC).read_text(encoding="utf-8").replace("\n ", " ")
@@ -477,7 +464,6 @@ CHECKS = [
     module_clashes,
     upward_imports,
     unlisted_names,
-    untyped_arguments,
     stale_readme,
     second_homes,
 ]
