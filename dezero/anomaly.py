@@ -21,7 +21,6 @@ from dezero.backprop import (
     backward_pass,
     book_pullback,
     functions_behind,
-    has_several_outputs,
     output_gradients,
     outputs_of,
     seed_gradient,
@@ -142,7 +141,7 @@ def check_finite(output: Variable, gy: Any = None) -> None:
 # %% ../nbs/61_anomaly.ipynb #check-derivative
 def gradient_of_result(f: Any, grads: dict) -> Any:
     "What waits in `grads` for what `f` gave: a list if that was several arrays."
-    if has_several_outputs(f): return output_gradients(f, grads.get)
+    if f._call_several: return output_gradients(f, grads.get)
     return grads.get(f.outputs[0]())
 
 def check_derivative(f: Any, grads: dict) -> None:

@@ -173,8 +173,8 @@ def weights(self: Attention, q, k):
     return p * seen  # if a row sees nothing at all
 
 # %% ../nbs/23_attention.ipynb #scaled-dot-product-attention
-def scaled_dot_product_attention(query, key, value, attn_mask: Any = None, *,
-                                 is_causal: bool = False,
+def scaled_dot_product_attention(query: Any, key: Any, value: Any,
+                                 attn_mask: Any = None, *, is_causal: bool = False,
                                  scale: float | None = None) -> Variable:
     """For each query the mean of the values by `softmax(query @ key.T * scale)`.
 
@@ -251,7 +251,7 @@ class Rotary(Function):
     rules = gx
 
 # %% ../nbs/23_attention.ipynb #rotary
-def rotary(x, start: int = 0, base: float = 10000.0) -> Variable:
+def rotary(x: Any, start: int = 0, base: float = 10000.0) -> Variable:
     """The rows of `x`, (..., T, d), turned by their places `start`, `start + 1`, ...
 
     Number i of the first half of a row and number i of the second half are a point in

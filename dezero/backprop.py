@@ -87,10 +87,6 @@ def operands_of(f: Function, create_graph: bool = False) -> Any:
     operands = f._call_operands or [x.data for x in f.inputs]  # if linked by hand
     return (*operands, *f._call_results) if f.needs_outputs else operands
 
-def has_several_outputs(f: Function) -> bool:
-    "Did `forward` return a tuple? Then several gradients come in."
-    return f._call_several
-
 # %% ../nbs/02_backprop.ipynb #outputs-of
 def outputs_of(f: Function) -> list[Variable]:
     "The outputs of `f`; one that is gone is made again from its array."

@@ -22,9 +22,8 @@ import types
 import weakref
 import zlib
 from collections import deque
-from contextlib import suppress
 from contextvars import ContextVar
-from functools import _lru_cache_wrapper, partial
+from functools import _lru_cache_wrapper, partial, singledispatch
 from pathlib import PurePath
 from types import SimpleNamespace
 from typing import Any
@@ -49,82 +48,72 @@ from dezero.tracer import (
 )
 from .writer import Otherwise, agree, result, same, write_program
 
-# %% ../nbs/76_compiled.ipynb #cell-theirs
-def is_theirs(thing):
-    "Is a function, class or object of the reader's making?"
-    module = getattr(thing, '__module__', None) or ''
-    root = module.split('.')[0]
-    if root in ('dezero', 'numpy', 'builtins', ''): return False
-    if root in sys.stdlib_module_names and root != '__main__': return False
-    source = getattr(sys.modules.get(root), '__file__', '') or ''
-    return 'site-packages' not in source
+# %% ../nbs/76_compiled.ipynb #scope
+class Scope:
+    "What a step can see: boxes and optimizers by name, and what must stay the same."
+    def __init__(self):
+        self.boxes, self.optimizers, self.names, self.why = {}, {}, set(), ''
+        self.places, self.arrays = Places(), []
+        self.spaces = []  # global names of the reader's functions
+        self.states, self.watched = [], []  # attributes that may get another Variable
 
-# %% ../nbs/76_compiled.ipynb #cell-sight
-class Sight:
-    "What a step can see: its boxes, its optimizers, and what must stay the same."
-    def __init__(self, step, models, optimizers, loose):
-        self.boxes, self.owners, self.optimizers = {}, {}, {}
-        self.items, self.cells, self.sizes, self.spaces = [], [], [], []
-        self.seen, self.loose, self.names, self.classes = set(), loose, set(), set()
-        self.arrays, self.kept, self.why = [], [], ''
-        self.used, self.methods = set(NAMES_OF_OURS), []
-        for i, model in enumerate(models):
-            path = '' if len(models) == 1 else f'model{i}'
-            self.walk(model, path)
-        for optimizer in optimizers:
-            self.walk(optimizer, type(optimizer).__name__.lower())
-        self.walk(step, '')
-        self.walk_methods()
-        self.sort_arrays()
-        self.states = [(owner, self.name(path or type(owner).__name__.lower()), key)
-                       for place, (owner, path, key) in self.owners.items()
-                       if place in loose]
-        self.watched = [(vars(owner), key)
-                        for place, (owner, path, key) in self.owners.items()
-                        if place not in loose]
-
-    def values(self):
-        "All of it, for a comparison."
-        return [*[d[k] for d, k in self.items], *[c.cell_contents for c in self.cells],
-                *[len(d) for d in self.sizes]]
-
-    def sums(self):
-        "Checksums of the arrays that are no data of a box."
-        return [zlib.crc32(np.ascontiguousarray(a).data) for a in self.arrays]
-
-    def sort_arrays(self):
-        "Arrays of parameters are known already."
-        data = [box.data for _, box in self.boxes.values() if box.data is not None]
-        own, ids = [], {id(a) for a in data}
-        for a in self.arrays:
-            if id(a) in ids: continue
-            if any([np.may_share_memory(a, b) for b in data]):
-                self.refuse('the step sees a view of a parameter')
-            own.append(a)
-        self.arrays = own
+    def refuse(self, why):
+        "The step stays as it is, for this reason (the first one counts)."
+        self.why = self.why or why
 
     def name(self, path):
         "A name in the program, which nothing has yet."
-        base = ''.join([c if c.isalnum() else '_' for c in path]).strip('_') or 'it'
+        base = re.sub(r'\W', '_', path).strip('_') or 'it'
         if base[0].isdigit() or keyword.iskeyword(base): base = f'_{base}'
         name, n = base, 2
         while name in self.names: name, n = f'{base}_{n}', n + 1
         self.names.add(name)
         return name
 
-    def refuse(self, why):
-        "The step stays as it is, for this reason (the first one counts)."
-        self.why = self.why or why
+# %% ../nbs/76_compiled.ipynb #places
+class Places:
+    "Where the same must lie in every call."
+    def __init__(self): self.items, self.cells, self.sized = [], [], []
 
-# %% ../nbs/76_compiled.ipynb #cell-walk
+    def now(self):
+        "What lies in the places, and how large the containers are."
+        things = [space[key] for space, key in self.items]
+        things += [cell.cell_contents for cell in self.cells]
+        return things, [size(x) for size, x in self.sized]
+
+    def note(self): self.things, self.sizes = self.now()
+
+    def unchanged(self):
+        "Do the very same things lie there, and are the containers as large?"
+        try:
+            things, sizes = self.now()
+            return sizes == self.sizes and all(map(operator.is_, things, self.things))
+        except (LookupError, ValueError): return False
+
+# %% ../nbs/76_compiled.ipynb #places-in-words
+@patch
+def difference(self: Places):
+    "What has changed, in words."
+    try: things, _ = self.now()
+    except (LookupError, ValueError): return 'something is gone'
+    names = [str(key) for _, key in self.items]
+    names += ['a variable of a function around it'] * len(self.cells)
+    changed = [name for name, old, new in zip(names, self.things, things)
+               if old is not new]
+    what = changed[0] if changed else 'the length of a list or dict'
+    return f'{what}. Do that outside, with what the step returns'
+
+# %% ../nbs/76_compiled.ipynb #still
 #: what cannot change, or has nothing to do with numbers
 STILL = (bool, int, float, complex, str, bytes, np.generic, np.dtype, np.ufunc, range,
          slice, types.BuiltinFunctionType, type(str.join), type(np.ndarray.sum),
          type(operator.attrgetter('x')), type(Ellipsis), type(NotImplemented), property,
-         frozenset, ContextVar, enum.Enum, PurePath,
+         ContextVar, enum.Enum, PurePath,
          re.Pattern, weakref.ref, type(threading.Lock()), type(threading.RLock()),
          type(object.__init__), operator.itemgetter, types.GetSetDescriptorType,
          types.MemberDescriptorType, types.GenericAlias)
+#: what is another one each time that it is asked
+MOVING = np.random.Generator, np.random.RandomState, random.Random, io.IOBase
 #: modules whose functions do nothing but compute
 PURE = {'dezero', 'numpy', 'math', 'cmath', 'operator', 'functools', 'contextlib',
         'copy', 'typing', 'types',
@@ -133,47 +122,11 @@ PURE = {'dezero', 'numpy', 'math', 'cmath', 'operator', 'functools', 'contextlib
 #: functions of Python that do something else
 ACTING = {'print', 'input', 'open', 'next', 'exec', 'eval', '__import__', 'breakpoint',
           'compile', 'type'}
-#: methods that DeZero calls
-NAMES_OF_OURS = {'forward', 'backward', 'update', 'update_one', 'update_rule',
-                 'numbers', 'rules', 'gx'}
 
-# %% ../nbs/76_compiled.ipynb #cell-walk-2
-@patch
-def walk(self: Sight, x, path):
-    "Look at a thing, and at all that can be seen through it."
-    if x is None or id(x) in self.seen or is_still(x): return
-    self.seen.add(id(x))
-    self.kept.append(x)
-    if isinstance(x, np.ndarray): self.walk_array(x)
-    elif isinstance(x, Variable): self.boxes[id(x)] = self.name(path), x
-    elif isinstance(x, types.FunctionType): self.walk_function(x, path)
-    elif isinstance(x, Compiled): self.walk(x.step, path)
-    elif isinstance(x, types.MethodType):
-        self.walk(x.__self__, ''); self.walk(x.__func__, path)
-    elif isinstance(x, (staticmethod, classmethod)): self.walk(x.__func__, path)
-    elif isinstance(x, (list, tuple, set, frozenset, dict, deque)):
-        self.walk_container(x, path)
-    elif isinstance(x, Optimizer): self.walk_optimizer(x, path)
-    elif isinstance(x, type):
-        if is_theirs(x): self.walk_class(x, True)
-        elif root_of(x.__module__) not in PURE:
-            self.refuse(f'the step sees {x.__name__} of {x.__module__}')
-    elif isinstance(x, types.ModuleType):
-        if not is_pure(x.__name__):
-            self.refuse(f'the step uses the module {x.__name__}: do that outside')
-    elif isinstance(x, _lru_cache_wrapper): self.walk(x.__wrapped__, path)
-    elif hasattr(x, '__next__') or isinstance(x, OTHERS) or not hasattr(x, '__dict__'):
-        self.refuse(f'the step sees {path or "something"}, of {type(x)}, which may '
-                    'change: give it what that gives')
-    else: self.walk_object(x, path)
-
-# %% ../nbs/76_compiled.ipynb #cell-walk-3
-OTHERS = np.random.Generator, np.random.RandomState, random.Random, io.IOBase
-
+# %% ../nbs/76_compiled.ipynb #is-still
 def is_still(x):
     "Can it not change, nor lead anywhere?"
-    if type(x) is frozenset or not isinstance(x, STILL): return False
-    return not bound_elsewhere(x)
+    return isinstance(x, STILL) and not bound_elsewhere(x)
 
 def bound_elsewhere(x):
     "Is it a method of an object, or a function that does more than compute?"
@@ -184,184 +137,291 @@ def bound_elsewhere(x):
 
 def root_of(name): return (name or '').split('.')[0]
 
+# %% ../nbs/76_compiled.ipynb #is-theirs
+def is_theirs(thing):
+    "Is a function, class or object of the reader's making?"
+    return is_their_module(getattr(thing, '__module__', None))
+
+def is_their_module(name):
+    "Is a module the reader's own, and not from Python, or from a package?"
+    root = root_of(name)
+    if root in ('dezero', 'numpy', 'builtins', ''): return False
+    if root in sys.stdlib_module_names and root != '__main__': return False
+    source = getattr(sys.modules.get(root), '__file__', '') or ''
+    return 'site-packages' not in source
+
 def is_pure(name):
     "Is it a module of functions that only compute, or of the reader's own?"
-    if root_of(name).lstrip('_') in PURE: return True
-    return is_theirs(SimpleNamespace(__module__=name))
+    return root_of(name).lstrip('_') in PURE or is_their_module(name)
 
-# %% ../nbs/76_compiled.ipynb #cell-walk-4
-@patch
-def walk_array(self: Sight, x):
-    if x.dtype.kind in 'biufc': self.arrays.append(x)
-    else: self.refuse(f'the step sees an array of {x.dtype}')
+# %% ../nbs/76_compiled.ipynb #walk
+class Walk:
+    "A walk through all that a step can see."
+    def __init__(self, scope, loose):
+        self.scope, self.loose = scope, loose
+        self.seen, self.classes = {}, set()
+        self.used, self.methods = set(NAMES_OF_OURS), []  # names in code; methods to be
 
-# %% ../nbs/76_compiled.ipynb #cell-walk-5
-@patch
-def walk_function(self: Sight, f, path):
-    if not is_theirs(f):
-        if not is_pure(f.__module__):
-            where = f'{f.__qualname__} of {f.__module__}'
-            self.refuse(f'the step calls {where}: do that outside')
-        if root_of(f.__module__) != 'dezero': return
-    names, codes = set(), [f.__code__]
-    for code in codes:  # the list grows
-        names.update(code.co_names)
-        codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    self.used |= names
-    space = f.__globals__
-    if is_theirs(f):
-        self.spaces.append(space)
-        names = {name for code in codes for name in self.look_at_code(code, space)}
-        for name in sorted(names & set(space)): self.see(space, name, name)
-        found = [space[name] for name in names & set(space)]
-        for module in [x for x in found if isinstance(x, types.ModuleType)]:
-            theirs = is_theirs(SimpleNamespace(__module__=module.__name__))
-            if not theirs and root_of(module.__name__) != 'dezero': continue
-            for name in sorted(self.used & set(vars(module))):
-                if theirs: self.see(vars(module), name, name)
-                else: self.items.append((vars(module), name))
+    def __call__(self, x, path=''):
+        if x is None or id(x) in self.seen or is_still(x): return
+        self.seen[id(x)] = x
+        visit(x, self, path)
+
+    def see(self, space, key, path):
+        "A place: what lies there now must lie there later."
+        self.scope.places.items.append((space, key))
+        self(space[key], path)
+
+#: methods that DeZero calls
+NAMES_OF_OURS = {'forward', 'backward', 'update', 'update_one', 'update_rule',
+                 'numbers', 'rules', 'gx'}
+
+# %% ../nbs/76_compiled.ipynb #visit
+@singledispatch
+def visit(x, walk, path):
+    "Look at a thing, and at all that can be seen through it."
+    scope, is_moving = walk.scope, hasattr(x, '__next__') or isinstance(x, MOVING)
+    if is_moving or not hasattr(x, '__dict__'):
+        return scope.refuse(f'the step sees {path or "something"}, of {type(x)}, which '
+                            'may change: give it what that gives')
+    space = vars(x)
+    scope.places.sized.append((len, space))
+    for key, value in list(space.items()):
+        is_open = value is None or isinstance(value, Variable)
+        if is_open and (id(space), key) in walk.loose:
+            scope.states.append((x, path, key))
+            continue
+        if is_open: scope.watched.append((space, key))
+        walk.see(space, key, f'{path}_{key}' if path else str(key))
+    if is_theirs(type(x)): visit_class(type(x), walk)
+
+# %% ../nbs/76_compiled.ipynb #visit-arrays
+@visit.register(np.ndarray)
+def visit_array(x, walk, path):
+    if x.dtype.kind in 'biufc': walk.scope.arrays.append(x)
+    else: walk.scope.refuse(f'the step sees an array of {x.dtype}')
+
+@visit.register(Variable)
+def visit_box(x, walk, path): walk.scope.boxes[walk.scope.name(path)] = x
+
+# %% ../nbs/76_compiled.ipynb #visit-wrapped
+@visit.register(staticmethod)
+@visit.register(classmethod)
+@visit.register(_lru_cache_wrapper)
+def visit_wrapped(x, walk, path): walk(x.__wrapped__, path)
+
+@visit.register(types.MethodType)
+def visit_method(x, walk, path):
+    walk(x.__self__)
+    walk(x.__func__, path)
+
+@visit.register(partial)
+def visit_partial(x, walk, path):
+    for each in (vars(x), x.func, x.args, x.keywords): walk(each, path)
+
+@visit.register(types.ModuleType)
+def visit_module(x, walk, path):
+    if is_pure(x.__name__): return
+    walk.scope.refuse(f'the step uses the module {x.__name__}: do that outside')
+
+# %% ../nbs/76_compiled.ipynb #visit-container
+@visit.register(list)
+@visit.register(tuple)
+@visit.register(set)
+@visit.register(frozenset)
+@visit.register(dict)
+@visit.register(deque)
+def visit_container(x, walk, path):
+    "A container: what is in it, and how much."
+    if len(x) > 1000:
+        return walk.scope.refuse(f'the step sees {len(x):,} things in {path}: give it '
+                                 'what it needs of them')
+    size = tuple if isinstance(x, (dict, set)) else len
+    if not isinstance(x, (tuple, frozenset)): walk.scope.places.sized.append((size, x))
+    if isinstance(x, (tuple, set, frozenset)):
+        for i, each in enumerate(x): walk(each, f'{path}_{i}')
+    else:
+        for key in (list(x) if isinstance(x, dict) else range(len(x))):
+            walk.see(x, key, f'{path}_{key}')
+
+# %% ../nbs/76_compiled.ipynb #visit-function
+@visit.register(types.FunctionType)
+def visit_function(f, walk, path):
+    "A function: the values around it; one of the reader's: all that it can name."
+    theirs = is_theirs(f)
+    if not theirs and root_of(f.__module__) != 'dezero':
+        if is_pure(f.__module__): return
+        where = f'{f.__qualname__} of {f.__module__}'
+        return walk.scope.refuse(f'the step calls {where}: do that outside')
+    codes = codes_of(f.__code__)
+    walk.used.update(*[code.co_names for code in codes])
+    if theirs: visit_globals(f.__globals__, codes, walk)
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
         try: inside = cell.cell_contents
-        except ValueError: continue
-        self.cells.append(cell)
-        self.walk(inside, name)
-    if not is_theirs(f): return
-    for i, x in enumerate(f.__defaults__ or ()): self.walk(x, f'default{i}')
-    for name, x in (f.__kwdefaults__ or {}).items(): self.walk(x, name)
-    if vars(f): self.walk_container(vars(f), path)
+        except ValueError: continue  # it is empty yet
+        walk.scope.places.cells.append(cell)
+        walk(inside, name)
+    if not theirs: return
+    for i, x in enumerate(f.__defaults__ or ()): walk(x, f'default{i}')
+    for name, x in (f.__kwdefaults__ or {}).items(): walk(x, name)
+    if vars(f): walk(vars(f), path)
 
-# %% ../nbs/76_compiled.ipynb #cell-walk-6
-@patch
-def look_at_code(self: Sight, code, space):
-    "The names of globals in it; it may call what does more than compute."
+def codes_of(code):
+    "A piece of code, and those of the functions in it."
+    inside = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return [code, *[each for c in inside for each in codes_of(c)]]
+
+# %% ../nbs/76_compiled.ipynb #visit-globals
+def visit_globals(space, codes, walk):
+    "What lies under the global names in code, and under the names of modules in it."
+    walk.scope.spaces.append(space)
+    names = {name for code in codes for name in names_read(code, space, walk.scope)}
+    names = sorted(names & set(space))
+    for name in names: walk.see(space, name, name)
+    for module in [space[name] for name in names]:
+        if not isinstance(module, types.ModuleType): continue
+        theirs = is_their_module(module.__name__)
+        if not theirs and root_of(module.__name__) != 'dezero': continue
+        for name in sorted(walk.used & set(vars(module))):
+            if theirs: walk.see(vars(module), name, name)
+            else: walk.scope.places.items.append((vars(module), name))
+
+# %% ../nbs/76_compiled.ipynb #names-read
+def names_read(code, space, scope):
+    "The names of globals in code; it may call what does more than compute."
+    read = set()
     for step in dis.get_instructions(code):
-        name = step.argval
-        reads = step.opname in ('LOAD_GLOBAL', 'LOAD_NAME')
-        if reads and name in ACTING and name not in space:
-            self.refuse(f'the step calls {name}(): do that outside, with what it '
-                        'returns')
-        if step.opname == 'IMPORT_NAME' and not is_pure(name):
-            self.refuse(f'the step imports {name}: do that outside')
-        if step.opname in ('STORE_GLOBAL', 'DELETE_GLOBAL'):
-            self.refuse(f'the step changes the global {name}: do that outside, with '
-                        'what it returns')
-    steps = list(dis.get_instructions(code))
-    read = {step.argval for step in steps
-            if step.opname in ('LOAD_GLOBAL', 'LOAD_NAME')}
+        kind, name = step.opname, step.argval
+        if kind in ('LOAD_GLOBAL', 'LOAD_NAME'):
+            read.add(name)
+            if name in ACTING and name not in space:
+                scope.refuse(f'the step calls {name}(): do that outside, with what it '
+                             'returns')
+        if kind == 'IMPORT_NAME' and not is_pure(name):
+            scope.refuse(f'the step imports {name}: do that outside')
+        if kind in ('STORE_GLOBAL', 'DELETE_GLOBAL'):
+            scope.refuse(f'the step changes the global {name}: do that outside, with '
+                         'what it returns')
     return read
 
-# %% ../nbs/76_compiled.ipynb #cell-walk-7
-@patch
-def see(self: Sight, space, key, path):
-    "A place: what lies there now must lie there later."
-    if (id(space), key) not in self.loose: self.items.append((space, key))
-    self.walk(space[key], path)
-
-@patch
-def walk_container(self: Sight, x, path):
-    if not isinstance(x, tuple): self.sizes.append(x)
-    if isinstance(x, (set, frozenset)): return [self.walk(each, path) for each in x]
-    pairs = x.items() if isinstance(x, dict) else enumerate(x)
-    if len(x) > 1000:
-        self.refuse(f'the step sees {len(x):,} things in {path}: give it what it needs '
-                    'of them')
-    for key, each in list(pairs)[:1000]:
-        if not isinstance(x, tuple): self.see(x, key, f'{path}_{key}')
-        else: self.walk(each, f'{path}_{key}')
-
-# %% ../nbs/76_compiled.ipynb #cell-walk-8
-@patch
-def walk_object(self: Sight, x, path):
-    space = vars(x)
-    self.sizes.append(space)
-    for key in list(space):
-        if isinstance(space[key], Variable) or space[key] is None:
-            self.owners[id(space), key] = x, path, key
-        if (id(space), key) not in self.loose:
-            self.see(space, key, f'{path}_{key}' if path else str(key))
-    for name in ('func', 'args', 'keywords'):
-        if isinstance(x, partial): self.walk(getattr(x, name), path)
-    if is_theirs(type(x)): self.walk_class(type(x))
-    elif isinstance(x, (list, dict, deque, set)): self.walk_container(x, path)
-
-# %% ../nbs/76_compiled.ipynb #cell-walk-9
-@patch
-def walk_class(self: Sight, cls, made=False):
-    "Look at a class of the reader's; `made`: the step may make an object of it."
+# %% ../nbs/76_compiled.ipynb #visit-type
+@visit.register(type)
+def visit_type(cls, walk, path):
+    "A class of which the step may make an object."
+    if not is_theirs(cls):
+        if root_of(cls.__module__) in PURE: return
+        return walk.scope.refuse(f'the step sees {cls.__name__} of {cls.__module__}')
     for each in cls.__mro__:
-        if not is_theirs(each): continue
-        if made and '__init__' in vars(each): self.walk(vars(each)['__init__'], '')
-        if each in self.classes: continue
-        self.classes.add(each)
-        self.sizes.append(vars(each))
-        for key, value in list(vars(each).items()):
-            if key.startswith('__') and key not in CALLED: continue
-            place = vars(each), key
-            value = getattr(value, '__func__', getattr(value, 'fget', value))
-            is_method = isinstance(value, types.FunctionType)
-            if is_method: self.methods.append((place, value))
-            if not is_method or overrides(each, key): self.items.append(place)
-            if not is_method: self.walk(value, key)
+        if is_theirs(each): walk(vars(each).get('__init__'))
+    visit_class(cls, walk)
+
+def visit_class(cls, walk):
+    "A class of the reader's, and its attributes."
+    for each in cls.__mro__:
+        if each in walk.classes or not is_theirs(each): continue
+        walk.classes.add(each)
+        walk.scope.places.sized.append((len, vars(each)))
+        for key in list(vars(each)):
+            if key[:2] != '__' or key in CALLED: visit_member(each, key, walk)
+
+CALLED = {'__call__', '__getattr__', '__getitem__', '__len__', '__iter__', '__enter__',
+          '__exit__', '__getattribute__', '__setattr__', '__mul__', '__add__'}
+
+# %% ../nbs/76_compiled.ipynb #visit-member
+def visit_member(cls, key, walk):
+    "An attribute of a class; a method waits until it is known to be called."
+    value = vars(cls)[key]
+    value = getattr(value, '__func__', getattr(value, 'fget', value))
+    is_method = isinstance(value, types.FunctionType)
+    if is_method: walk.methods.append((vars(cls), key, value))
+    else: walk(value, key)
+    if not is_method or overrides(cls, key):
+        walk.scope.places.items.append((vars(cls), key))
 
 def overrides(cls, name):
     "Does a method of the reader's stand in the place of one that DeZero may call?"
     return any([hasattr(base, name) for base in cls.__mro__ if not is_theirs(base)])
 
-CALLED = {'__call__', '__getattr__', '__getitem__', '__len__', '__iter__', '__enter__',
-          '__exit__', '__getattribute__', '__setattr__', '__mul__', '__add__'}
-
-# %% ../nbs/76_compiled.ipynb #cell-walk-10
-@patch
-def walk_methods(self: Sight):
+# %% ../nbs/76_compiled.ipynb #visit-methods
+def visit_methods(walk):
     "Look at the methods that are called by their names, or by DeZero."
     def is_used(name):
-        return name in self.used or name[:2] in ('__', 'gx') or self.used & BY_NAME
-    while ready := [pair for pair in self.methods if is_used(pair[0][1])]:
-        self.methods = [pair for pair in self.methods if pair not in ready]
-        for place, value in ready:
-            self.items.append(place)
-            self.walk(value, place[1])
+        return name in walk.used or name[:2] in ('__', 'gx') or walk.used & BY_NAME
+    while ready := [method for method in walk.methods if is_used(method[1])]:
+        walk.methods = [method for method in walk.methods if not is_used(method[1])]
+        for space, key, value in ready:
+            walk.scope.places.items.append((space, key))
+            walk(value, key)
 
 #: functions that find a method whose name is not written in the step
 BY_NAME = {'getattr', 'vars', '__dict__', 'attrgetter', 'methodcaller', 'dir',
            '__getattribute__', 'getmembers'}
 
-# %% ../nbs/76_compiled.ipynb #cell-walk-11
-@patch
-def walk_optimizer(self: Sight, x, path):
-    space = vars(x)
-    self.optimizers[id(x)] = self.name(path or type(x).__name__.lower()), x
-    for key in space:
-        if key in ('updates', 'kept', 'target'): continue
-        if key == 'rate' and not callable(x.rate): continue
-        if key == 'hooks':
-            self.sizes.append(x.hooks)
-            self.items += [(x.hooks, i) for i in range(len(x.hooks))]
-        elif key == 'rate': self.items.append((space, key))
-        else: self.see(space, key, f'{path}_{key}')
-    if x.target is not None: self.items.append((space, 'target'))
-    self.walk(x.target, '')
-    if is_theirs(type(x)): self.walk_class(type(x))
+# %% ../nbs/76_compiled.ipynb #visit-optimizer
+@visit.register(Optimizer)
+def visit_optimizer(x, walk, path):
+    "An optimizer and its target; only a rate that is no schedule may change."
+    scope, path = walk.scope, path or type(x).__name__.lower()
+    scope.optimizers[scope.name(path)] = x
+    scope.places.sized.append((len, x.hooks))
+    scope.places.items += [(x.hooks, i) for i in range(len(x.hooks))]
+    scope.places.items.append((vars(x), 'target'))
+    if callable(x.rate): scope.places.items.append((vars(x), 'rate'))
+    for key in vars(x):
+        if key not in ('rate', 'target', 'updates', 'hooks', 'kept'):
+            walk.see(vars(x), key, f'{path}_{key}')
+    walk(x.target)
+    if is_theirs(type(x)): visit_class(type(x), walk)
 
-# %% ../nbs/76_compiled.ipynb #cell-leaves
+# %% ../nbs/76_compiled.ipynb #scope-of
+def scope_of(step, models, optimizers, loose):
+    "All that a step can see."
+    scope = Scope()
+    walk = Walk(scope, loose)
+    for i, model in enumerate(models): walk(model, f'model{i}' if models[1:] else '')
+    for optimizer in optimizers: walk(optimizer)
+    walk(step)
+    visit_methods(walk)
+    drop_data(scope)
+    scope.states = [(owner, scope.name(path or type(owner).__name__.lower()), key)
+                    for owner, path, key in scope.states]
+    scope.places.note()
+    return scope
+
+def drop_data(scope):
+    "The arrays of boxes are known already."
+    data = [box.data for box in scope.boxes.values() if box.data is not None]
+    ids = {id(a) for a in data}
+    scope.arrays = [a for a in scope.arrays if id(a) not in ids]
+    if any([np.may_share_memory(a, b) for a in scope.arrays for b in data]):
+        scope.refuse('the step sees a view of a parameter')
+
+@patch
+def sums(self: Scope):
+    "Checksums of the arrays that are no data of a box."
+    return [zlib.crc32(np.ascontiguousarray(a).data) for a in self.arrays]
+
+# %% ../nbs/76_compiled.ipynb #leaves
 def leaves(x, path, found):
     "The arrays and boxes among arguments, by name; what else there is, as a key."
     if isinstance(x, Variable):
         found.append((path, x))
         return ('box', x._creator is None, *facts(x.data))
-    if type(x) in (np.ndarray, np.memmap): found.append((path, x)); return facts(x)
+    if type(x) in (np.ndarray, np.memmap):
+        found.append((path, x))
+        return facts(x)
     if type(x) in (list, tuple):
         inside = [leaves(each, f'{path}_{i}', found) for i, each in enumerate(x)]
         return type(x), *inside
     if type(x) is dict:
         inside = [(key, leaves(x[key], f'{path}_{key}', found)) for key in x]
         return dict, *inside
-    if type(x) in (bool, int, float, str, type(None)): return type(x), repr(x)
-    if isinstance(x, np.generic): return type(x), repr(x)
+    if type(x) in (bool, int, float, str, type(None)) or isinstance(x, np.generic):
+        return type(x), repr(x)
     raise Refused(f'the argument {path} is of {type(x)}: a step takes arrays, '
                   'Variables and numbers')
 
-# %% ../nbs/76_compiled.ipynb #cell-leaves-2
+# %% ../nbs/76_compiled.ipynb #facts
 def facts(a):
     "What a program has to know of an array."
     if type(a) not in (np.ndarray, np.memmap) or a.dtype.kind not in 'biuf':
@@ -369,46 +429,44 @@ def facts(a):
         raise Refused(f'{kind} is nothing to write down')
     return a.shape, a.dtype, a.strides, a.base is None
 
-# %% ../nbs/76_compiled.ipynb #cell-held
-class Held:
-    "A box that a step may change; while the step is written down it holds a stand-in."
-    def __init__(self, log, text, hint, box):
-        self.text, self.hint, self.box = text, hint, box
-        self.data, self.grad, self.graph = box.data, box.grad, box._creator is not None
-        if self.grad is not None and not isinstance(self.grad, Variable):
-            raise Refused(f'the grad of {hint} is no Variable')
-        self.stand = box.data = load(log, box.data, f'{text}.data', hint)
-        self.grad_data = self.grad_stand = None
-        if self.grad is not None:
-            self.grad_data, self.graded = self.grad.data, self.grad._creator is not None
-            self.grad_stand = self.grad.data = load(
-                log, self.grad.data, f'{text}.grad.data', f'g_{hint}_before')
+# %% ../nbs/76_compiled.ipynb #traced-box
+class Lent:
+    "A Variable that holds a stand-in for a while."
+    def __init__(self, box, stand):
+        self.box, self.data, self.stand = box, box.data, stand
+        self.has_graph = box._creator is not None
+        box.data = stand
 
     def restore(self):
-        "The box, and the gradient that it had, hold arrays again."
+        "An array again: its own, or the one that it has been given."
         if self.box.data is self.stand: self.box.data = self.data
         else: restore_arrays(self.box)
-        if self.grad is not None:
-            unchanged = self.grad.data is self.grad_stand
-            self.grad.data = self.grad_data if unchanged else plain(self.grad.data)
-        if isinstance(self.box.grad, Variable): restore_arrays(self.box.grad)
 
-# %% ../nbs/76_compiled.ipynb #cell-held-2
+class TracedBox(Lent):
+    "A box that a step may change, and the gradient that it has at first."
+    def __init__(self, log, text, hint, box):
+        self.log, self.text, self.hint, grad = log, text, hint, box.grad
+        if not isinstance(grad, (Variable, type(None))):
+            raise Refused(f'the grad of {hint} is no Variable')
+        super().__init__(box, load(log, box.data, f'{text}.data', hint))
+        self.grad = None if grad is None else Lent(grad, load(
+            log, grad.data, f'{text}.grad.data', f'g_{hint}_before'))
+
+# %% ../nbs/76_compiled.ipynb #load
 def load(log, value, text, hint):
     "What stands for a value that the program finds in a place."
-    facts(value) if not is_number(value) else None
+    if not is_number(value): facts(value)
     found = log.known(value) if isinstance(value, np.ndarray) else None
     if found is not None: return found
-    node = Value([text], foreign=True)
-    node.hint = hint
+    node = Value([text], foreign=True, hint=hint)
     log.lines.append(Line('make', node.parts, node))
     return log.trace(value, node)
 
-# %% ../nbs/76_compiled.ipynb #cell-heal
+# %% ../nbs/76_compiled.ipynb #restore-arrays
 def restore_arrays(x):
     "A Variable and its graph, with arrays in place of what stood for them."
     todo, seen = [x], set()
-    for y in todo:
+    for y in todo:  # the list grows
         if id(y) in seen: continue
         seen.add(id(y))
         y.data, f = plain(y.data), y._creator
@@ -423,7 +481,7 @@ def restore_arrays(x):
             elif name not in ('outputs', '_call_results'): vars(f)[name] = plain(value)
         todo += f.inputs
 
-# %% ../nbs/76_compiled.ipynb #cell-heal-2
+# %% ../nbs/76_compiled.ipynb #restore-result
 def restore_result(x):
     "Whatever came back, with arrays in it."
     if isinstance(x, Variable): restore_arrays(x)
@@ -431,345 +489,384 @@ def restore_result(x):
     elif type(x) is dict: return {key: restore_result(v) for key, v in x.items()}
     return plain(x)
 
-# %% ../nbs/76_compiled.ipynb #cell-heal-3
-def _restore_where_kept(traced):
-    "Whoever still keeps what stood for an array gets the array. Says who."
+# %% ../nbs/76_compiled.ipynb #restore-holders
+def restore_holders(log):
+    "Nobody is left with what stood for an array. Says who was."
+    if not any([ref() is not None for ref in log.traced]): return ''
+    gc.collect()
     who = ''
-    for ref in traced:
-        stand = ref()
-        if stand is None: continue
+    for ref in log.traced:
+        if (stand := ref()) is None: continue
         for holder in gc.get_referrers(stand):
-            if isinstance(holder, types.FrameType) or holder is traced: continue
-            who = who or f'a {type(holder).__name__}'
-            if isinstance(holder, Variable): restore_arrays(holder)
-            elif type(holder) is dict:
-                for key, value in list(holder.items()):
-                    if value is stand: holder[key] = stand._value
-            elif type(holder) is list:
-                for i, value in enumerate(holder):
-                    if value is stand: holder[i] = stand._value
-            elif isinstance(holder, types.CellType): holder.cell_contents = stand._value
+            if put_back(holder, stand): who = who or f'a {type(holder).__name__}'
         del stand
     return who
 
-# %% ../nbs/76_compiled.ipynb #cell-optimizer
-class Paper:
-    "An optimizer while it is written down: its numbers are asked for in every run."
-    def __init__(self, log, name, optimizer, session):
-        self.log, self.text, self.optimizer = log, f'p.{name}', optimizer
-        self.session = session
-        self.before = {k: vars(optimizer)[k] for k in ('updates', 'rate')}
+def put_back(holder, stand):
+    "Whoever holds a stand-in gets the array. Was it somebody to be told of?"
+    if isinstance(holder, Variable): restore_arrays(holder)
+    elif isinstance(holder, types.CellType): holder.cell_contents = stand._value
+    elif type(holder) in (dict, list):
+        pairs = holder.items() if type(holder) is dict else enumerate(holder)
+        for key in [key for key, value in pairs if value is stand]:
+            holder[key] = stand._value
+    return not isinstance(holder, types.FrameType)
+
+# %% ../nbs/76_compiled.ipynb #traced-optimizer
+class TracedOptimizer:
+    "An optimizer while a step is written down: its numbers are asked for in every run."
+    methods, counters = ('update', 'numbers', 'memory'), ('updates', 'rate')
+
+    def __init__(self, recording, name, optimizer):
+        self.log, self.recording = recording.log, recording
+        self.text, self.optimizer = f'p.{name}', optimizer
         space = vars(optimizer)
-        self.updates = space['updates'] = load(
-            log, space['updates'], f'{self.text}.updates', 'updates')
-        self.rate = space['rate']
-        if not callable(self.rate):
-            self.rate = space['rate'] = load(
-                log, self.rate, f'{self.text}.rate', 'rate')
-        space |= {'update': self.update, 'numbers': self.numbers, 'memory': self.memory}
+        for key in self.counters:
+            if not callable(space[key]):
+                space[key] = load(self.log, space[key], f'{self.text}.{key}', key)
+        self.updates, self.rate = space['updates'], space['rate']
+        space |= {name: getattr(self, name) for name in self.methods}
 
-    def plainly(self, function, *args):
-        "Call a function while the optimizer is as it is otherwise."
-        space, log = vars(self.optimizer), self.log
-        kept = {k: space.pop(k)
-                for k in ('update', 'numbers', 'memory', 'updates', 'rate')}
-        space |= {k: plain(kept[k]) for k in ('updates', 'rate')}
-        log.suspended = True
-        try: return function(self.optimizer, *args)
-        finally:
-            log.suspended = False
-            after = {k: space[k] for k in ('updates', 'rate')}
-            space |= kept
-            for k, value in after.items():
-                if value is not plain(kept[k]): space[k] = value
-
-    def finish(self):
+    def restore(self):
         "The optimizer is what it was, and where it has come to."
         space = vars(self.optimizer)
-        for k in ('update', 'numbers', 'memory'): del space[k]
-        if space['updates'] is not self.updates and type(space['updates']) is Traced:
-            self.count(space['updates'])
-        if space['rate'] is not self.rate:
-            self.log.refuse('it changes the rate of the optimizer: a '
-                            'schedule can do that, a function of the number of updates')
-        space |= {k: plain(space[k]) for k in ('updates', 'rate')}
+        for name in self.methods: space.pop(name, None)
+        space |= {key: plain(space[key]) for key in self.counters}
 
-    def count(self, updates):
-        "A line that stores the number of updates."
-        self.log.write('effect', [f'{self.text}.updates = ', updates._node])
-        self.updates = updates
-
-# %% ../nbs/76_compiled.ipynb #cell-optimizer-calls
+# %% ../nbs/76_compiled.ipynb #traced-optimizer-as-it-is
 @patch
-def update(self: Paper):
+def plainly(self: TracedOptimizer, function, *args):
+    "Call a function while the optimizer is as it is otherwise."
+    space, log = vars(self.optimizer), self.log
+    traced = {key: space[key] for key in (*self.methods, *self.counters)}
+    self.restore()
+    before = {key: space[key] for key in self.counters}
+    log.suspended = True
+    try: return function(self.optimizer, *args)
+    finally:
+        log.suspended = False
+        changed = {key: space[key] for key in self.counters
+                   if space[key] is not before[key]}
+        space |= traced | changed
+
+# %% ../nbs/76_compiled.ipynb #traced-optimizer-commit
+@patch
+def commit(self: TracedOptimizer):
+    "Lines for what has become of the optimizer."
+    self.count()
+    if vars(self.optimizer)['rate'] is not self.rate:
+        self.log.refuse('it changes the rate of the optimizer: a schedule can do that, '
+                        'a function of the number of updates')
+
+@patch
+def count(self: TracedOptimizer):
+    "A line that stores the number of updates, if there are more."
+    updates = vars(self.optimizer)['updates']
+    if updates is self.updates or type(updates) is not Traced: return
+    self.log.write('effect', [f'{self.text}.updates = ', updates._node])
+    self.updates = updates
+
+# %% ../nbs/76_compiled.ipynb #traced-update
+@patch
+def update(self: TracedOptimizer):
     "`optimizer.update()`: written out, or called as it is if there are hooks."
-    optimizer, cls = self.optimizer, type(self.optimizer)
+    optimizer, cls, recording = self.optimizer, type(self.optimizer), self.recording
     if not self.log.open: return self.plainly(cls.update)
     simple = cls.update is Optimizer.update and cls.update_one is Optimizer.update_one
     if simple and not optimizer.hooks: return Optimizer.update(optimizer)
-    self.session.commit()
-    self.session.plain_boxes()
+    recording.commit()
+    recording.restore_boxes()
     try: self.plainly(cls.update)
-    finally: self.session.again()
+    finally: recording.lend_again()
     self.updates = vars(optimizer)['updates']
     self.log.write('effect', [f'{self.text}.update()'])
-    self.session.called = True
+    recording.called = True
 
-# %% ../nbs/76_compiled.ipynb #cell-optimizer-calls-2
+# %% ../nbs/76_compiled.ipynb #traced-numbers
 @patch
-def numbers(self: Paper):
+def numbers(self: TracedOptimizer):
     "`optimizer.numbers()`, asked for in every run."
-    log, optimizer = self.log, self.optimizer
-    now = vars(optimizer)['updates']
-    if type(now) is Traced and now is not self.updates:
-        self.count(vars(optimizer)['updates'])
-    values = self.plainly(type(optimizer).numbers)
-    if not log.open: return values
-    names = list(inspect.signature(optimizer.update_rule).parameters)
+    self.count()
+    values = self.plainly(type(self.optimizer).numbers)
+    if not self.log.open: return values
+    names = list(inspect.signature(self.optimizer.update_rule).parameters)
     names = names[-len(values):] if len(values) else []
-    if len(names) != len(values) or 'others' in names:
-        names = _names_of(values, optimizer)
-    nodes = [Value([], foreign=True) for _ in values]
-    for node, hint in zip(nodes, names): node.hint = hint
-    log.write('effect', [*_listed(nodes), f' = {self.text}.numbers()'])
-    return tuple([log.trace(value, node) for value, node in zip(values, nodes)])
+    if len(names) != len(values) or 'others' in names: names = _usual_names(len(values))
+    return self.asked(f'{self.text}.numbers()', values, names)
 
-# %% ../nbs/76_compiled.ipynb #cell-optimizer-calls-3
-def _names_of(values, optimizer):
+def _usual_names(count):
     "Names for the numbers of an optimizer whose rule does not give them."
-    known = {3: ['lr', 'rho', 'eps'], 4: ['lr', 'beta1', 'beta2', 'eps'],
-             5: ['lr', 'beta1', 'beta2', 'eps', 'shrink']}
-    return known.get(len(values)) or [f'n{i}' for i in range(len(values))]
+    known = ['lr', 'beta1', 'beta2', 'eps', 'shrink']
+    return {3: ['lr', 'rho', 'eps'], 4: known[:4], 5: known}.get(count) or [
+        f'n{i}' for i in range(count)]
 
-def _listed(nodes):
-    "Nodes with commas between them, as what a tuple is given to."
-    parts = [p for node in nodes for p in (node, ', ')]
-    return parts[:-1] if len(nodes) > 1 else [*parts[:-1], ',']
-
-# %% ../nbs/76_compiled.ipynb #cell-optimizer-calls-4
+# %% ../nbs/76_compiled.ipynb #traced-memory
 @patch
-def memory(self: Paper, param):
+def memory(self: TracedOptimizer, param):
     "`optimizer.memory(param)`: what is kept for a parameter."
-    log, held = self.log, self.session.find(param)
-    stand, param.data = param.data, plain(param.data)
+    held, stand = self.recording.find(param), param.data
+    param.data = plain(stand)
     try: arrays = self.plainly(type(self.optimizer).memory, param)
     finally: param.data = stand
-    if not log.open or held is None:
-        if log.open:
-            log.refuse('the optimizer updates a parameter that was made in the step')
+    if not self.log.open: return arrays
+    if held is None:
+        self.log.refuse('the optimizer updates a parameter that was made in the step')
         return arrays
-    nodes = []
-    for _array, keep in zip(arrays, self.optimizer.keeps):
-        node = Value([], foreign=True)
-        node.hint = f'{keep}_{held.hint}'
-        nodes.append(node)
-    log.write('effect', [*_listed(nodes), f' = {self.text}.memory({held.text})'])
-    return tuple([log.trace(array, node) for array, node in zip(arrays, nodes)])
+    names = [f'{keep}_{held.hint}' for keep in self.optimizer.keeps]
+    return self.asked(f'{self.text}.memory({held.text})', arrays, names)
 
-# %% ../nbs/76_compiled.ipynb #cell-session
-class Session:
+@patch
+def asked(self: TracedOptimizer, text, values, names):
+    "A line that asks the optimizer for values; what stands for them."
+    nodes = [Value([], foreign=True, hint=name) for name in names]
+    left = [part for node in nodes for part in (', ', node)][1:]
+    comma = ',' if len(nodes) == 1 else ''
+    self.log.write('effect', [*left, f'{comma} = {text}' if nodes else text])
+    return tuple(map(self.log.trace, values, nodes))
+
+# %% ../nbs/76_compiled.ipynb #recording
+class Recording:
     "One call of a step that is written down."
-    def __init__(self, sight, args, found):
-        self.log, self.sight, self.called = Journal(), sight, False
-        self.held, self.papers, self.effects = [], [], []
-        self.stands, self.args, self.found = {}, args, found
-        self.fresh, self.returned = [], {}
-
-    def begin(self):
-        "Stand-ins are put in all places."
-        for name, x in self.found:
-            if isinstance(x, Variable):
-                if self.find(x) is None:
-                    self.held.append(Held(self.log, name, f'{name}_data', x))
-                continue
-            if self.log.known(x) is None:
-                node = Value([], foreign=True)
-                node.name = node.hint = name
-                self.stands[id(x)] = self.log.trace(x, node)
-        for name, box in self.sight.boxes.values():
-            if self.find(box) is None:
-                self.held.append(Held(self.log, f'p.{name}', name, box))
-        for owner, name, key in self.sight.states:
-            box = vars(owner).get(key)
-            if isinstance(box, Variable) and self.find(box) is None:
-                held = Held(self.log, f'p.{name}.{key}', f'{name}_{key}', box)
-                self.held.append(held)
+    def __init__(self, scope, found, start):
+        self.log, self.scope, self.found, self.start = Journal(), scope, found, start
+        self.boxes, self.optimizers, self.stands = {}, [], {}
         self.states = [(owner, name, key, vars(owner).get(key))
-                       for owner, name, key in self.sight.states]
-        self.lent = {(id(space), key): space.get(key)
-                     for space, key in self.sight.watched}
-        for name, optimizer in self.sight.optimizers.values():
-            self.papers.append(Paper(self.log, name, optimizer, self))
+                       for owner, name, key in scope.states]
+        self.watched = [(space, key, space.get(key)) for space, key in scope.watched]
+        self.sums, self.called = scope.sums(), False  # is an update called as it is?
 
     def find(self, box):
-        return next((h for h in self.held if h.box is box), None)
+        "The box, as it is lent to the step."
+        return self.boxes.get(id(box))
 
-    def swap(self, x):
-        "The arguments, with stand-ins in them."
-        if type(x) in (list, tuple): return type(x)(map(self.swap, x))
-        if type(x) is dict: return {k: self.swap(v) for k, v in x.items()}
-        return self.stands.get(id(x), x) if isinstance(x, np.ndarray) else x
+    def clear(self):
+        "Let go of all stand-ins."
+        self.boxes, self.optimizers, self.stands, self.states = {}, [], {}, []
 
-# %% ../nbs/76_compiled.ipynb #cell-commit
+# %% ../nbs/76_compiled.ipynb #recording-begin
 @patch
-def commit(self: Session):
-    "Lines for what has become of the boxes."
-    log = self.log
-    for h in self.held:
-        if h.box.data is not h.stand:
-            if type(h.box.data) is not Traced:
-                log.refuse(f'{h.hint} gets an array that was not made in the step')
-            else: self.effect(f'{h.text}.data = ', h.box.data._node)
-        g = h.box.grad
-        if g is h.grad:
-            if g is None and 'grad' in vars(h.box): self.effect(f'{h.text}.grad = None')
-            if g is not None and g.data is not h.grad_stand:
-                log.refuse(f'the array of a gradient, of {h.hint}, is replaced')
-            if g is not None and h.graded and h.grad_stand._node in self.used():
-                log.refuse(f'the gradient of {h.hint} has a graph from the call before')
-        elif g is None: self.effect(f'{h.text}.grad = None')
-        elif isinstance(g, Variable) and type(g.data) is Traced:
-            node = g.data._node
-            if not node.name and not getattr(node, 'hint', ''):
-                node.hint = f'g_{h.hint}'
-            self.effect(f'{h.text}.grad = {_box_of(g)}(', node, ')')
-        elif isinstance(g, Variable) and isinstance(g.data, np.ndarray):
-            self.effect(f'{h.text}.grad = {_box_of(g)}(', log.const(g.data), '.copy())')
-        else: log.refuse(f'{h.hint} gets a gradient that was not made in the step')
-        if h.graph and h.stand._node in self.used(): log.refuse(
-            f'{h.hint} has a graph, from the call before: call unchain() on it')
+def begin(self: Recording):
+    "Stand-ins are put in all places."
+    for name, x in self.found:
+        if isinstance(x, Variable): self.lend(name, f'{name}_data', x)
+        elif self.log.known(x) is None:
+            node = Value([], foreign=True, hint=name)
+            node.name = name
+            self.stands[id(x)] = self.log.trace(x, node)
+    for name, box in self.scope.boxes.items(): self.lend(f'p.{name}', name, box)
+    for _, name, key, box in self.states:
+        if isinstance(box, Variable): self.lend(f'p.{name}.{key}', f'{name}_{key}', box)
+    for name, optimizer in self.scope.optimizers.items():
+        self.optimizers.append(TracedOptimizer(self, name, optimizer))
+
+@patch
+def lend(self: Recording, text, hint, box):
+    "A box gets a stand-in, if it has none."
+    if self.find(box) is None:
+        self.boxes[id(box)] = TracedBox(self.log, text, hint, box)
+
+@patch
+def swap(self: Recording, x):
+    "The arguments, with stand-ins in them."
+    if type(x) in (list, tuple): return type(x)(map(self.swap, x))
+    if type(x) is dict: return {key: self.swap(value) for key, value in x.items()}
+    return self.stands.get(id(x), x) if isinstance(x, np.ndarray) else x
+
+# %% ../nbs/76_compiled.ipynb #commit-box
+@patch
+def commit(self: TracedBox):
+    "Lines for what has become of the box."
+    data, grad = self.box.data, self.box.grad
+    if type(data) is Traced and data is not self.stand:
+        self.log.write('late', [f'{self.text}.data = ', data._node])
+    elif data is not self.stand:
+        self.log.refuse(f'{self.hint} gets an array that was not made in the step')
+    if grad is None:
+        if self.grad is not None or 'grad' in vars(self.box):
+            self.log.write('late', [f'{self.text}.grad = None'])
+    elif self.grad is not None and grad is self.grad.box: self.check_grad(self.grad)
+    elif grad is not None: self.commit_grad(grad)
+    if self.has_graph and is_used(self.log, self.stand):
+        self.log.refuse(f'{self.hint} has a graph, from the call before: call '
+                        'unchain() on it')
+
+def is_used(log, stand):
+    "Does a line take what stands for an array?"
+    return type(stand) is Traced and any(
+        [stand._node in nodes_in(line.parts) for line in log.lines])
+
+# %% ../nbs/76_compiled.ipynb #commit-grad
+@patch
+def commit_grad(self: TracedBox, grad):
+    "A line that stores a new gradient."
+    parts = box_text(self.log, grad)
+    if not parts:
+        return self.log.refuse(f'{self.hint} gets a gradient that was not made in the '
+                               'step')
+    if type(grad.data) is Traced and not grad.data._node.name:
+        grad.data._node.hint = grad.data._node.hint or f'g_{self.hint}'
+    self.log.write('late', [f'{self.text}.grad = ', *parts])
+
+@patch
+def check_grad(self: TracedBox, lent):
+    "A gradient from before may be read, but not be given another array."
+    if lent.box.data is not lent.stand:
+        self.log.refuse(f'the array of a gradient, of {self.hint}, is replaced')
+    if lent.has_graph and is_used(self.log, lent.stand):
+        self.log.refuse(f'the gradient of {self.hint} has a graph from the call before')
+
+def box_text(log, x):
+    "How a program makes a Variable; nothing for what is no Variable."
+    if not isinstance(x, Variable): return []
+    make = 'variable(' if x._creator is None else 'result('
+    return [make, *array_text(log, x.data), ')']
+
+def array_text(log, x):
+    "An array of a Variable: one that was computed, or a copy of a constant."
+    return [x._node] if type(x) is Traced else [log.const(x), '.copy()']
+
+# %% ../nbs/76_compiled.ipynb #commit-recording
+@patch
+def commit(self: Recording):
+    "Lines for what has become of boxes and states."
+    for box in self.boxes.values(): box.commit()
     for owner, name, key, before in self.states:
         now = vars(owner).get(key)
         if now is before: continue
-        if now is None: self.effect(f'p.{name}.{key} = None')
-        elif isinstance(now, Variable) and type(now.data) is Traced:
-            self.effect(f'p.{name}.{key} = {_box_of(now)}(', now.data._node, ')')
-        else: log.refuse(f'it changes {name}.{key}')
-
-# %% ../nbs/76_compiled.ipynb #cell-commit-2
-def _box_of(x): return 'variable' if x._creator is None else 'result'
+        parts = ['None'] if now is None else box_text(self.log, now)
+        if parts: self.log.write('late', [f'p.{name}.{key} = ', *parts])
+        else: self.log.refuse(f'it changes {name}.{key}')
 
 @patch
-def used(self: Session):
-    return {node for line in self.log.lines for node in nodes_in(line.parts)}
+def restore_boxes(self: Recording):
+    "The boxes are as they are otherwise."
+    for box in self.boxes.values(): box.restore()
 
 @patch
-def effect(self: Session, *parts): self.log.write('late', list(parts))
+def lend_again(self: Recording):
+    "The step gets the boxes once more, with the gradients that they have now."
+    for box in self.boxes.values(): box.lend_again()
+
+# %% ../nbs/76_compiled.ipynb #restore-box
+@patch
+def restore(self: TracedBox):
+    "The box, and the gradients that it had and has, hold arrays again."
+    Lent.restore(self)
+    if self.grad is not None: self.grad.restore()
+    if isinstance(self.box.grad, Variable): restore_arrays(self.box.grad)
 
 @patch
-def plain_boxes(self: Session):
-    "For a call that is not written down: the boxes are as they are otherwise."
-    for h in self.held:
-        if h.box.data is h.stand: h.box.data = h.data
-        else: restore_arrays(h.box)
-        if isinstance(h.box.grad, Variable): restore_arrays(h.box.grad)
+def lend_again(self: TracedBox):
+    "A stand-in once more; gradients stay what the call has made of them."
+    if self.box.data is not self.data:
+        self.log.refuse(f'{self.hint} was given another array by the optimizer')
+    self.box.data, grad = self.stand, self.box.grad
+    self.grad = None if grad is None else Lent(grad, grad.data)
 
-# %% ../nbs/76_compiled.ipynb #cell-commit-3
+# %% ../nbs/76_compiled.ipynb #restore-recording
 @patch
-def again(self: Session):
-    "And stand-ins once more; gradients stay what the call has made of them."
-    for h in self.held:
-        h.grad = h.box.grad
-        if h.box.data is not h.data:
-            self.log.refuse(f'{h.hint} was given another array by the optimizer')
-        h.box.data = h.stand
-        h.grad_stand = h.grad_data = None if h.grad is None else h.grad.data
-        h.graded = False
+def restore(self: Recording):
+    "All places hold arrays again."
+    self.restore_boxes()
+    for owner, _, key, _ in self.states:
+        if isinstance(vars(owner).get(key), Variable): restore_arrays(vars(owner)[key])
+    for optimizer in self.optimizers: optimizer.restore()
 
-# %% ../nbs/76_compiled.ipynb #cell-end
-@patch
-def end(self: Session, out):
-    "What the call gives back, as parts of the last line; lines for what has changed."
-    self.commit()
-    for paper in self.papers: paper.finish()
-    for (space, key), before in zip(self.sight.watched, self.lent.values()):
-        now = space.get(key)
-        if now is not before and (isinstance(now, Variable) or now is None):
-            self.fresh.append((space, key))
-    stands = [stand._node.root for stand in self.stands.values()]
-    written = any([getattr(root, 'written', False) for root in stands])
-    if written and do_overlap([x for _, x in self.found]):
-        self.log.refuse('it writes into an argument that shares memory with another')
-    self.given = boxes_in(out)
-    return ['return ', *self.result_parts(out)]
+# %% ../nbs/76_compiled.ipynb #returned
+class Returned:
+    "What a step gives back, as parts of the last line of its program."
+    def __init__(self, recording, out):
+        self.recording, self.log = recording, recording.log
+        self.given, self.made = boxes_in(out), {}
 
-# %% ../nbs/76_compiled.ipynb #cell-end-2
+    def parts(self, x):
+        "What comes back, as text."
+        if isinstance(x, Variable): return self.box(x)
+        if type(x) is Traced: return [x._node]
+        if type(x) is dict:
+            return ['{', *self.listed([[self.log.literal(key), ': ', *self.parts(value)]
+                                       for key, value in x.items()]), '}']
+        if type(x) is list: return ['[', *self.listed(map(self.parts, x)), ']']
+        if type(x) is tuple:
+            inside = self.listed(map(self.parts, x))
+            return ['(', *inside, ',)' if len(x) == 1 else ')']
+        return self.constant(x)
+
+    def listed(self, several):
+        "Parts with commas between them."
+        return [part for parts in several for part in (*parts, ', ')][:-1]
+
+# %% ../nbs/76_compiled.ipynb #returned-constant
 @patch
-def result_parts(self: Session, x):
-    "What comes back, as text."
-    if isinstance(x, Variable): return self.box_parts(x)
-    if type(x) is Traced: return [x._node]
-    if type(x) is dict:
-        inside = [p for k, v in x.items()
-                  for p in (self.log.literal(k), ': ', *self.result_parts(v), ', ')]
-        return ['{', *inside[:-1], '}']
-    if type(x) in (list, tuple):
-        inside = [p for v in x for p in (*self.result_parts(v), ', ')][:-1]
-        if type(x) is list: return ['[', *inside, ']']
-        return ['(', *inside, ',)' if len(x) == 1 else ')']
+def constant(self: Returned, x):
+    "What comes back as it is; an array only if it is known."
     if x is None or type(x) in (bool, int, float, str): return [self.log.literal(x)]
-    if isinstance(x, np.ndarray):
-        if (found := self.log.known(x)) is not None: return [found._node]
+    known = self.log.known(x) if isinstance(x, np.ndarray) else None
+    if known is not None: return [known._node]
     self.log.refuse(f'it returns {type(x)}, and not arrays, Variables and numbers made '
                     'in the step')
     return ['None']
 
-# %% ../nbs/76_compiled.ipynb #cell-end-3
+# %% ../nbs/76_compiled.ipynb #returned-box
 @patch
-def box_parts(self: Session, x):
+def box(self: Returned, x):
     "A Variable that comes back, as text: the box that it was, or a new one."
-    if (held := self.find(x)) is not None: return [held.text]
-    kind = f'a {type(x).__name__} made in the step'
-    if type(x) is not Variable: self.log.refuse(f'it returns {kind}')
-    elif x.grad is not None: self.log.refuse(f'it returns {kind}, with a gradient')
-    elif x.__dict__.keys() - {'name', 'grad'}:
-        self.log.refuse(f'it returns {kind}, with attributes')
-    elif id(x) in self.returned: return [self.returned[id(x)]]
-    else:
-        if type(x.data) is Traced: made = [x.data._node]
-        else: made = [self.log.const(x.data), '.copy()']
-        parts = ['result(', *made, ')' if x.name is None else f', {x.name!r})']
-        if self.given.count(id(x)) == 1: return parts
-        node = self.returned[id(x)] = Value([])
-        node.hint = 'box'
-        self.log.write('box', parts, node)
-        return [node]
-    return ['None']
+    if (held := self.recording.find(x)) is not None: return [held.text]
+    if id(x) in self.made: return [self.made[id(x)]]
+    kind = f'it returns a {type(x).__name__} made in the step'
+    if type(x) is not Variable: self.log.refuse(kind)
+    elif x.grad is not None: self.log.refuse(f'{kind}, with a gradient')
+    elif vars(x).keys() - {'name', 'grad'}: self.log.refuse(f'{kind}, with attributes')
+    name = '' if x.name is None else f', {x.name!r}'
+    parts = ['result(', *array_text(self.log, x.data), f'{name})']
+    if self.given.count(id(x)) == 1: return parts
+    node = self.made[id(x)] = Value([], hint='box')
+    self.log.write('box', parts, node)
+    return [node]
 
-# %% ../nbs/76_compiled.ipynb #cell-end-4
 def boxes_in(x):
     "The Variables in what comes back."
     if isinstance(x, Variable): return [id(x)]
     inside = x.values() if type(x) is dict else x if type(x) in (list, tuple) else ()
     return [each for part in inside for each in boxes_in(part)]
 
+# %% ../nbs/76_compiled.ipynb #recording-end
 @patch
-def restore(self: Session):
-    "All places hold arrays again."
-    for h in self.held: h.restore()
-    for owner, _name, key, _before in getattr(self, 'states', ()):
-        if isinstance(vars(owner).get(key), Variable): restore_arrays(vars(owner)[key])
-    for paper in self.papers:
-        space = vars(paper.optimizer)
-        for k in ('update', 'numbers', 'memory'): space.pop(k, None)
-        space |= {k: plain(space[k]) for k in ('updates', 'rate')}
+def end(self: Recording, out):
+    "Lines for all that has changed, and the parts of one for what comes back."
+    self.commit()
+    for optimizer in self.optimizers: optimizer.commit()
+    written = any([stand._node.root.written for stand in self.stands.values()])
+    if written and do_overlap([x for _, x in self.found]):
+        self.log.refuse('it writes into an argument that shares memory with another')
+    return ['return ', *Returned(self, out).parts(out)]
 
-# %% ../nbs/76_compiled.ipynb #cell-end-5
+# %% ../nbs/76_compiled.ipynb #watched-call
 @patch
-def clear(self: Session):
-    "Let go of all stand-ins."
-    for h in self.held: h.stand = h.grad_stand = None
-    for paper in self.papers: paper.updates = paper.rate = None
-    self.stands = self.states = ()
+def watched_call(self: Recording, step, args, options):
+    "What the step gives, called with stand-ins in all places."
+    self.last = None
+    try:
+        log_of.log = self.log
+        self.begin()
+        with Swapped(self.scope.spaces) as swapped:
+            swapped.swap()
+            out = step(*self.swap(args), **self.swap(options))
+        self.last = self.end(out)
+        return out
+    finally:
+        self.log.open, log_of.log = False, None
+        self.restore()
+        if self.last is None: restore_holders(self.log)  # an error ended it
 
-# %% ../nbs/76_compiled.ipynb #cell-entry
+# %% ../nbs/76_compiled.ipynb #entry
 class Entry:
     "What is known for one key: programs by how the call begins, or why there are none."
-    def __init__(self):
-        self.why, self.always, self.by_start = '', None, {}
-        self.logs, self.tries = {}, 0
+    def __init__(self, why=''):
+        self.why, self.always, self.by_start = why, None, {}
+        self.texts, self.tries = {}, 0
 
-# %% ../nbs/76_compiled.ipynb #cell-entry-2
+# %% ../nbs/76_compiled.ipynb #compiled-class
 class Compiled:
     "A step that writes itself down as a program of NumPy, and then runs the program."
     most = 16  #: keys, before it gives up
@@ -777,9 +874,11 @@ class Compiled:
     def __init__(self, step, models, optimizers):
         self.step, self.models, self.optimizers = step, models, optimizers
         self.programs, self.why, self.entries = [], '', {}
-        self.variants, self.last = {}, ([], None)  # what was seen; the last key
-        self.loose, self.lock, self.sight = set(), threading.RLock(), None
         self.ready = []  # programs that say by themselves whether they fit a call
+        self.scope, self.loose, self.variants = None, set(), {}
+        self.lock = threading.RLock()
+        self.names = [p.name for p in inspect.signature(step).parameters.values()
+                      if p.kind < p.VAR_POSITIONAL]
 
     @property
     def source(self):
@@ -791,7 +890,9 @@ class Compiled:
         why = f', eager: {self.why}' if self.why else ''
         return f'<a compiled step: {len(self.programs)} programs, {runs} runs{why}>'
 
-# %% ../nbs/76_compiled.ipynb #cell-call
+visit.register(Compiled, lambda x, walk, path: walk(x.step, path))
+
+# %% ../nbs/76_compiled.ipynb #call
 @patch
 def __call__(self: Compiled, *args, **options):
     "What the step gives, by the program if there is one."
@@ -802,14 +903,12 @@ def __call__(self: Compiled, *args, **options):
                 if program.fits(args): return self.run(program, args, args, options)
         try: entry, found = self.find(args, options)
         except Refused as why: return self.eagerly(str(why), args, options)
-        program = entry.always
-        if program is None and not entry.why and entry.by_start:
-            program = entry.by_start.get(self.start(found))
-        if program is not None:
-            arrays = [x for _, x in found]
-            return self.run(program, arrays, args, options)
         if entry.why: return self.eagerly(entry.why, args, options)
-        return self.log_call(entry, found, args, options)
+        program = entry.always
+        if program is None and entry.by_start:
+            program = entry.by_start.get(self.start(found))
+        if program is None: return self.record(entry, found, args, options)
+        return self.run(program, [x for _, x in found], args, options)
 
 @patch
 def eagerly(self: Compiled, why, args, options):
@@ -817,48 +916,44 @@ def eagerly(self: Compiled, why, args, options):
     self.why = why
     return self.step(*args, **options)
 
-# %% ../nbs/76_compiled.ipynb #cell-call-2
+# %% ../nbs/76_compiled.ipynb #find
 @patch
 def find(self: Compiled, args, options):
     "What is known for a call like this one, and its arrays."
     if backprop.watchers and is_watched():
         raise Refused('detect_anomaly() watches every walk back')
     self.look()
-    found, key = [], [self.variant]
-    for name, x in [*zip(self.names(len(args)), args), *options.items()]:
-        if type(x) is np.ndarray and x.dtype.kind in 'biuf':
-            found.append((name, x))
-            key += [x.shape, x.dtype, x.strides, x.base is None]
-        else: key.append(leaves(x, name, found))
-    if len(found) > 1:
-        ids = [id(x) for _, x in found]
-        if len(set(ids)) < len(ids): key.append(tuple([ids.index(i) for i in ids]))
-        elif do_overlap([x for _, x in found]): key.append('they overlap')
-    for switch in switches.values(): key.append(switch.get())
-    for box in self.boxes:
-        a = box.data
-        if a is None: key.append(None)
-        else: key += [a.shape, a.dtype, a.strides, a.flags.writeable]
-    if options: key.append(tuple(options))
-    if backprop.hooked and any([id(box) in backprop.hooked for box in self.boxes]):
+    boxes, found = self.scope.boxes.values(), []
+    if backprop.hooked and any([id(box) in backprop.hooked for box in boxes]):
         raise Refused('a hook of register_hook() waits for a gradient')
-    if key != self.last[0]: self.last = key, self.entry(tuple(key))
-    return self.last[1], found
+    names = [*self.names, *[f'x{i}' for i in range(len(self.names), len(args))]]
+    key = [self.variant, tuple(options)]
+    key += [leaves(x, name, found) for name, x in [*zip(names, args), *options.items()]]
+    arrays = [x for _, x in found]
+    ids = list(map(id, arrays))
+    key += [tuple(map(ids.index, ids)), do_overlap(arrays)]
+    key += [switch.get() for switch in switches.values()]
+    key += [None if box.data is None else (*_layout(box.data), box.data.flags.writeable)
+            for box in boxes]
+    return self.entry(tuple(key)), found
 
+def _layout(a): return a.shape, a.dtype, a.strides
+
+# %% ../nbs/76_compiled.ipynb #find-entry
 @patch
 def entry(self: Compiled, key):
     "What is known for a key; the last of too many is not kept."
-    found = self.entries.get(key) or self.new_entry()
-    if len(self.entries) <= self.most: self.entries[key] = found
-    return found
+    if key in self.entries: return self.entries[key]
+    if len(self.entries) >= self.most: return Entry(
+        f'the arrays, or the numbers that the step sees, were of {self.most} kinds: '
+        'that is too many')
+    self.entries[key] = Entry(self.scope.why)
+    return self.entries[key]
 
-# %% ../nbs/76_compiled.ipynb #cell-call-3
 def do_overlap(arrays):
     "Do two of these arrays share memory?"
-    arrays = [x if type(x) is np.ndarray else x.data for x in arrays]
-    for a in arrays:
-        if a.base is not None: break
-    else: return False
+    arrays = list(map(unwrap, arrays))
+    if all([a.base is None for a in arrays]): return False
     pairs = [(a, b) for i, a in enumerate(arrays) for b in arrays[:i]]
     return any([np.may_share_memory(a, b) for a, b in pairs])
 
@@ -867,89 +962,63 @@ def is_watched():
     strangers = [w for w in backprop.watchers if w.__module__ != 'dezero.anomaly']
     return bool(strangers) or switches['detect_anomaly'].get()
 
-# %% ../nbs/76_compiled.ipynb #cell-call-4
-@patch
-def new_entry(self: Compiled):
-    "A new key: one of a few."
-    entry = Entry()
-    if len(self.entries) >= self.most: entry.why = (
-        f'the arrays, or the numbers that the step sees, were of {self.most} kinds: '
-        'that is too many')
-    entry.why = entry.why or self.sight.why
-    return entry
-
-# %% ../nbs/76_compiled.ipynb #cell-look
+# %% ../nbs/76_compiled.ipynb #look
 @patch
 def look(self: Compiled):
-    "What the step sees: the same things as before, or others."
-    if self.sight is not None:
-        try: now = self.sight.values()
-        except (LookupError, ValueError): now = ()
-        if len(now) == len(self.seen) and all(map(operator.is_, now, self.seen)): return
-    sight = Sight(self.step, self.models, self.optimizers, self.loose)
-    self.seen = sight.values()
-    self.boxes = [box for _, box in sight.boxes.values()]
-    key = sight.key(self.seen)
+    "What the step sees: the same things as before, or it is gone through anew."
+    if self.scope is not None and self.scope.places.unchanged(): return
+    scope = scope_of(self.step, self.models, self.optimizers, self.loose)
+    key = scope.places.key()
     self.variant = self.variants.get(key) or object()
     if len(self.variants) < 4 * self.most: self.variants[key] = self.variant
-    self.sight = sight  # last: after an interrupt it is looked at anew
+    self.scope = scope  # last: after an interrupt it is looked at anew
 
 @patch
-def key(self: Sight, values):
+def key(self: Places):
     "Something that is equal for what is the same."
-    return tuple([(type(v), repr(v)) if type(v) in FIXED else _Same(v) for v in values])
+    return *map(token, self.things), *self.sizes
+
+# %% ../nbs/76_compiled.ipynb #token
+def token(x):
+    "Something that is equal for the same thing, or for an equal number or name."
+    return (type(x), repr(x)) if type(x) in FIXED else _Same(x)
 
 FIXED = bool, int, float, complex, str, bytes  #: types of what never changes
 
-# %% ../nbs/76_compiled.ipynb #cell-look-2
 class _Same:
     "Equal to another one of the same thing."
     def __init__(self, thing): self.thing = thing
     def __eq__(self, other): return type(other) is _Same and self.thing is other.thing
     def __hash__(self): return id(self.thing)
 
+# %% ../nbs/76_compiled.ipynb #start
 @patch
 def start(self: Compiled, found):
     "How a call begins: which gradients and states there are."
-    boxes = [*self.boxes, *[x for _, x in found if isinstance(x, Variable)]]
-    grads = [box.grad for box in boxes]
-    states = [vars(owner).get(key) for owner, _, key in self.sight.states]
-    def of(box):
-        a = box.data
-        return a.shape, a.dtype, a.strides, box._creator is None
-    return tuple([None if x is None else of(x)
-                  if isinstance(x, Variable) else _Same(x) for x in [*grads, *states]])
+    boxes = [*self.scope.boxes.values(), *[x for _, x in found]]
+    grads = [box.grad for box in boxes if isinstance(box, Variable)]
+    states = [vars(owner).get(key) for owner, _, key in self.scope.states]
+    return tuple(map(_kind, [*grads, *states]))
 
-# %% ../nbs/76_compiled.ipynb #cell-look-3
-@patch
-def names(self: Compiled, count):
-    "Names for the arguments."
-    known = self._names
-    while len(known) < count: known.append(f'x{len(known)}')
-    return known
+def _kind(x):
+    "What is to be known of a gradient, or of what a state holds."
+    if isinstance(x, Variable): return *_layout(x.data), x._creator is None
+    return None if x is None else _Same(x)
 
-# %% ../nbs/76_compiled.ipynb #cell-questions
+# %% ../nbs/76_compiled.ipynb #guards
 class Guards:
     "What must be as it is now for a program to fit a call, as one expression."
-    def __init__(self, compiled, args, options, found):
+    def __init__(self, scope, args, found):
         arrays = [x for _, x in found]
-        self.able = not options and len(arrays) == len(args) and all(
-            map(operator.is_, arrays, args))
-        self.texts, self.boxes = [f'len(args) == {len(args)}'], []
+        self.able = list(map(id, arrays)) == list(map(id, args))  # nothing but arrays
         self.space = {'Variable': Variable, 'backprop': backprop,
                       'do_overlap': do_overlap, 'is_watched': is_watched}
+        self.texts = [f'len(args) == {len(args)}']
         if not self.able: return
-        for i, x in enumerate(args): self.ask_argument(f'args[{i}]', x)
-        self.ask_apart(arrays)
-        for box in compiled.boxes:
-            self.boxes.append(self.name(box))
-            self.ask_array(f'{self.boxes[-1]}.data', box.data)
-            self.texts.append(f'a.flags.writeable is {box.data.flags.writeable}')
-        self.boxes += [f'args[{i}]' for i, x in enumerate(args)
-                       if isinstance(x, Variable)]
-        self.states = [(self.name(vars(owner)), key)
-                       for owner, _, key in compiled.sight.states]
-        self.ask_sight(compiled.sight, compiled.seen)
+        self.ask_arguments(arrays)
+        self.ask_boxes(scope)
+        self.ask_places(scope.places)
+        self.ask_switches()
 
     def name(self, thing):
         "A name for a thing."
@@ -958,74 +1027,92 @@ class Guards:
         self.space[name] = thing
         return name
 
-    def ask_array(self, text, x):
-        "An array is of the same shape and dtype, and lies in memory as before."
-        self.texts += [f'(a := {text}).shape == {x.shape}',
-                       f'a.dtype is {self.name(x.dtype)}', f'a.strides == {x.strides}']
+    def ask_array(self, text, shape, dtype, strides):
+        "An array is of this shape and dtype, and lies in memory so."
+        self.texts += [f'(a := {text}).shape == {shape}',
+                       f'a.dtype is {self.name(dtype)}', f'a.strides == {strides}']
 
-# %% ../nbs/76_compiled.ipynb #cell-questions-2
+# %% ../nbs/76_compiled.ipynb #guards-arguments
 @patch
-def ask_argument(self: Guards, text, x):
-    "An argument is of the same kind."
-    self.texts.append(f'type({text}) is {self.name(type(x))}')
-    if isinstance(x, Variable):
-        self.texts.append(f'({text}._creator is None) is {x._creator is None}')
-        text, x = f'{text}.data', x.data
+def ask_arguments(self: Guards, arrays):
+    "The arguments are of the same kinds."
+    for i, x in enumerate(arrays):
+        text = f'args[{i}]'
         self.texts.append(f'type({text}) is {self.name(type(x))}')
-    self.ask_array(text, x)
-    self.texts.append(f'(a.base is None) is {x.base is None}')
+        if isinstance(x, Variable):
+            self.texts.append(f'({text}._creator is None) is {x._creator is None}')
+            text, x = f'{text}.data', x.data
+            self.texts.append(f'type({text}) is {self.name(type(x))}')
+        self.ask_array(text, *_layout(x))
+        self.texts.append(f'(a.base is None) is {x.base is None}')
+    self.ask_apart(arrays)
 
 @patch
 def ask_apart(self: Guards, arrays):
     "No two arguments are the same one; views share memory as before."
     names = [f'args[{i}]' for i in range(len(arrays))]
-    self.able = self.able and len({id(x) for x in arrays}) == len(arrays)
+    self.able = len({id(x) for x in arrays}) == len(arrays)
     self.texts += [f'{a} is not {b}' for i, a in enumerate(names) for b in names[:i]]
     if any([unwrap(x).base is not None for x in arrays]):
         self.texts.append(f'do_overlap(args) is {do_overlap(arrays)}')
 
-# %% ../nbs/76_compiled.ipynb #cell-questions-3
+# %% ../nbs/76_compiled.ipynb #guards-scope
 @patch
-def ask_sight(self: Guards, sight, seen):
-    "The step sees the same things, and the switches stand as before."
+def ask_boxes(self: Guards, scope):
+    "The arrays of boxes are as before."
+    for box in scope.boxes.values():
+        self.ask_array(f'{self.name(box)}.data', *_layout(box.data))
+        self.texts.append(f'a.flags.writeable is {box.data.flags.writeable}')
+
+@patch
+def ask_places(self: Guards, places):
+    "The same things lie there, and the containers are as large."
     def text(key): return repr(key) if type(key) is str else self.name(key)
-    places = [f'{self.name(space)}[{text(key)}]' for space, key in sight.items]
-    places += [f'{self.name(cell)}.cell_contents' for cell in sight.cells]
-    self.texts += [f'{place} is {self.name(x)}' for place, x in zip(places, seen)]
-    self.texts += [f'len({self.name(x)}) == {len(x)}' for x in [*sight.sizes, switches]]
+    texts = [f'{self.name(space)}[{text(key)}]' for space, key in places.items]
+    texts += [f'{self.name(cell)}.cell_contents' for cell in places.cells]
+    self.texts += [f'{text} is {self.name(x)}' for text, x in zip(texts, places.things)]
+    self.texts += [f'{size.__name__}({self.name(x)}) == {self.name(known)}'
+                   for (size, x), known in zip(places.sized, places.sizes)]
+
+# %% ../nbs/76_compiled.ipynb #guards-switches
+@patch
+def ask_switches(self: Guards):
+    "The switches stand as before, and nobody watches."
+    self.texts += [f'len({self.name(switches)}) == {len(switches)}']
     self.texts += [f'{self.name(switch)}.get() == {self.name(switch.get())}'
                    for switch in switches.values()]
     self.texts += ['not backprop.hooked', 'not (backprop.watchers and is_watched())']
 
 @patch
-def begins(self: Guards, start):
+def ask_start(self: Guards, recording):
     "The gradients and states with which a call begins are of the same kind."
-    if not self.able: return
-    places = [f'{box}.grad' for box in self.boxes]
-    places += [f'{space}.get({key!r})' for space, key in self.states]
-    for place, known in zip(places, start):
+    scope, found = recording.scope, recording.found
+    places = [f'{self.name(box)}.grad' for box in scope.boxes.values()]
+    places += [f'args[{i}].grad' for i, (_, x) in enumerate(found)
+               if isinstance(x, Variable)]
+    places += [f'{self.name(vars(owner))}.get({key!r})'
+               for owner, _, key in scope.states]
+    for place, known in zip(places, recording.start):
         if known is None: self.texts.append(f'{place} is None')
-        elif type(known) is tuple:
-            shape, dtype, strides, is_leaf = known
+        elif isinstance(known, _Same): self.able = False
+        else:
+            *layout, is_leaf = known
             self.texts += [f'isinstance(g := {place}, Variable)',
-                           f'(g._creator is None) is {is_leaf}',
-                           f'(a := g.data).shape == {shape}',
-                           f'a.dtype is {self.name(dtype)}', f'a.strides == {strides}']
-        else: self.able = False
+                           f'(g._creator is None) is {is_leaf}']
+            self.ask_array('g.data', *layout)
 
-# %% ../nbs/76_compiled.ipynb #cell-questions-4
+# %% ../nbs/76_compiled.ipynb #guards-function
 @patch
-def function(self: Guards, entry, program):
+def function(self: Guards, entry):
     "`fits(args)`: may this program run?"
-    self.space |= {'entry': entry, 'program': program}
-    self.texts.append('(not entry.why or entry.always is program)')
+    self.texts.append(f'not {self.name(entry)}.why')
     asked = eval(f'lambda args: {" and ".join(self.texts)}', self.space)
     def fits(args):
         try: return asked(args)
         except (LookupError, ValueError, AttributeError): return False
     return fits
 
-# %% ../nbs/76_compiled.ipynb #cell-run
+# %% ../nbs/76_compiled.ipynb #run
 @patch
 def run(self: Compiled, program, arrays, args, options):
     "One run of a program; the step, if something is not as it was."
@@ -1046,209 +1133,212 @@ def run(self: Compiled, program, arrays, args, options):
         entry.always, entry.by_start = None, {}
     return self.again(program, tape, args, options)
 
-# %% ../nbs/76_compiled.ipynb #cell-run-2
+# %% ../nbs/76_compiled.ipynb #run-again
 @patch
 def again(self: Compiled, program, tape, args, options):
     "The step, with the random numbers that were drawn already."
     if not tape: return self.step(*args, **options)
     log_of.tape = tape
     try:
-        with Swapped(program.sight.spaces) as swapped:
+        with Swapped(program.scope.spaces) as swapped:
             swapped.swap()
             return self.step(*args, **options)
     finally: log_of.tape = None
 
-# %% ../nbs/76_compiled.ipynb #cell-log-2
+# %% ../nbs/76_compiled.ipynb #record
 one_at_a_time = threading.RLock()  #: while modules have another NumPy
 
-# %% ../nbs/76_compiled.ipynb #cell-log-2-2
 @patch
-def _log_call(self: Compiled, entry, found, args, options):
-    "The step is called, and written down."
-    session = Session(self.sight, args, found)
-    session.sums = self.sight.sums()
-    log, start = session.log, self.start(found)
-    before = Snapshot(self, session, found) if entry.logs and not log.why else None
-    error = None
-    try:
-        log_of.log = log
-        session.begin()
-        with Swapped(self.sight.spaces) as swapped:
-            swapped.swap()
-            out = self.step(*session.swap(args), **session.swap(options))
-        last = session.end(out)
-    except BaseException as found_error:
-        error = found_error
-        raise
-    finally:
-        log.open, log_of.log = False, None
-        session.restore()
-        if error is not None: restore_holders(log)
-    return session, log, start, before, out, last
-
-# %% ../nbs/76_compiled.ipynb #cell-log-2-3
-@patch
-def log_call(self: Compiled, entry, found, args, options):
+def record(self: Compiled, entry, found, args, options):
     "A call that is written down; if two texts agree, there is a program."
-    if any([box.data is None for box in self.boxes]):
+    if any([box.data is None for box in self.scope.boxes.values()]):
         return self.first_call(args, options)
-    if self.shares(found):
+    if shares(self.scope, found):
         why = 'an argument, or a parameter, shares memory with a parameter'
         return self.eagerly(why, args, options)
     entry.tries += 1
+    if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
     try:
-        if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
-        guards = Guards(self, args, options, found)
-        watched = self._log_call(entry, found, args, options)
+        recording = Recording(self.scope, found, self.start(found))
+        before = Snapshot(self.scope, found) if entry.texts else None
+        guards = Guards(self.scope, () if options else args, found)
+        out = recording.watched_call(self.step, args, options)
     except Refused as why:
         entry.why = str(why)
         return self.eagerly(entry.why, args, options)
-    finally:
-        with suppress(RuntimeError): one_at_a_time.release()  # if it was ours
-    session, log, start, before, out, last = watched
-    session.guards = guards
-    del watched
-    given = restore_result(out) if log.why else detached(out, session, {})
+    finally: one_at_a_time.release()
+    given = restore_result(out) if recording.log.why else detached(out, recording, {})
     del out
-    session.clear()
-    self.check(entry, log, session)
-    if not log.why: self.add(entry, log, session, start, before, found, last, given)
+    recording.clear()
+    self.learn(entry, recording, before, guards, given)
     self.why = entry.why
     return given
 
-# %% ../nbs/76_compiled.ipynb #cell-log-2-4
+# %% ../nbs/76_compiled.ipynb #first-call
 @patch
 def first_call(self: Compiled, args, options):
     "The parameters wait for their arrays: nothing is written down yet."
-    states = self.sight.watched
-    before = [space.get(key) for space, key in states]
+    before = [space.get(key) for space, key in self.scope.watched]
     out = self.step(*args, **options)
-    for (space, key), x in zip(states, before):
-        now = space.get(key)
-        new = isinstance(now, Variable) and not isinstance(now, Parameter)
-        if now is not x and new: self.loose.add((id(space), key))
-    self.sight = None
+    for (space, key), old in zip(self.scope.watched, before):
+        new = space.get(key)
+        if new is not old and isinstance(new, Variable) and type(new) is not Parameter:
+            self.loose.add((id(space), key))
+    self.scope = None
     return out
 
-# %% ../nbs/76_compiled.ipynb #cell-log-2-5
-def detached(x, session, made):
+# %% ../nbs/76_compiled.ipynb #detached
+def detached(x, recording, made):
     "What comes back, as arrays and as boxes without a graph."
     if isinstance(x, Variable):
-        if session.find(x) is not None: return x
+        if recording.find(x) is not None: return x
         if id(x) not in made: made[id(x)] = result(plain(x.data), x.name)
         return made[id(x)]
     if type(x) in (list, tuple):
-        return type(x)([detached(each, session, made) for each in x])
-    if type(x) is dict: return {key: detached(x[key], session, made) for key in x}
+        return type(x)([detached(each, recording, made) for each in x])
+    if type(x) is dict: return {key: detached(x[key], recording, made) for key in x}
     return plain(x)
 
-# %% ../nbs/76_compiled.ipynb #cell-check
+# %% ../nbs/76_compiled.ipynb #learn
 @patch
-def check(self: Compiled, entry, log, session):
-    "Did the step keep or change something that a program cannot?"
-    for space, key in session.fresh:
-        if isinstance(space.get(key), Variable): restore_arrays(space[key])
-    who = restore_holders(log)
-    if session.fresh:
-        self.loose.update([(id(space), key) for space, key in session.fresh])
-        self.sight, log.why = None, 'later'
+def learn(self: Compiled, entry, recording, before, guards, given):
+    "What a call has shown: a reason against a program, a new state, or one more text."
+    fresh, keeper = recording.fresh(), restore_holders(recording.log)
+    if fresh:  # the next call is another one
+        self.loose.update([(id(space), key) for space, key in fresh])
+        self.scope = None
         return
-    try: now = self.sight.values()
-    except (LookupError, ValueError): now = ()
-    if len(now) != len(self.seen) or not all(map(operator.is_, now, self.seen)):
-        changed = self.sight.difference(self.seen)
-        log.why = log.why or f'the step changes what it sees: {changed}'
-    if not log.why and self.sight.sums() != session.sums:
-        log.why = 'the step writes into an array outside: return it instead'
-    kept = f'an array of the step is kept, by {who}: return it instead'
-    if who: log.why = log.why or kept
-    if log.why: entry.why = log.why
+    entry.why = recording.log.why or recording.changes()
+    if keeper and not entry.why:
+        entry.why = f'an array of the step is kept, by {keeper}: return it instead'
+    if not entry.why: self.add(entry, recording, before, guards, given)
 
-# %% ../nbs/76_compiled.ipynb #cell-check-2
 @patch
-def shares(self: Compiled, found):
+def fresh(self: Recording):
+    "The attributes that have got another Variable: states, from now on."
+    found = [(space, key) for space, key, before in self.watched
+             if (now := space.get(key)) is not before
+             and isinstance(now, (Variable, type(None)))]
+    for space, key in found: restore_result(space[key])
+    return found
+
+@patch
+def changes(self: Recording):
+    "What the step has changed of what it sees, in words."
+    if not self.scope.places.unchanged():
+        return f'the step changes what it sees: {self.scope.places.difference()}'
+    if self.scope.sums() == self.sums: return ''
+    return 'the step writes into an array outside: return it instead'
+
+# %% ../nbs/76_compiled.ipynb #shares
+def shares(scope, found):
     "Does an array of a box share memory with another one, or with an argument?"
-    boxes = list({id(box.data): box.data for box in self.boxes}.values())
+    boxes = [box.data for box in scope.boxes.values()]
+    boxes = list({id(a): a for a in boxes}.values())  # each array once
     given = [x for _, x in found if not isinstance(x, Variable)]
-    views = any([a.base is not None for a in [*boxes, *given]])
     if any([x is a for x in given for a in boxes]): return True
+    if all([a.base is None for a in [*boxes, *given]]): return False
     pairs = [(a, b) for i, a in enumerate(boxes) for b in [*boxes[:i], *given]]
-    return views and any([np.may_share_memory(a, b) for a, b in pairs])
+    return any([np.may_share_memory(a, b) for a, b in pairs])
 
-def restore_holders(log):
-    "Nobody is left with what stood for an array. Says who was."
-    left = [ref for ref in log.traced if ref() is not None]
-    if not left: return ''
-    gc.collect()
-    return _restore_where_kept([ref for ref in left if ref() is not None])
-
-# %% ../nbs/76_compiled.ipynb #cell-check-3
+# %% ../nbs/76_compiled.ipynb #add
 @patch
-def difference(self: Sight, before):
-    "What has changed, in words."
-    names = [str(key) for _, key in self.items]
-    names += ['a variable of a function around it'] * len(self.cells)
-    try: now = self.values()
-    except (LookupError, ValueError): return 'something is gone'
-    length = 'the length of a list or dict'
-    names += [length] * len(self.sizes)
-    found = [name for name, a, b in zip(names, before, now) if a is not b]
-    what = found[0] if found else length
-    return f'{what}. Do that outside, with what the step returns'
-
-# %% ../nbs/76_compiled.ipynb #cell-add
-@patch
-def add(self: Compiled, entry, log, session, start, before, found, last, given):
+def add(self: Compiled, entry, recording, before, guards, given):
     "One more text for this key; a program, if one before agrees."
-    arrays = [(name, unwrap(x)) for name, x in found]
-    heading = ', '.join([f'{name} {x.shape} {x.dtype}' for name, x in arrays])
-    heading = heading or 'no arguments'
-    try: new = write_program(log, [name for name, _ in found], heading, last)
-    except Refused as why: log.why = str(why)
-    if log.why: entry.why = log.why; return
-    new.space['p'] = self.places()
-    constants = [c for _, c in new.consts if isinstance(c, np.ndarray)]
-    if self.sight.arrays and constants: new.seen = self.sight.arrays
-    match = next((s for s, old in entry.logs.items() if agree(old, new)), None)
+    try: new = self.write(recording)
+    except Refused as why: entry.why = str(why); return
+    start = recording.start
+    match = next((s for s, old in entry.texts.items() if agree(old, new)), None)
     if match is None:
-        if entry.logs.get(start) and entry.tries > 3:
-            entry.why = f'two calls did not compute the same{log.doubt()}'
-        entry.logs[start] = new
-        return
-    try: wrong = '' if session.called else before.differs(new, given)
-    except Otherwise:  # no numbers to compare by: the next call may have some
-        if entry.tries > 8: entry.why = 'its numbers are too large, or not finite'
-        return
-    if wrong:
-        entry.why = f'the program computes another {wrong}: please report this step'
-        return
-    new.run, new.entry, new.sight = new.function(new.space), entry, self.sight
-    if match == start: entry.by_start[start] = new
-    else: entry.always = new
-    self.programs.append(new)
-    if match == start: session.guards.begins(start)
-    if session.guards.able:
-        new.fits = session.guards.function(entry, new)
-        self.ready.append(new)
+        if start in entry.texts and entry.tries > 3:
+            entry.why = f'two calls did not compute the same{doubt(recording.log)}'
+        entry.texts[start] = new
+    elif recording.called or self.is_right(entry, new, before, given):
+        new.run, new.entry = new.function(new.space), entry
+        if match == start: entry.by_start[start] = new; guards.ask_start(recording)
+        else: entry.always = new
+        self.programs.append(new)
+        if guards.able:
+            new.fits = guards.function(entry)
+            self.ready.append(new)
 
-# %% ../nbs/76_compiled.ipynb #cell-add-2
+# %% ../nbs/76_compiled.ipynb #add-write
 @patch
-def places(self: Compiled):
+def write(self: Compiled, recording):
+    "The program of a call."
+    arrays = [(name, unwrap(x)) for name, x in recording.found]
+    heading = ', '.join([f'{name} {x.shape} {x.dtype}' for name, x in arrays])
+    new = write_program(recording.log, [name for name, _ in arrays],
+                        heading or 'no arguments', recording.last)
+    new.scope, new.space['p'] = self.scope, places_of(self.scope)
+    if any([isinstance(value, np.ndarray) for _, value in new.consts]):
+        new.seen = self.scope.arrays
+    return new
+
+def places_of(scope):
     "What the program calls `p`: boxes, layers with a state, optimizers, by name."
-    p = SimpleNamespace(**{name: box for name, box in self.sight.boxes.values()})
-    for owner, name, _ in self.sight.states: setattr(p, name, owner)
-    for name, optimizer in self.sight.optimizers.values(): setattr(p, name, optimizer)
-    return p
+    owners = {name: owner for owner, name, _ in scope.states}
+    return SimpleNamespace(**scope.boxes, **owners, **scope.optimizers)
 
-@patch
-def doubt(self: Journal):
+def doubt(log):
     "Which array nobody knew."
-    odd = next((c for c in self.consts if isinstance(c.value, np.ndarray)), None)
+    odd = next((c for c in log.consts if isinstance(c.value, np.ndarray)), None)
     if not odd: return ''
     return (f': an array came from elsewhere{odd.place}. Make it once, outside, or '
             'give it as an argument')
 
-# %% ../nbs/76_compiled.ipynb #cell-snapshot
+# %% ../nbs/76_compiled.ipynb #add-is-right
+@patch
+def is_right(self: Compiled, entry, program, before, given):
+    "Does the program do to copies what the call has done?"
+    try: wrong = before.difference(program, given)
+    except Otherwise:  # no numbers to compare by: the next call may have some
+        if entry.tries > 8: entry.why = 'its numbers are too large, or not finite'
+        return False
+    if wrong:
+        entry.why = f'the program computes another {wrong}: please report this step'
+    return not wrong
+
+# %% ../nbs/76_compiled.ipynb #snapshot
+class Snapshot:
+    "All places as they were before a call, to run a program on."
+    def __init__(self, scope, found):
+        self.random, self.twins, arrays = np.random.get_state(), {}, {}
+        self.args = [self.twin(x) if isinstance(x, Variable)
+                     else arrays.setdefault(id(x), twin_array(x)) for _, x in found]
+        self.p = SimpleNamespace(
+            **{name: self.twin(box) for name, box in scope.boxes.items()})
+        self.states, self.optimizers = scope.states, []
+        for state in scope.states: self.copy_state(*state)
+        for name, optimizer in scope.optimizers.items():
+            new = copy.copy(optimizer)
+            new.kept = {self.param(param): tuple([a.copy() for a in arrays])
+                        for param, arrays in optimizer.kept.items()}
+            setattr(self.p, name, new)
+            self.optimizers.append((optimizer, new))
+
+    def copy_state(self, owner, name, key):
+        "The same attribute, of something else."
+        box = vars(owner).get(key)
+        new = self.twin(box) if isinstance(box, Variable) else box
+        setattr(vars(self.p).setdefault(name, SimpleNamespace()), key, new)
+
+# %% ../nbs/76_compiled.ipynb #snapshot-twin
+@patch
+def twin(self: Snapshot, box):
+    "A copy of a box and of its gradient, the same one each time."
+    if id(box) not in self.twins:
+        new = Variable(twin_array(box.data))
+        if isinstance(box.grad, Variable):
+            new.grad = Variable(twin_array(box.grad.data))
+        self.twins[id(box)] = box, new
+    return self.twins[id(box)][1]
+
+@patch
+def param(self: Snapshot, x):
+    "The copy of a parameter, if there is one."
+    return self.twins.get(id(x), (x, x))[1]
+
 def twin_array(x):
     "The same numbers elsewhere, with the same strides."
     if not x.size: return x.copy('K')
@@ -1257,68 +1347,36 @@ def twin_array(x):
     start = x.__array_interface__['data'][0] - low
     y = np.ndarray(x.shape, x.dtype, memory, start, x.strides)
     np.copyto(y, x)
-    return y if x.flags.writeable else locked(y)
+    y.setflags(write=x.flags.writeable)
+    return y
 
-def locked(array):
-    array.setflags(write=False)
-    return array
+# %% ../nbs/76_compiled.ipynb #snapshot-difference
+@patch
+def difference(self: Snapshot, program, given):
+    "What a run of a program changes or gives otherwise than the call has."
+    now = np.random.get_state()
+    np.random.set_state(self.random)
+    try:
+        with np.errstate(all='ignore'):
+            out = program.function({**program.space, 'p': self.p})([], *self.args)
+    except (Otherwise, ZeroDivisionError): raise Otherwise from None
+    except Exception as error: return f'result ({type(error).__name__}: {error})'
+    finally: np.random.set_state(now)
+    pairs = [('result', out, given), *self.pairs()]
+    return next((what for what, a, b in pairs if not same(a, b)), '')
 
-# %% ../nbs/76_compiled.ipynb #cell-snapshot-2
-class Snapshot:
-    "All places as they were before a call, to run a program on."
-    def __init__(self, compiled, session, found):
-        self.random, self.args, self.boxes, twins = np.random.get_state(), [], [], {}
-        self.sight, self.p = compiled.sight, SimpleNamespace()
-        def twin(box):
-            if id(box) in twins: return twins[id(box)]
-            new = twins[id(box)] = Variable(twin_array(box.data))
-            if isinstance(box.grad, Variable):
-                new.grad = Variable(twin_array(box.grad.data))
-            self.boxes.append((box, new))
-            return new
-        arrays = {}
-        for _name, x in found:
-            if isinstance(x, Variable): self.args.append(twin(x))
-            else: self.args.append(arrays.setdefault(id(x), twin_array(x)))
-        for name, box in self.sight.boxes.values(): setattr(self.p, name, twin(box))
-        self.states = []
-        for owner, name, key in self.sight.states:
-            if not hasattr(self.p, name): setattr(self.p, name, SimpleNamespace())
-            box = vars(owner).get(key)
-            new = twin(box) if isinstance(box, Variable) else box
-            setattr(getattr(self.p, name), key, new)
-            self.states.append((owner, name, key))
-        self.optimizers = []
-        for name, optimizer in self.sight.optimizers.values():
-            new = copy.copy(optimizer)
-            new.kept = {twins.get(id(param), param): tuple([a.copy() for a in arrays])
-                        for param, arrays in optimizer.kept.items()}
-            setattr(self.p, name, new)
-            self.optimizers.append((optimizer, new, twins))
-
-    def differs(self, program, given):
-        "What a run of a program changes or gives otherwise than the call has."
-        now = np.random.get_state()
-        np.random.set_state(self.random)
-        try:
-            with np.errstate(all='ignore'):
-                out = program.function({**program.space, 'p': self.p})([], *self.args)
-        except (Otherwise, ZeroDivisionError): raise Otherwise from None
-        except Exception as error: return f'result ({type(error).__name__}: {error})'
-        finally: np.random.set_state(now)
-        if not same(out, given): return 'result'
-        for box, new in self.boxes:
-            if not same(box.data, new.data): return f'array of {box.name}'
-            if not same(box.grad, new.grad): return f'gradient of {box.name}'
-        for owner, name, key in self.states:
-            if not same(vars(owner).get(key), getattr(getattr(self.p, name), key)):
-                return f'{name}.{key}'
-        for optimizer, new, twins in self.optimizers:
-            if optimizer.updates != new.updates: return 'number of updates'
-            for param, arrays in optimizer.kept.items():
-                if not same(arrays, new.kept.get(twins.get(id(param), param))):
-                    return 'memory of the optimizer'
-        return ''
+@patch
+def pairs(self: Snapshot):
+    "What must be the same after the call and after the program."
+    for box, new in self.twins.values():
+        yield f'array of {box.name}', box.data, new.data
+        yield f'gradient of {box.name}', box.grad, new.grad
+    for owner, name, key in self.states:
+        yield f'{name}.{key}', vars(owner).get(key), vars(vars(self.p)[name])[key]
+    for optimizer, new in self.optimizers:
+        yield 'number of updates', optimizer.updates, new.updates
+        for param, arrays in optimizer.kept.items():
+            yield 'memory of the optimizer', arrays, new.kept.get(self.param(param))
 
 # %% ../nbs/76_compiled.ipynb #cell-compiled
 def compiled(step: Any, model: Any = None, optimizer: Any = None) -> Compiled:
@@ -1334,7 +1392,4 @@ def compiled(step: Any, model: Any = None, optimizer: Any = None) -> Compiled:
     def listed(x):
         if x is None: return []
         return list(x) if isinstance(x, (list, tuple)) else [x]
-    found = Compiled(step, listed(model), listed(optimizer))
-    found._names = [p.name for p in inspect.signature(step).parameters.values()
-                    if p.kind < p.VAR_POSITIONAL]
-    return found
+    return Compiled(step, listed(model), listed(optimizer))

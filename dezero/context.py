@@ -36,6 +36,8 @@ def describe_call(place: str, operands: Iterable) -> str:
 # %% ../nbs/51_context.ipynb #with-context
 #: the errors that get a line about where they happened
 EXPLAINED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError
+#: what is said of None in the place of an operand
+NO_ARRAY = 'None is no array and no number'
 
 def with_context(error: Exception, place: str, operands: Iterable,
                  options: dict | None = None) -> Exception:
@@ -44,7 +46,7 @@ def with_context(error: Exception, place: str, operands: Iterable,
     if isinstance(error, TypeError): text += _describe_options(options or {})
     cause = ''
     if not isinstance(error, ValueError) and 'None' in map(describe, operands):
-        cause = 'None is no array and no number'
+        cause = NO_ARRAY
     elif len({_card(x.data) for x in operands if getattr(x.data, 'ndim', 0)}) > 1:
         cause = ('an array on the GPU meets one in main memory: bring both to one '
                  'place with to_gpu() or to_cpu(), '
@@ -115,13 +117,10 @@ def check_not_negative(name: str, value: Any) -> float:
     "A number of at least 0 as a float."
     return check_number(name, value, lambda n: 0 <= n < math.inf, 'at least 0')
 
-def check_fraction(name: str, value: Any) -> float:
-    "A number of at least 0 and below 1 as a float."
+def check_fraction(name: str, value: Any, may_be_1: bool = False) -> float:
+    "A number of at least 0 and below 1, or up to 1 if it `may_be_1`, as a float."
+    if may_be_1: return check_number(name, value, lambda n: 0 <= n <= 1, 'from 0 to 1')
     return check_number(name, value, lambda n: 0 <= n < 1, 'at least 0 and below 1')
-
-def check_ratio(name: str, value: Any) -> float:
-    "A number from 0 to 1 as a float."
-    return check_number(name, value, lambda n: 0 <= n <= 1, 'from 0 to 1')
 
 # %% ../nbs/51_context.ipynb #check-int
 def check_int(name: str, value: Any, least: float = 0) -> int:

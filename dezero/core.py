@@ -16,7 +16,7 @@ import numpy as np
 from numpy import asarray, floating
 
 from .config import recording
-from .context import EXPLAINED, with_context
+from .context import EXPLAINED, NO_ARRAY, with_context
 
 # %% ../nbs/00_core.ipynb #as-array
 def as_array(x: Any, array_module: Any = np) -> Any:
@@ -151,7 +151,7 @@ def _repr_html_(self: Variable) -> str:
 # %% ../nbs/00_core.ipynb #as-variable
 def as_variable(obj: Any) -> Variable:
     "A Variable passes through, anything else is boxed. Book step 21."
-    if obj is None: raise TypeError('None is no array and no number')
+    if obj is None: raise TypeError(NO_ARRAY)
     return obj if isinstance(obj, Variable) else Variable(obj)
 
 # %% ../nbs/00_core.ipynb #unwrap

@@ -8,6 +8,7 @@ __all__ = ['add', 'sub', 'mul', 'div', 'neg', 'pow', 'rsub', 'rdiv', 'Variable',
 
 # %% ../nbs/70_core_simple.ipynb #code-from-functools-import-wraps
 from functools import wraps
+from typing import Any
 
 from dezero import core, operators
 from dezero.backprop import add_gradient, book_pullback, operands_of
@@ -34,14 +35,14 @@ class Variable(core.Variable):
     @grad.setter
     def grad(self, gx): vars(self)['grad'] = gx
 
-    def backward(self, retain_grad=False, create_graph=False):
+    def backward(self, retain_grad: bool = False, create_graph: bool = False):
         "Add the gradient of this Variable to the `grad` of all it was computed from."
         if create_graph:
             raise TypeError('there is no create_graph in dezero.core_simple, '
                             'whose gradients are arrays: use Variable of dezero')
         super().backward(retain_grad)
 
-def as_variable(obj) -> core.Variable:
+def as_variable(obj: Any) -> core.Variable:
     "A Variable passes through, anything else is boxed."
     return obj if isinstance(obj, core.Variable) else Variable(obj)
 

@@ -48,20 +48,24 @@ def _agrees_at_output(f: Callable, xs: list, names: list[str], rtol: float,
         if not _report_difference(found.data, tried, rtol, atol, where): return False
     return True
 
+# %% ../nbs/02b_gradcheck.ipynb #single-outputs
+def _single_outputs(g: Callable, xs: list) -> list:
+    "A function for each output of `g`, and how a message names it."
+    ys = g(*xs)
+    if not isinstance(ys, (list, tuple)): return [(g, '')]
+    return [(lambda *xs, k=k: g(*xs)[k], f', output {k},') for k in range(len(ys))]
+
 # %% ../nbs/02b_gradcheck.ipynb #check-order
 def _agrees_to_order(g: Callable, xs: list, names: list[str], rtol: float,
                      atol: float, order: int, what: str) -> bool:
     "Check every output of `g`, and with `order` > 1 the gradient of `g` likewise."
-    ys = g(*xs)
-    for k in (range(len(ys)) if isinstance(ys, (list, tuple)) else [None]):
-        def output(*xs, k=k): return g(*xs) if k is None else g(*xs)[k]
-        def gradient(*xs, f=output):
+    for f, name in _single_outputs(g, xs):
+        if not _agrees_at_output(f, xs, names, rtol, atol, what + name): return False
+        if order <= 1: continue
+        def gradient(*xs, f=f):
             *xs, gy = xs
             return f(*xs).gradients(xs, gy, create_graph=True)
-        here = what if k is None else f'{what}, output {k},'
-        if not _agrees_at_output(output, xs, names, rtol, atol, here): return False
-        if order <= 1: continue
-        gy = Variable(_uneven_weights(output(*xs)))
+        gy = Variable(_uneven_weights(f(*xs)))
         more = [*xs, gy], [*names, 'the gradient coming in'], rtol, atol, order - 1
         if not _agrees_to_order(gradient, *more, f'second {what}'): return False
     return True

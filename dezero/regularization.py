@@ -16,10 +16,10 @@ from .backprop import Cast, grad_dtype, operands_of
 from .config import Config, recording
 from dezero.context import (
     check_array,
+    check_fraction,
     check_instance,
     check_int,
     check_not_negative,
-    check_ratio,
 )
 from dezero.core import (
     Function,
@@ -48,7 +48,7 @@ def dropout(x: Any, dropout_ratio: float = 0.5) -> Variable:
 # %% ../nbs/19_regularization.ipynb #dropout-mask
 def _check_ratio(ratio):
     "The share that is dropped, from 0 to 1, as a float."
-    return check_ratio('dropout_ratio', ratio)
+    return check_fraction('dropout_ratio', ratio, may_be_1=True)
 
 def _dropout_mask(a, ratio):
     "What to multiply `a` by: 0 for a share of it, `1 / (1 - ratio)` elsewhere."
@@ -90,7 +90,7 @@ class Standardize(Function):
         if self.center: g = g - gy.mean(self.axes, keepdims=True)
         return g * inverse
 
-    rules = gx,
+    rules = gx
 
 # %% ../nbs/19_regularization.ipynb #as-channels
 def _as_channels(a):
@@ -129,7 +129,7 @@ class BatchNormalization(Function):
 
     def __init__(self, mean, var, decay=0.9, eps=2e-5):
         self.mean, self.var = _check_running('mean', mean), _check_running('var', var)
-        self.decay = check_ratio('decay', decay)
+        self.decay = check_fraction('decay', decay, may_be_1=True)
         self.eps = check_not_negative('eps', eps)
 
     def __call__(self, x, gamma, beta):

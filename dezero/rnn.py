@@ -202,7 +202,7 @@ class _Same(Function):
     "`x` once more."
     def forward(self, x): return x
     def gx(self, gy, x): return gy
-    rules = gx,
+    rules = gx
 
 def grad_within(function, inputs, gy):
     """The gradients of `function(*inputs)` for its inputs, which can be differentiated
@@ -490,7 +490,7 @@ class AddRows(PutItem):
 class Rows(GetItem):
     "The rows `W[index]`."
     def gx(self, gy, W): return apply(AddRows(self.index, W.shape), gy)
-    rules = gx,
+    rules = gx
 
 # %% ../nbs/22_rnn.ipynb #embed-id
 def embed_id(x: Any, W: Any) -> Variable:

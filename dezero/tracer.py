@@ -31,10 +31,11 @@ class Refused(Exception):
 # %% ../nbs/73_tracer.ipynb #value-and-line
 class Value:
     "A value of the step: how it is made, and the memory that it lies in."
-    name, last, scalar = '', -1, None
+    name, last, scalar, written = '', -1, None, False
 
-    def __init__(self, parts, binding=9, foreign=False):
+    def __init__(self, parts, binding=9, foreign=False, hint=''):
         self.parts, self.binding, self.foreign = parts, binding, foreign
+        self.hint = hint  # a name, if nothing has it yet
         self.root, self.shape, self.size, self.constant = self, None, 0, False
 
 class Line:
@@ -170,7 +171,7 @@ OWN = 'dezero.tracer', 'dezero.writer', 'dezero.compiled'
 def _frames():
     "The frames of the step, from the inside out."
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_name != '_log_call':
+    while frame is not None and frame.f_code.co_name != 'watched_call':
         if frame.f_globals.get('__name__') not in OWN: yield frame
         frame = frame.f_back
 
@@ -685,7 +686,7 @@ def item(self: Journal, a, index):
     if not self.open: return value
     if type(index) is tuple and not index and is_number(value):
         if is_number(a._value): return a
-        if not getattr(a._node.root, 'written', False) and hasattr(a._node, 'number'):
+        if not a._node.root.written and hasattr(a._node, 'number'):
             return a._node.number()
     parts = index_parts(self, index)
     if nodes_in(parts): found = self.make(value, [(a._node, 9), '[', *parts, ']'])

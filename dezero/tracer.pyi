@@ -10,11 +10,13 @@ class Value:
     name: Any
     last: Any
     scalar: Any
+    written: Any
 
-    def __init__(self, parts, binding=9, foreign=False) -> None: ...
+    def __init__(self, parts, binding=9, foreign=False, hint='') -> None: ...
     parts: Any
     binding: Any
     foreign: Any
+    hint: Any
     root: Any
     shape: Any
     size: Any
@@ -76,8 +78,6 @@ class Journal:
     def refuse(self, why) -> None: ...
 
     def reveal(self, a, what, read, *args): ...
-
-    def doubt(self): ...
 
     def trace(self, value, node): ...
 

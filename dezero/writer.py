@@ -106,7 +106,7 @@ def _may_be_shared(line, outside):
     "A small value that stays inside, of values that do not change?"
     if line.node.size > 2 ** 15 or line.node in outside: return False
     roots = [each.root for each in (line.node, *nodes_in(line.parts))]
-    return not any([getattr(root, 'written', False) for root in roots])
+    return not any([root.written for root in roots])
 
 def _rename(line, old, new):
     line.parts = [(new, p[1]) if type(p) is tuple and p[0] is old
@@ -148,7 +148,7 @@ def _fits(last, line, uses):
     return (last.kind == 'make' and uses.get(last.node) == 1
             and last.node in nodes_in(line.parts)
             and line.kind in ('make', 'write', 'guard') and last.label == line.label
-            and last.errors == line.errors and not getattr(last.node, 'hint', '')
+            and last.errors == line.errors and not last.node.hint
             and length(last.parts) + length(line.parts) < 76)
 
 # %% ../nbs/75_writer.ipynb #writer-class
@@ -166,7 +166,7 @@ class Writer:
 @patch
 def name_node(self: Writer, node, line):
     "A name for what a line makes: that of its function, and a number."
-    if not node.name and getattr(node, 'hint', ''): node.name = self.fresh(node.hint)
+    if not node.name and node.hint: node.name = self.fresh(node.hint)
     if not node.name:
         start = 'g_' if line.label.startswith('backward') else ''
         node.name = self.fresh(start + label_name(line.label), True)
@@ -206,7 +206,7 @@ def name(self: Writer, node):
     "The name of a node; it gets one when it is used first."
     if node.name: return node.name
     if hasattr(node, 'value'): node.name = self.constant(node.value)
-    else: node.name = self.fresh(getattr(node, 'hint', 'a'))
+    else: node.name = self.fresh(node.hint or 'a')
     return node.name
 
 # %% ../nbs/75_writer.ipynb #constant
@@ -264,7 +264,7 @@ def line_text(self: Writer, line):
     if line.kind == 'draw':
         if line.node is None: return parts
         self.name_node(line.node, line)
-        copied = '.copy()' if getattr(line.node.root, 'written', False) else ''
+        copied = '.copy()' if line.node.root.written else ''
         made = f'{line.node.name} := {parts}'
         if copied: made = f'({made}){copied}'
         return f'tape.append({made})'
@@ -285,7 +285,7 @@ class Floats:
     def keep(self, line):
         "A 0-d array that is made of a number, and never changed, is that number."
         numbers = nodes_in(line.parts)
-        written = getattr(line.node.root, 'written', False)
+        written = line.node.root.written
         if len(line.parts) == 4 and numbers and numbers[0].scalar and not written:
             self.inside[line.node] = numbers[0]
 
@@ -375,7 +375,7 @@ def early(lines):
         for line in todo:  # the list grows
             for node in nodes_in(line.parts):
                 made = makers.get(node)
-                if getattr(node.root, 'written', False): break
+                if node.root.written: break
                 if made is not None and made not in needed:
                     needed.add(made)
                     todo.append(made)
@@ -389,7 +389,7 @@ def early(lines):
 # %% ../nbs/75_writer.ipynb #with-copies
 def with_copies(log, lines):
     """Nothing is changed before the last question is answered: until then, a copy is.
-    Gives the lines before that and after it, where copies are put back, and which."""
+    Gives the lines before that and after it, and where copies are put back."""
     last = max([i for i, line in enumerate(lines) if line.kind == 'guard'], default=-1)
     before, copied = [], {}
     for i, line in enumerate(lines[:last + 1]):
@@ -399,8 +399,7 @@ def with_copies(log, lines):
         root = line.node.root if line.kind == 'write' else None
         if root is not None and root.foreign and root not in copied:
             _check_views(log, root, lines, i)
-            copied[root] = new = Value([root, '.copy()'])
-            new.hint, new.foreign = f'new_{root.hint}', True
+            copied[root] = new = Value([root, '.copy()'], hint=f'new_{root.hint}')
             new.shape, new.size = root.shape, root.size
             before.append(Line('make', new.parts, new, line.label))
         before.append(line)
@@ -408,7 +407,7 @@ def with_copies(log, lines):
             if old not in new.parts or line.node is not new: _rename(line, old, new)
     for old, new in copied.items():
         before.append(Line('effect', [old, '[...] = ', new], None))
-    return before, lines[last + 1:], len(before) - len(copied), copied
+    return before, lines[last + 1:], len(before) - len(copied)
 
 # %% ../nbs/75_writer.ipynb #views-of-copies
 def _check_views(log, root, lines, i):
@@ -425,15 +424,10 @@ def write_program(log, leaves, heading, last):
     writer = Writer(log, leaves)
     log.lines.append(Line('return', last))
     lines = with_floats(log, early(shared(live_lines(log.lines))))
-    before, after, where, copied = with_copies(log, lines)
+    before, after, where = with_copies(log, lines)
     lines = placed([*before, *after], where)
-    for old in copied:
-        for line in lines[where + len(copied):]: _rename(line, old, old)
     lines = inline(lines)
-    for line in lines:
-        line.begins = line.kind in ('effect', 'late')
-        if line.kind == 'write' and line.node.root.foreign:
-            line.begins = not getattr(line.node.root, 'copied', False)
+    for line in lines: line.begins = acts(line) or line.kind == 'late'
     writer.write_body(lines)
     return writer.program(heading)
 

@@ -842,24 +842,24 @@ def cross_entropy(fig):
 
 # ---------------------------------------------------------------- chapter 12: layers
 
-@figure(580, 280, """A layer named Net at the top. Its attribute first is an Affine layer, and its
+@figure(470, 308, """A layer named Net at the top. Its attribute first is an Affine layer, and its
     attribute blocks is a list of two. Each Affine holds the Parameters W and b. Under each
     Parameter stands the way to it: first/W, first/b, blocks/0/W, blocks/0/b, blocks/1/W,
     blocks/1/b.""")
 def layer_tree(fig):
     """Layers hold layers, the leaves are Parameters, and the way to each is its name"""
-    net = fig.fun(290, 36, "Net", 80)
-    for x, name in ((104, "first"), (290, "blocks/0"), (476, "blocks/1")):
-        layer = fig.fun(x, 124, "Affine", 80)
+    net = fig.fun(230, 36, "Net", 80)
+    for x, name in ((80, "first"), (230, "blocks/0"), (380, "blocks/1")):
+        layer = fig.fun(x, 150, "Affine", 80)
         fig.link(net, layer)
-        if x == 290:
-            fig.text(x + 10, 82, f"`{name}`", "soft", 15, "start")
+        if x == net.x:
+            fig.text(x + 10, 118, f"`{name}`", "soft", 15, "start")
         else:
-            fig.text((x + 290) / 2, 68, f"`{name}`", "soft", 15, "end" if x < 290 else "start")
-        for side, label in ((-46, "W"), (46, "b")):
-            leaf = fig.var(x + side, 204, label)
+            fig.text((x + net.x) / 2, 79, f"`{name}`", "soft", 15, "end" if x < net.x else "start")
+        for side, label in ((-36, "W"), (36, "b")):
+            leaf = fig.var(x + side, 230, label)
             fig.link(layer, leaf)
-            fig.text(x + side, 240 + 20 * (label == "b"), f"`{name}/{label}`", "ink", 15)
+            fig.text(x + side, 268 + 22 * (label == "b"), f"`{name}/{label}`", "ink", 15)
 
 
 @figure(580, 246, """While weights are written, the file model.npz with the old weights stays, and
@@ -1166,7 +1166,7 @@ def tensor_grad(fig):
     fig.text(310, 228, "when this one element moves", "grad", 15)
 
 
-@figure(560, 254, """A number, shape (). A row of three numbers, shape (3,): axis 0 goes along it. A
+@figure(380, 392, """A number, shape (). A row of three numbers, shape (3,): axis 0 goes along it. A
     table of two rows, shape (2, 3): axis 0 goes down, axis 1 along the rows. A stack of two such
     tables, shape (2, 2, 3): axis 0 goes from table to table, axis 1 down, axis 2 along the
     rows.""")
@@ -1178,24 +1178,24 @@ def tensors(fig):
         fig.arrow(start, end, "fun-ink", gap=0, width=2)
         fig.text((start[0] + end[0]) / 2 + dx, (start[1] + end[1]) / 2 + dy, str(i), "fun-ink", 16)
 
-    fig.grid(28, 96, [[5]], size)
-    fig.grid(104, 96, [[1, 2, 3]], size)
-    fig.grid(250, 96, TABLE, size)
+    fig.grid(92, 78, [[5]], size)
+    fig.grid(228, 78, [[1, 2, 3]], size)
+    fig.grid(60, 254, TABLE, size)
     for step in (2, 1):
         rows: list[list] = [[v + 6 * (step - 1) for v in row] for row in TABLE]
         if step == 2:
             rows[1] = [""] * 3  # hidden behind the first table
-        fig.grid(396 + 28 * (step - 1), 132 - 46 * (step - 1), rows, size)
-    axis((104, 82), (200, 82), 0, dy=-12)
-    axis((250, 82), (346, 82), 1, dy=-12)
-    axis((236, 96), (236, 160), 0, dx=-12)
-    axis((424, 74), (520, 74), 2, dy=-12)
-    axis((382, 124), (382, 188), 1, dx=-12)
-    axis((506, 194), (534, 158), 0, dx=12, dy=8)
-    for x, shape in ((44, "()"), (152, "(3,)"), (298, "(2, 3)"), (458, "(2, 2, 3)")):
-        fig.text(x, 226, shape, "soft", 16)
-    for x, word in ((44, "number"), (152, "vector"), (298, "table"), (462, "stack")):
-        fig.text(x, 32, word, bold=True)
+        fig.grid(214 + 28 * (step - 1), 278 - 46 * (step - 1), rows, size)
+    axis((228, 64), (324, 64), 0, dy=-12)
+    axis((60, 240), (156, 240), 1, dy=-12)
+    axis((46, 254), (46, 318), 0, dx=-12)
+    axis((242, 218), (338, 218), 2, dy=-12)
+    axis((200, 278), (200, 342), 1, dx=-12)
+    axis((324, 340), (352, 304), 0, dx=12, dy=8)
+    for x, y, word, shape in ((108, 30, "number", "()"), (276, 30, "vector", "(3,)"),
+                              (108, 184, "table", "(2, 3)"), (276, 184, "stack", "(2, 2, 3)")):
+        fig.text(x, y, word, bold=True)
+        fig.text(x, 132 if y == 30 else 366, shape, "soft", 16)
 
 
 @figure(540, 292, """Left: reshape turns shape (2, 3) into (3, 2), row after row, and the gradient

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from registry import ENTRIES, tried
 from twice import compare, outcome
 
+import dezero.compiled
 import dezero.functions as F
 import dezero.layers as L
 import dezero.optimizers as O
@@ -312,6 +313,16 @@ def test_a_compiled_step_is_copied_or_says_that_it_cannot_be():
         twin(*batch(0)), twin(*batch(0)), twin(*batch(0))
         after = [p.data.tobytes() for p in model.params()]
         assert twin_of is not copy.deepcopy or before != after or twin.why is not None
+
+
+def test_a_long_list_is_not_gone_through_anew_in_each_call(monkeypatch):
+    walks, walk = [], dezero.compiled.scope_of
+    monkeypatch.setattr(dezero.compiled, "scope_of", lambda *a: walks.append(a) or walk(*a))
+    table = [float(i) for i in range(300)]
+    fast = compiled(lambda x, scale: F.sum(x) * table[7] * scale)
+    for _ in range(6):
+        fast(np.ones(3), 2.0)
+    assert len(walks) == 1 and fast.programs[0].runs == 4
 
 
 def test_nothing_is_kept_of_the_arguments_and_results():

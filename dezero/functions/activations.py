@@ -101,7 +101,7 @@ class Sigmoid(Function):
         g = self.rest * y
         g *= gy
         return g
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/10_activations.ipynb #sigmoid-2
 def sigmoid(x: Any) -> Variable:
@@ -118,7 +118,7 @@ class ReLU(Function):
         x = floats(x)
         return np.maximum(x, 0, dtype=x.dtype)
     def gx(self, gy, x): return zero_where(x <= 0, gy)
-    rules = gx,
+    rules = gx
 
 def relu(x: Any) -> Variable:
     """`x` where it is positive, 0 elsewhere; the slope at 0 is 0.
@@ -140,7 +140,7 @@ class LeakyReLU(Function):
         k *= 1 - self.slope
         k += self.slope
         return gy * k
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/10_activations.ipynb #relu-2
 def leaky_relu(x: Any, slope: float = 0.2) -> Variable:
@@ -161,7 +161,7 @@ class ELU(Function):
     def gx(self, gy, x):
         k = self.alpha * apply(Exp(), zero_where(x > 0, x))
         return gy * apply(Where(x <= 0), k, 1.0)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/10_activations.ipynb #elu-2
 def elu(x: Any, alpha: float = 1.0) -> Variable:
@@ -181,7 +181,7 @@ class Softplus(Function):
         y += np.maximum(x, 0, dtype=x.dtype)
         return y
     def gx(self, gy, x): return gy * apply(Sigmoid(), x)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/10_activations.ipynb #softplus-2
 def softplus(x: Any, beta: float = 1.0) -> Variable:
@@ -206,7 +206,7 @@ class SiLU(Function):
         g += apply(Sigmoid(), x)
         g *= gy
         return g
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/10_activations.ipynb #silu-2
 def silu(x: Any) -> Variable:
@@ -230,7 +230,7 @@ class GELU(Function):
     def gx(self, gy, x):
         if not isinstance(x, Variable): return gy * self.slope
         return gy * _gelu_slope(x, NormalCDF()(x))
-    rules = gx,
+    rules = gx
 
 def _gelu_slope(x, below):
     return below + x * apply(Bell(0.5), x) * _BELL
@@ -321,7 +321,7 @@ class Softmax(Function):
         g = gy - (gy * y).sum(_class_axis(x, self.axis), keepdims=True)
         g *= y
         return g
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/10_activations.ipynb #class-axis
 def _class_axis(x, axis):
@@ -359,7 +359,7 @@ class LogSoftmax(Function):
         p = apply(Exp(), y)
         p *= gy.sum(_class_axis(x, self.axis), keepdims=True)
         return gy - p
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/10_activations.ipynb #log-softmax
 def log_softmax(x: Any, axis: int = 1) -> Variable:

@@ -33,7 +33,7 @@ class Inv(Matrices):
     needs_outputs = True
     def forward(self, x): return np.linalg.inv(floats(x))
     def gx(self, gy, x, y): return -(_t(y) @ gy @ _t(y))
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/66_linalg.ipynb #inv-function
 def inv(x: Any) -> Variable:
@@ -61,7 +61,7 @@ class Det(Matrices):
     "The determinant of a matrix."
     def forward(self, x): return np.linalg.det(floats(x))
     def gx(self, gy, x): return gy[..., None, None] * apply(Cofactors(), x)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/66_linalg.ipynb #det-function
 def det(x: Any) -> Variable:
@@ -82,20 +82,20 @@ class Cofactors(Matrices):
         turned = apply(Inv(), _t(x))
         weight = (gy * turned).sum(axis=(-2, -1), keepdims=True)
         return weight * y - y @ _t(gy) @ turned
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/66_linalg.ipynb #slogdet
 class LogDet(Matrices):
     "The logarithm of the size of the determinant."
     def forward(self, x): return np.linalg.slogdet(floats(x))[1]
     def gx(self, gy, x): return gy[..., None, None] * apply(Inv(), _t(x))
-    rules = gx,
+    rules = gx
 
 class SignDet(Matrices):
     "The sign of the determinant."
     def forward(self, x): return np.linalg.slogdet(floats(x))[0]
     def gx(self, gy, x): return gy[..., None, None] * np.zeros_like(unwrap(x))
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/66_linalg.ipynb #slogdet-function
 def slogdet(x: Any) -> tuple[Variable, Variable]:
@@ -112,7 +112,7 @@ class Cholesky(Matrices):
         inverse = apply(Inv(), y)
         g = _t(inverse) @ half @ inverse
         return (g + _t(g)) / 2
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/66_linalg.ipynb #cholesky-function
 def cholesky(x: Any) -> Variable:

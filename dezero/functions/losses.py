@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..backprop import BroadcastTo, Cast, apply, grad_dtype
-from ..context import check_int, check_positive, check_ratio, check_word
+from dezero.context import (
+    NO_ARRAY,
+    check_fraction,
+    check_int,
+    check_positive,
+    check_word,
+)
 from ..core import Constant, Function, Variable, array_module, as_variable, unwrap
 from dezero.functions.activations import (
     Sigmoid,
@@ -245,7 +251,7 @@ def _target_probabilities(t, x, ignore_index, label_smoothing, weight, reduction
 
 def _operand(x):
     "A Variable as it is, anything else as a Constant."
-    if x is None: raise TypeError('None is no array and no number')
+    if x is None: raise TypeError(NO_ARRAY)
     return x if isinstance(x, Variable) else Constant(x)
 
 def classes_last(axis: int, x: Any, t: Any) -> tuple[Variable, Variable]:
@@ -282,7 +288,7 @@ def softmax_cross_entropy(x: Any, t: Any, ignore_index: int = -100,
     x, t = classes_last(axis, x, t)
     weight = class_weights(weight, x)
     check_word('reduction', reduction, 'mean', 'sum', 'none')
-    check_ratio('label_smoothing', label_smoothing)
+    check_fraction('label_smoothing', label_smoothing, may_be_1=True)
     if t.shape != x.shape and not label_smoothing:
         return SoftmaxCrossEntropy(ignore_index, weight, reduction)(x, t)
     target, x = _target_probabilities(t, x, ignore_index, label_smoothing, weight,
@@ -362,7 +368,7 @@ class Reduced(Loss):
     "Losses that are there already, added up and divided."
     def forward(self, x): return self.reduce(floats(x))
     def gx(self, gy, x): return apply(BroadcastTo(x.shape), gy * (1 / self.parts(x)))
-    rules = gx,
+    rules = gx
 
 def weighed(losses: Variable, weight: Any, reduction: str) -> Variable:
     "Losses one by one, multiplied with a weight if there is one, then reduced."

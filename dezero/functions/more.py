@@ -55,7 +55,7 @@ from dezero.operators import Abs, is_zero
 class Flat(Function):
     "A function that is constant wherever it is smooth: its gradient is 0."
     def gx(self, gy, x): return apply(Where(np.False_), gy, 0.0)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/65_more_functions.ipynb #stairs
 class Floor(Flat):
@@ -376,19 +376,19 @@ class Arcsinh(Function):
     "The inverse of `sinh`."
     def forward(self, x): return np.arcsinh(floats(x))
     def gx(self, gy, x): return gy / apply(Radius(), x, grad_dtype(x).type(1))
-    rules = gx,
+    rules = gx
 
 class Arccosh(Function):
     "The inverse of `cosh`, for `x >= 1`."
     def forward(self, x): return np.arccosh(floats(x))
     def gx(self, gy, x): return gy / (apply(Sqrt(), x - 1.0) * apply(Sqrt(), x + 1.0))
-    rules = gx,
+    rules = gx
 
 class Arctanh(Function):
     "The inverse of `tanh`, for `-1 < x < 1`."
     def forward(self, x): return np.arctanh(floats(x))
     def gx(self, gy, x): return gy / apply(OneMinusSquare(), x)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/65_more_functions.ipynb #erfc
 class Erfc(Function):
@@ -398,7 +398,7 @@ class Erfc(Function):
         values = [math.erfc(v) for v in x.ravel().tolist()]
         return array_module(x).array(values, x.dtype).reshape(x.shape)
     def gx(self, gy, x): return gy * (-2 / math.sqrt(math.pi)) * apply(Bell(1.0), x)
-    rules = gx,
+    rules = gx
     words = '{gy} * -1.12838 * exp(-{x} ** 2)', 'the area that erf gains is lost here'
 
 # %% ../../nbs/65_more_functions.ipynb #softsign
@@ -410,7 +410,7 @@ class Softsign(Function):
     def gx(self, gy, x):
         h = 1.0 + apply(Abs(), x)
         return gy / h / h
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/65_more_functions.ipynb #inverses
 def arcsinh(x: Any) -> Variable:

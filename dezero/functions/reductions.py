@@ -60,7 +60,7 @@ class Sum(Reduction):
     "The sum over an axis. Book step 39."
     def forward(self, x): return x.sum(axis=self.axis, keepdims=self.keepdims)
     def gx(self, gy, x): return apply(BroadcastTo(x.shape), self.restore_axes(gy, x))
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #selected
 def _selected(x, where, other, dtype=None):
@@ -107,7 +107,7 @@ class Mean(Reduction):
     def gx(self, gy, x):
         n = _count(x, self.axis) or 1
         return apply(BroadcastTo(x.shape), self.restore_axes(gy, x) / n)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #mean-where
 def _mean_where(x, axis, keepdims, where, less=0):
@@ -161,7 +161,7 @@ class Max(Reduction):
         chosen = (a == self.restore_axes(unwrap(y), a)) | (a != a)  # nan wins, too
         share = (1 / chosen.sum(axis=self.axis, keepdims=True)).astype(gy.dtype)
         return apply(Where(chosen), self.restore_axes(gy, x) * share, 0.0)
-    rules = gx,
+    rules = gx
 
 class Min(Max):
     "The smallest element along an axis; equal ones share the gradient."
@@ -216,7 +216,7 @@ class Clip(Function):
         return np.clip(x, *[a[()] if hasattr(a, 'dtype') else a for a in limits])
     def gx(self, gy, x):
         return apply(Where(self.forward(unwrap(x)) == unwrap(x)), gy, 0.0)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #clip-2
 def clip(x: Any, x_min: Any = None, x_max: Any = None) -> Variable:
@@ -244,7 +244,7 @@ class Prod(Reduction):
     "The product over an axis."
     def forward(self, x): return x.prod(axis=self.axis, keepdims=self.keepdims)
     def gx(self, gy, x): return self.restore_axes(gy, x) * self.others(x)
-    rules = gx,
+    rules = gx
     def others(self, x):
         "The factor of each element."
         axes = _axes_of(x, self.axis)
@@ -280,7 +280,7 @@ class Cumsum(Reduction):
     def gx(self, gy, x):
         sums = Cumsum(self.axis, self.exclusive, not self.reverse)
         return apply(sums, gy).reshape(x.shape)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #cumsum-function
 def cumsum(x: Any, axis: int | None = None, exclusive: bool = False,
@@ -303,7 +303,7 @@ class Var(Reduction):
         n = _count(x, self.axis) - self.ddof
         return (x - x.mean(axis=self.axis, keepdims=True)) / n
     def gx(self, gy, x): return self.restore_axes(2 * gy, x) * self.deviations(x)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #var-2
 def var(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0, *,
@@ -331,7 +331,7 @@ class Std(Var):
     def gx(self, gy, x, y):
         gy = apply(Where(~is_zero(y)), gy, 0.0) / (y + is_zero(y))
         return self.restore_axes(gy, x) * self.deviations(x)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #std-function
 def std(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0, *,
@@ -363,7 +363,7 @@ class Norm(Reduction):
         length = self.restore_axes(y + is_zero(y), x)
         gy = apply(Where(~is_zero(y)), gy, 0.0)
         return self.restore_axes(gy, x) * (x / length)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #norm-function
 def norm(x: Any, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Variable:
@@ -402,7 +402,7 @@ class PNorm(Reduction):
         a = apply(Where(full), apply(E.Abs(), x), 1.0) / (y + is_zero(y))
         gx = self.restore_axes(gy, x) * apply(E.Sign(), x) * a ** (self.p - 1)
         return apply(Where(full), gx, 0.0)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #logsumexp
 class LogSumExp(Reduction):
@@ -418,7 +418,7 @@ class LogSumExp(Reduction):
     def gx(self, gy, x, y):
         y = apply(Where(unwrap(y) != -np.inf), y, 0.0)
         return self.restore_axes(gy, x) * apply(Exp(), x - self.restore_axes(y, x))
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/08_reductions.ipynb #logsumexp-function
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False,

@@ -29,7 +29,7 @@ class Reshape(Function):
         try: return x.reshape(self.shape)
         except TypeError: check_shape('shape', self.shape); raise
     def gx(self, gy, x): return gy.reshape(x.shape)
-    rules = gx,
+    rules = gx
 
 def reshape(x: Any, shape: Any) -> Variable:
     "The elements of `x` in another shape; a length of -1 follows. Book step 38."
@@ -50,7 +50,7 @@ class Transpose(Function):
     def gx(self, gy, x):
         if self.axes is None: return gy.transpose()
         return gy.transpose(np.argsort([axis % x.ndim for axis in self.axes]).tolist())
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/07_shapes.ipynb #transpose-2
 def transpose(x: Any, axes: Any = None, *more: int) -> Variable:
@@ -69,7 +69,7 @@ class SwapAxes(Function):
     def __init__(self, i, j): self.axes = i, j
     def forward(self, x): return x.swapaxes(*self.axes)
     def gx(self, gy, x): return gy.swapaxes(*self.axes)
-    rules = gx,
+    rules = gx
 
 @patch
 def swapaxes(self: Variable, i: int, j: int) -> Variable:
@@ -116,7 +116,7 @@ class GetItem(Function):
     def __init__(self, index): self.index = index
     def forward(self, x): return x[self.index]
     def gx(self, gy, x): return apply(PutItem(self.index, x.shape), gy)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/07_shapes.ipynb #getitem-function
 def _kept(i):
@@ -158,7 +158,7 @@ class PutItem(Function):
         else: xp.add.at(gx, self.index, gy)
         return gx.astype(gy.dtype, copy=False)
     def ggy(self, ggx, gy): return apply(GetItem(self.index), ggx)
-    rules = ggy,
+    rules = ggy
 
 # %% ../../nbs/07_shapes.ipynb #iter
 @patch
@@ -244,7 +244,7 @@ class Pad(Function):
     def gx(self, gy, x):
         before = np.broadcast_to(self.pad_width, (x.ndim, 2))[:, 0].tolist()
         return gy[tuple([slice(b, b + n) for b, n in zip(before, x.shape)])]
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/07_shapes.ipynb #pad-widths
 def _cut_to_pad(x, pad_width):
@@ -281,7 +281,7 @@ class Flip(Function):
     def __init__(self, axis=None): self.axis = axis
     def forward(self, x): return np.flip(x, self.axis)
     def gx(self, gy, x): return apply(Flip(self.axis), gy)
-    rules = gx,
+    rules = gx
 
 # %% ../../nbs/07_shapes.ipynb #flip-function
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Variable:

@@ -245,7 +245,7 @@ name_otherwise(Layer, parameters='write params()', zero_grad='write cleargrads()
 
 # %% ../../nbs/12_layers.ipynb #save-weights
 @patch
-def save_weights(self: Layer, path) -> None:
+def save_weights(self: Layer, path: str | os.PathLike) -> None:
     """Write all Parameters to a file, under their names: `.npz`, or `.safetensors` if
     the path ends so. Book step 53."""
     params = params_by_name(self)
@@ -269,7 +269,7 @@ def params_by_name(target):
 
 # %% ../../nbs/12_layers.ipynb #load-weights
 @patch
-def load_weights(self: Layer, path, strict: bool = True,
+def load_weights(self: Layer, path: str | os.PathLike, strict: bool = True,
                  limit: int | None = None) -> dict:
     """Read the Parameters from a file. Book step 53.
 

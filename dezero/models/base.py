@@ -36,7 +36,7 @@ def full_names(layer: Layer) -> Iterator[None]:
 
 # %% ../../nbs/13_models.ipynb #plot
 @patch
-def plot(self: Model, *inputs, to_file: str | None = 'model.png') -> Any:
+def plot(self: Model, *inputs: Any, to_file: str | None = 'model.png') -> Any:
     """A picture of the graph of `self(*inputs)`, also written to a file. Book step 58.
 
     The ending of `to_file` says the format; `None` writes no file.
@@ -102,7 +102,7 @@ class MLP(Model):
     between them. Book step 45."""
     layers = _Layers()
 
-    def __init__(self, fc_output_sizes, activation: Callable = sigmoid):
+    def __init__(self, fc_output_sizes: Any, activation: Callable = sigmoid):
         sizes, self.activation = _check_sizes(fc_output_sizes, activation), activation
         for i, size in enumerate(sizes): setattr(self, f'l{i}', Linear(size))
 
@@ -144,7 +144,7 @@ class Row(NamedTuple):
     memory: int  #: bytes of its Parameters and of its outputs
 
 # %% ../../nbs/13_models.ipynb #summary
-def summary(model: Layer, *inputs) -> 'Summary':
+def summary(model: Layer, *inputs: Any) -> 'Summary':
     """A table of the layers of `model`, which is called on `inputs` without a graph, in
     test mode.
 

@@ -91,6 +91,20 @@ def data_is_computed_with_in_numpy(net, x, t):
     return net.learn(F.softmax_cross_entropy(y - shift, t)), shift
 
 
+@hazard
+def an_error_between_a_change_and_a_question(wrap):
+    def step(x):
+        x *= 2
+        y = np.log(x)
+        return y if (x < 100).any() else -y
+
+    fast = wrap(step)
+    for start in (1.0, 2.0, 3.0, 4.0, -1.0, 5.0):
+        x = np.full(3, start)
+        with np.errstate(invalid="raise"):
+            yield outcome(fast, x), x
+
+
 @a_step(given=lambda i, x, t: (x.astype(float), t))
 def arguments_are_prepared_in_numpy(net, x, t):
     x = (x.astype(np.float32) - 3) / 2

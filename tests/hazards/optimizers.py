@@ -82,6 +82,18 @@ def a_readers_optimizer_with_a_rule(wrap):
     return net.run(wrap, before=before, calls=9)
 
 
+@written
+def a_readers_optimizer_without_numbers(wrap):
+    class Halves(Optimizer):
+        def numbers(self):
+            return ()
+
+        def update_rule(self, p, g):
+            p -= 0.5 * g
+
+    return Net(optimizer=Halves).run(wrap)
+
+
 # --- numbers and states -------------------------------------------------------------------------
 
 

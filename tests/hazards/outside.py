@@ -89,6 +89,35 @@ def an_element_of_a_list_and_of_a_dict_changes(wrap):
         yield fast(x), x
 
 
+@written
+def what_is_in_a_set_and_the_order_of_a_dict_change(wrap):
+    chosen, shifts = {1, 2}, {"a": 1.0, "b": 2.0}
+
+    def step(x):
+        y = F.sum(x) if 1 in chosen else F.sum(x * 2)
+        for shift in shifts.values():
+            y = (y + shift) * shift
+        return y
+
+    fast = wrap(step)
+    for i in range(12):
+        if i == 4:
+            chosen.remove(1)
+            chosen.add(5)
+        if i == 8:
+            shifts["a"] = shifts.pop("a")
+        yield fast(np.array([1.0, 2.0]))
+
+
+@written
+def a_long_list_changes(wrap):
+    table = [float(i) for i in range(300)]
+    fast = wrap(lambda x: F.sum(x) * table[7])
+    for i in range(8):
+        table[7] = 7.0 if i < 4 else 0.5
+        yield fast(np.array([1.0, 2.0]))
+
+
 @left("the arrays, or the numbers that the step sees, were of 16 kinds")
 def a_default_argument_and_an_attribute_of_an_object_change(wrap):
     config = SimpleNamespace(scale=1.0)
