@@ -420,7 +420,7 @@ class GRUSteps(_Steps):
 @patch
 def back(self: GRUSteps, gy, gates, hs, seen):
     "The gradients of all operands."
-    (T, N, H), operands = seen.shape, operands_of(self)
+    T, operands = len(seen), operands_of(self)
     gz, gs = np.empty_like(gates), np.empty_like(gates)  # of the sums of x, and of h
     turned = np.stack([u.T for u in operands[8:11]])
     turned = turned.astype(gz.dtype, copy=False)

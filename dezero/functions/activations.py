@@ -244,7 +244,7 @@ def _gelu_exact(x):
 # %% ../../nbs/10_activations.ipynb #gelu-quotient
 _GELU_BLOCK = 2 ** 16  #: as many numbers at once stay in the cache
 _BELL = 1 / math.sqrt(2 * math.pi)  #: how high the bell is
-_IN_TWOS = -0.5 / math.log(2)  #: `exp(-t ** 2 / 2)` is 2 to the power of this, times `t ** 2`
+_BELL_IN_TWOS = -0.5 / math.log(2)  #: times `t ** 2` the power of 2 that the bell is
 #: the coefficients of A and B, from the power 4 of `t` to the power 0
 _GELU = np.array([
     [1.6548584e-06, 0.017692381, 0.16767181, 0.66798992, 1.4499477],
@@ -270,7 +270,7 @@ def _gelu_block(x, powers, y, slope):
     below, b = _GELU @ powers
     below /= b
     below += t
-    bell = np.multiply(powers[2], _IN_TWOS, powers[2])
+    bell = np.multiply(powers[2], _BELL_IN_TWOS, powers[2])
     np.exp2(bell, bell)
     bell *= _BELL
     np.divide(bell, below, below)  # now it is the probability below -t
@@ -287,9 +287,9 @@ def gelu(x: Any, approximate: str = 'none') -> Variable:
     In float64 value and derivative are right to 4 units in the last digit. Only near
     -0.752, where the derivative is 0, its error is relative to its two parts, which
     cancel there; and far out, where the probability is subnormal, it is `abs(x)` times
-    that of a subnormal. In float32 the units are `5 + x ** 2`, as a change of `x` in its
-    last digit makes. `approximate='tanh'` gives the curve that GPT-2 was trained with,
-    which is off by 0.0005.
+    that of a subnormal. In float32 they are right to `5 + x ** 2` units, which is what
+    a change of `x` in its last digit makes. `approximate='tanh'` gives the curve that
+    GPT-2 was trained with, which is off by 0.0005.
     """
     check_word('approximate', approximate, 'none', 'tanh')
     return GELU()(x) if approximate == 'none' else _gelu_by_tanh(as_variable(x))
