@@ -266,11 +266,6 @@ def visit_function(f, walk, path):
     for name, x in (f.__kwdefaults__ or {}).items(): walk(x, name)
     if vars(f): walk(vars(f), path)
 
-def codes_of(code):
-    "A piece of code, and those of the functions in it."
-    inside = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    return [code, *[each for c in inside for each in codes_of(c)]]
-
 # %% ../nbs/76_compiled.ipynb #visit-globals
 def visit_globals(space, codes, walk):
     "What lies under the global names in code, and under the names of modules in it."
@@ -303,6 +298,11 @@ def names_read(code, space, scope):
             scope.refuse(f'the step changes the global {name}: do that outside, with '
                          'what it returns')
     return read
+
+def codes_of(code):
+    "A piece of code, and those of the functions in it."
+    inside = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return [code, *[each for c in inside for each in codes_of(c)]]
 
 # %% ../nbs/76_compiled.ipynb #visit-type
 @visit.register(type)
@@ -388,6 +388,7 @@ def scope_of(step, models, optimizers, loose):
     scope.places.note()
     return scope
 
+# %% ../nbs/76_compiled.ipynb #arrays-outside
 def drop_data(scope):
     "The arrays of boxes are known already."
     data = [box.data for box in scope.boxes.values() if box.data is not None]
@@ -462,6 +463,16 @@ def load(log, value, text, hint):
     log.lines.append(Line('make', node.parts, node))
     return log.trace(value, node)
 
+def box_text(log, x):
+    "How a program makes a Variable; nothing for what is no Variable."
+    if not isinstance(x, Variable): return []
+    make = 'variable(' if x._creator is None else 'result('
+    return [make, *array_text(log, x.data), ')']
+
+def array_text(log, x):
+    "An array of a Variable: one that was computed, or a copy of a constant."
+    return [x._node] if type(x) is Traced else [log.const(x), '.copy()']
+
 # %% ../nbs/76_compiled.ipynb #restore-arrays
 def restore_arrays(x):
     "A Variable and its graph, with arrays in place of what stood for them."
@@ -481,12 +492,22 @@ def restore_arrays(x):
             elif name not in ('outputs', '_call_results'): vars(f)[name] = plain(value)
         todo += f.inputs
 
-# %% ../nbs/76_compiled.ipynb #restore-result
+# %% ../nbs/76_compiled.ipynb #tree-map
+def tree_map(f, x):
+    "What `f` makes of each thing in lists, tuples and dicts."
+    if type(x) in (list, tuple): return type(x)([tree_map(f, each) for each in x])
+    if type(x) is dict: return {key: tree_map(f, value) for key, value in x.items()}
+    return f(x)
+
+def boxes_in(x):
+    "The Variables in lists, tuples and dicts."
+    found = []
+    tree_map(lambda each: found.append(each) if isinstance(each, Variable) else None, x)
+    return found
+
 def restore_result(x):
     "Whatever came back, with arrays in it."
-    if isinstance(x, Variable): restore_arrays(x)
-    elif type(x) in (list, tuple): return type(x)(map(restore_result, x))
-    elif type(x) is dict: return {key: restore_result(v) for key, v in x.items()}
+    for box in boxes_in(x): restore_arrays(box)
     return plain(x)
 
 # %% ../nbs/76_compiled.ipynb #restore-holders
@@ -608,10 +629,9 @@ def memory(self: TracedOptimizer, param):
     param.data = plain(stand)
     try: arrays = self.plainly(type(self.optimizer).memory, param)
     finally: param.data = stand
-    if not self.log.open: return arrays
     if held is None:
         self.log.refuse('the optimizer updates a parameter that was made in the step')
-        return arrays
+    if held is None or not self.log.open: return arrays
     names = [f'{keep}_{held.hint}' for keep in self.optimizer.keeps]
     return self.asked(f'{self.text}.memory({held.text})', arrays, names)
 
@@ -639,6 +659,10 @@ class Recording:
         "The box, as it is lent to the step."
         return self.boxes.get(id(box))
 
+    def stand_for(self, x):
+        "What stands for an argument."
+        return self.stands.get(id(x), x) if isinstance(x, np.ndarray) else x
+
     def clear(self):
         "Let go of all stand-ins."
         self.boxes, self.optimizers, self.stands, self.states = {}, [], {}, []
@@ -664,13 +688,6 @@ def lend(self: Recording, text, hint, box):
     "A box gets a stand-in, if it has none."
     if self.find(box) is None:
         self.boxes[id(box)] = TracedBox(self.log, text, hint, box)
-
-@patch
-def swap(self: Recording, x):
-    "The arguments, with stand-ins in them."
-    if type(x) in (list, tuple): return type(x)(map(self.swap, x))
-    if type(x) is dict: return {key: self.swap(value) for key, value in x.items()}
-    return self.stands.get(id(x), x) if isinstance(x, np.ndarray) else x
 
 # %% ../nbs/76_compiled.ipynb #commit-box
 @patch
@@ -714,16 +731,6 @@ def check_grad(self: TracedBox, lent):
         self.log.refuse(f'the array of a gradient, of {self.hint}, is replaced')
     if lent.has_graph and is_used(self.log, lent.stand):
         self.log.refuse(f'the gradient of {self.hint} has a graph from the call before')
-
-def box_text(log, x):
-    "How a program makes a Variable; nothing for what is no Variable."
-    if not isinstance(x, Variable): return []
-    make = 'variable(' if x._creator is None else 'result('
-    return [make, *array_text(log, x.data), ')']
-
-def array_text(log, x):
-    "An array of a Variable: one that was computed, or a copy of a constant."
-    return [x._node] if type(x) is Traced else [log.const(x), '.copy()']
 
 # %% ../nbs/76_compiled.ipynb #commit-recording
 @patch
@@ -777,7 +784,7 @@ class Returned:
     "What a step gives back, as parts of the last line of its program."
     def __init__(self, recording, out):
         self.recording, self.log = recording, recording.log
-        self.given, self.made = boxes_in(out), {}
+        self.given, self.made = list(map(id, boxes_in(out))), {}
 
     def parts(self, x):
         "What comes back, as text."
@@ -824,12 +831,6 @@ def box(self: Returned, x):
     self.log.write('box', parts, node)
     return [node]
 
-def boxes_in(x):
-    "The Variables in what comes back."
-    if isinstance(x, Variable): return [id(x)]
-    inside = x.values() if type(x) is dict else x if type(x) in (list, tuple) else ()
-    return [each for part in inside for each in boxes_in(part)]
-
 # %% ../nbs/76_compiled.ipynb #recording-end
 @patch
 def end(self: Recording, out):
@@ -851,7 +852,8 @@ def watched_call(self: Recording, step, args, options):
         self.begin()
         with Swapped(self.scope.spaces) as swapped:
             swapped.swap()
-            out = step(*self.swap(args), **self.swap(options))
+            args, options = tree_map(self.stand_for, (args, options))
+            out = step(*args, **options)
         self.last = self.end(out)
         return out
     finally:
@@ -890,7 +892,8 @@ class Compiled:
         why = f', eager: {self.why}' if self.why else ''
         return f'<a compiled step: {len(self.programs)} programs, {runs} runs{why}>'
 
-visit.register(Compiled, lambda x, walk, path: walk(x.step, path))
+@visit.register(Compiled)
+def visit_compiled(x, walk, path): walk(x.step, path)
 
 # %% ../nbs/76_compiled.ipynb #call
 @patch
@@ -909,12 +912,6 @@ def __call__(self: Compiled, *args, **options):
             program = entry.by_start.get(self.start(found))
         if program is None: return self.record(entry, found, args, options)
         return self.run(program, [x for _, x in found], args, options)
-
-@patch
-def eagerly(self: Compiled, why, args, options):
-    "The step as it is."
-    self.why = why
-    return self.step(*args, **options)
 
 # %% ../nbs/76_compiled.ipynb #find
 @patch
@@ -1008,17 +1005,10 @@ def _kind(x):
 # %% ../nbs/76_compiled.ipynb #guards
 class Guards:
     "What must be as it is now for a program to fit a call, as one expression."
-    def __init__(self, scope, args, found):
-        arrays = [x for _, x in found]
-        self.able = list(map(id, arrays)) == list(map(id, args))  # nothing but arrays
+    def __init__(self):
+        self.able, self.texts = True, []
         self.space = {'Variable': Variable, 'backprop': backprop,
                       'do_overlap': do_overlap, 'is_watched': is_watched}
-        self.texts = [f'len(args) == {len(args)}']
-        if not self.able: return
-        self.ask_arguments(arrays)
-        self.ask_boxes(scope)
-        self.ask_places(scope.places)
-        self.ask_switches()
 
     def name(self, thing):
         "A name for a thing."
@@ -1034,19 +1024,17 @@ class Guards:
 
 # %% ../nbs/76_compiled.ipynb #guards-arguments
 @patch
-def ask_arguments(self: Guards, arrays):
-    "The arguments are of the same kinds."
-    for i, x in enumerate(arrays):
-        text = f'args[{i}]'
+def ask_argument(self: Guards, text, x):
+    "An argument is of the same kind."
+    self.texts.append(f'type({text}) is {self.name(type(x))}')
+    if isinstance(x, Variable):
+        self.texts.append(f'({text}._creator is None) is {x._creator is None}')
+        text, x = f'{text}.data', x.data
         self.texts.append(f'type({text}) is {self.name(type(x))}')
-        if isinstance(x, Variable):
-            self.texts.append(f'({text}._creator is None) is {x._creator is None}')
-            text, x = f'{text}.data', x.data
-            self.texts.append(f'type({text}) is {self.name(type(x))}')
-        self.ask_array(text, *_layout(x))
-        self.texts.append(f'(a.base is None) is {x.base is None}')
-    self.ask_apart(arrays)
+    self.ask_array(text, *_layout(x))
+    self.texts.append(f'(a.base is None) is {x.base is None}')
 
+# %% ../nbs/76_compiled.ipynb #guards-apart
 @patch
 def ask_apart(self: Guards, arrays):
     "No two arguments are the same one; views share memory as before."
@@ -1056,7 +1044,6 @@ def ask_apart(self: Guards, arrays):
     if any([unwrap(x).base is not None for x in arrays]):
         self.texts.append(f'do_overlap(args) is {do_overlap(arrays)}')
 
-# %% ../nbs/76_compiled.ipynb #guards-scope
 @patch
 def ask_boxes(self: Guards, scope):
     "The arrays of boxes are as before."
@@ -1064,6 +1051,7 @@ def ask_boxes(self: Guards, scope):
         self.ask_array(f'{self.name(box)}.data', *_layout(box.data))
         self.texts.append(f'a.flags.writeable is {box.data.flags.writeable}')
 
+# %% ../nbs/76_compiled.ipynb #guards-places
 @patch
 def ask_places(self: Guards, places):
     "The same things lie there, and the containers are as large."
@@ -1074,7 +1062,6 @@ def ask_places(self: Guards, places):
     self.texts += [f'{size.__name__}({self.name(x)}) == {self.name(known)}'
                    for (size, x), known in zip(places.sized, places.sizes)]
 
-# %% ../nbs/76_compiled.ipynb #guards-switches
 @patch
 def ask_switches(self: Guards):
     "The switches stand as before, and nobody watches."
@@ -1083,6 +1070,21 @@ def ask_switches(self: Guards):
                    for switch in switches.values()]
     self.texts += ['not backprop.hooked', 'not (backprop.watchers and is_watched())']
 
+# %% ../nbs/76_compiled.ipynb #guards-for
+def guards_for(scope, args, found):
+    "What is to be asked of a call with these arguments, if they are arrays alone."
+    guards, arrays = Guards(), [x for _, x in found]
+    guards.texts.append(f'len(args) == {len(args)}')
+    if list(map(id, arrays)) == list(map(id, args)):
+        for i, x in enumerate(arrays): guards.ask_argument(f'args[{i}]', x)
+        guards.ask_apart(arrays)
+        guards.ask_boxes(scope)
+        guards.ask_places(scope.places)
+        guards.ask_switches()
+    else: guards.able = False
+    return guards
+
+# %% ../nbs/76_compiled.ipynb #guards-start
 @patch
 def ask_start(self: Guards, recording):
     "The gradients and states with which a call begins are of the same kind."
@@ -1145,29 +1147,40 @@ def again(self: Compiled, program, tape, args, options):
             return self.step(*args, **options)
     finally: log_of.tape = None
 
+@patch
+def eagerly(self: Compiled, why, args, options):
+    "The step as it is."
+    self.why = why
+    return self.step(*args, **options)
+
 # %% ../nbs/76_compiled.ipynb #record
 one_at_a_time = threading.RLock()  #: while modules have another NumPy
 
 @patch
 def record(self: Compiled, entry, found, args, options):
-    "A call that is written down; if two texts agree, there is a program."
+    "A call that is written down, if it can be, and no other thread does so just now."
     if any([box.data is None for box in self.scope.boxes.values()]):
         return self.first_call(args, options)
     if shares(self.scope, found):
         why = 'an argument, or a parameter, shares memory with a parameter'
         return self.eagerly(why, args, options)
-    entry.tries += 1
     if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
-    try:
-        recording = Recording(self.scope, found, self.start(found))
-        before = Snapshot(self.scope, found) if entry.texts else None
-        guards = Guards(self.scope, () if options else args, found)
-        out = recording.watched_call(self.step, args, options)
+    try: return self.write_down(entry, found, args, options)
     except Refused as why:
         entry.why = str(why)
         return self.eagerly(entry.why, args, options)
     finally: one_at_a_time.release()
-    given = restore_result(out) if recording.log.why else detached(out, recording, {})
+
+# %% ../nbs/76_compiled.ipynb #write-down
+@patch
+def write_down(self: Compiled, entry, found, args, options):
+    "A call that is written down; if two texts agree, there is a program."
+    entry.tries += 1
+    recording = Recording(self.scope, found, self.start(found))
+    before = Snapshot(self.scope, found) if entry.texts else None
+    guards = guards_for(self.scope, () if options else args, found)
+    out = recording.watched_call(self.step, args, options)
+    given = restore_result(out) if recording.log.why else detached(out, recording)
     del out
     recording.clear()
     self.learn(entry, recording, before, guards, given)
@@ -1188,16 +1201,15 @@ def first_call(self: Compiled, args, options):
     return out
 
 # %% ../nbs/76_compiled.ipynb #detached
-def detached(x, recording, made):
+def detached(out, recording):
     "What comes back, as arrays and as boxes without a graph."
-    if isinstance(x, Variable):
+    made = {}
+    def detach(x):
+        if not isinstance(x, Variable): return plain(x)
         if recording.find(x) is not None: return x
         if id(x) not in made: made[id(x)] = result(plain(x.data), x.name)
         return made[id(x)]
-    if type(x) in (list, tuple):
-        return type(x)([detached(each, recording, made) for each in x])
-    if type(x) is dict: return {key: detached(x[key], recording, made) for key in x}
-    return plain(x)
+    return tree_map(detach, out)
 
 # %% ../nbs/76_compiled.ipynb #learn
 @patch
@@ -1213,6 +1225,7 @@ def learn(self: Compiled, entry, recording, before, guards, given):
         entry.why = f'an array of the step is kept, by {keeper}: return it instead'
     if not entry.why: self.add(entry, recording, before, guards, given)
 
+# %% ../nbs/76_compiled.ipynb #fresh-and-changes
 @patch
 def fresh(self: Recording):
     "The attributes that have got another Variable: states, from now on."
@@ -1280,12 +1293,17 @@ def places_of(scope):
     owners = {name: owner for owner, name, _ in scope.states}
     return SimpleNamespace(**scope.boxes, **owners, **scope.optimizers)
 
-def doubt(log):
-    "Which array nobody knew."
-    odd = next((c for c in log.consts if isinstance(c.value, np.ndarray)), None)
-    if not odd: return ''
-    return (f': an array came from elsewhere{odd.place}. Make it once, outside, or '
-            'give it as an argument')
+# %% ../nbs/76_compiled.ipynb #twin-array
+def twin_array(x):
+    "The same numbers elsewhere, with the same strides."
+    if not x.size: return x.copy('K')
+    low, high = np.lib.array_utils.byte_bounds(x)
+    memory = np.empty(high - low, np.uint8)
+    start = x.__array_interface__['data'][0] - low
+    y = np.ndarray(x.shape, x.dtype, memory, start, x.strides)
+    np.copyto(y, x)
+    y.setflags(write=x.flags.writeable)
+    return y
 
 # %% ../nbs/76_compiled.ipynb #add-is-right
 @patch
@@ -1299,13 +1317,19 @@ def is_right(self: Compiled, entry, program, before, given):
         entry.why = f'the program computes another {wrong}: please report this step'
     return not wrong
 
+def doubt(log):
+    "Which array nobody knew."
+    odd = next((c for c in log.consts if isinstance(c.value, np.ndarray)), None)
+    if not odd: return ''
+    return (f': an array came from elsewhere{odd.place}. Make it once, outside, or '
+            'give it as an argument')
+
 # %% ../nbs/76_compiled.ipynb #snapshot
 class Snapshot:
     "All places as they were before a call, to run a program on."
     def __init__(self, scope, found):
-        self.random, self.twins, arrays = np.random.get_state(), {}, {}
-        self.args = [self.twin(x) if isinstance(x, Variable)
-                     else arrays.setdefault(id(x), twin_array(x)) for _, x in found]
+        self.random, self.twins = np.random.get_state(), {}
+        self.args = [self.twin(x) for _, x in found]
         self.p = SimpleNamespace(
             **{name: self.twin(box) for name, box in scope.boxes.items()})
         self.states, self.optimizers = scope.states, []
@@ -1326,10 +1350,11 @@ class Snapshot:
 # %% ../nbs/76_compiled.ipynb #snapshot-twin
 @patch
 def twin(self: Snapshot, box):
-    "A copy of a box and of its gradient, the same one each time."
+    "A copy of an array, or of a box and of its gradient; the same one each time."
     if id(box) not in self.twins:
-        new = Variable(twin_array(box.data))
-        if isinstance(box.grad, Variable):
+        if not isinstance(box, Variable): new = twin_array(box)
+        else: new = Variable(twin_array(box.data))
+        if isinstance(getattr(box, 'grad', None), Variable):
             new.grad = Variable(twin_array(box.grad.data))
         self.twins[id(box)] = box, new
     return self.twins[id(box)][1]
@@ -1338,17 +1363,6 @@ def twin(self: Snapshot, box):
 def param(self: Snapshot, x):
     "The copy of a parameter, if there is one."
     return self.twins.get(id(x), (x, x))[1]
-
-def twin_array(x):
-    "The same numbers elsewhere, with the same strides."
-    if not x.size: return x.copy('K')
-    low, high = np.lib.array_utils.byte_bounds(x)
-    memory = np.empty(high - low, np.uint8)
-    start = x.__array_interface__['data'][0] - low
-    y = np.ndarray(x.shape, x.dtype, memory, start, x.strides)
-    np.copyto(y, x)
-    y.setflags(write=x.flags.writeable)
-    return y
 
 # %% ../nbs/76_compiled.ipynb #snapshot-difference
 @patch
@@ -1365,12 +1379,13 @@ def difference(self: Snapshot, program, given):
     pairs = [('result', out, given), *self.pairs()]
     return next((what for what, a, b in pairs if not same(a, b)), '')
 
+# %% ../nbs/76_compiled.ipynb #snapshot-pairs
 @patch
 def pairs(self: Snapshot):
     "What must be the same after the call and after the program."
-    for box, new in self.twins.values():
-        yield f'array of {box.name}', box.data, new.data
-        yield f'gradient of {box.name}', box.grad, new.grad
+    for x, new in self.twins.values():
+        yield f'array of {getattr(x, "name", "an argument")}', unwrap(x), unwrap(new)
+        if isinstance(x, Variable): yield f'gradient of {x.name}', x.grad, new.grad
     for owner, name, key in self.states:
         yield f'{name}.{key}', vars(owner).get(key), vars(vars(self.p)[name])[key]
     for optimizer, new in self.optimizers:
