@@ -343,13 +343,16 @@ def batch_norm_case(goal, shape=(32, 64, 28, 28)):
     return Case("batch-norm", title, prepare, goals={"torch": goal}, tolerance=1e-5)
 
 
-def gpt_block_case(goal, size=(16, 64, 64), heads=4):
-    """A block of a language model: the value, and the gradients of `x` and all parameters."""
+def gpt_block_case(goal, size=(16, 64, 64), heads=4, by_functions=False):
+    """A block of a language model: the value, and the gradients of `x` and all parameters.
+
+    Beside torch's layer; or, `by_functions`, beside what one writes of its functions.
+    """
 
     def prepare(library):
         random, width = np.random.default_rng(0), size[-1]
         x, gy = random.standard_normal((2, *size), np.float32)
-        layers = {f"attention/{name}": (width, width) for name in ("query", "key", "value", "out")}
+        layers = {"attention/qkv": (width, 3 * width), "attention/out": (width, width)}
         layers |= {"wide": (width, 4 * width), "narrow": (4 * width, width)}
         shapes = {f"{name}/W": shape for name, shape in layers.items()}
         shapes |= {f"{name}/b": shape[1:] for name, shape in layers.items()}
@@ -358,15 +361,13 @@ def gpt_block_case(goal, size=(16, 64, 64), heads=4):
         weights = {
             name: random.standard_normal(s, np.float32) * scale for name, s in shapes.items()
         }
-        shown = ["y", "x", *weights]
-        run = library.gpt_block(x, gy, heads, weights)
-        return lambda: [part for name, part in zip(shown, run()) if name != NOTHING]
+        block = library.gpt_block_by_functions if by_functions else library.gpt_block
+        return block(x, gy, heads, weights)
 
-    title = f"GPT block, {'x'.join(map(str, size))}"
-    return Case("gpt-block", title, prepare, goals={"torch": goal}, tolerance=1e-5)
-
-
-NOTHING = "attention/key/b"  # it moves all scores of a row alike: its gradient is rounding only
+    name, title = "gpt-block", f"GPT block, {'x'.join(map(str, size))}"
+    if by_functions:
+        name, title = f"{name}-functions", f"{title}, by functions"
+    return Case(name, title, prepare, goals={"torch": goal}, tolerance=1e-5)
 
 
 def generation_case(name, title, goals, model, choice, length, rounds=3):
@@ -712,6 +713,7 @@ NETWORK_CASES = [
     vgg16_case({"torch": 0.9}),
     batch_norm_case(1.2),
     gpt_block_case(1.0),
+    gpt_block_case(1.1, by_functions=True),
     *generation_cases(),
     *lstm_cases(sequences.Task()),
     *loader_cases(),

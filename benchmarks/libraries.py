@@ -98,6 +98,10 @@ class Library:
         """`run()` gives what a block makes of `x`, and the gradients for `gy`."""
         raise Missing("no attention")
 
+    def gpt_block_by_functions(self, x, gy, heads, weights):
+        """The same; written with functions, if the library's layer is slower."""
+        return self.gpt_block(x, gy, heads, weights)
+
     def generation(self, length, model, choice):
         """`run()` gives a text of so many ids, the first of them given."""
         raise Missing("no language model")
@@ -431,6 +435,23 @@ class Compiled(DeZero):
         return self.steps[-1]
 
 
+#: the parameters of a block, and what they are called in torch's layer
+THEIR_NAMES = {
+    "attention/qkv/W": "self_attn.in_proj_weight",
+    "attention/qkv/b": "self_attn.in_proj_bias",
+    "attention/out/W": "self_attn.out_proj.weight",
+    "attention/out/b": "self_attn.out_proj.bias",
+    "wide/W": "linear1.weight",
+    "wide/b": "linear1.bias",
+    "narrow/W": "linear2.weight",
+    "narrow/b": "linear2.bias",
+    "norm1/gamma": "norm1.weight",
+    "norm1/beta": "norm1.bias",
+    "norm2/gamma": "norm2.weight",
+    "norm2/beta": "norm2.bias",
+}
+
+
 class Torch(Library):
     name = module = "torch"
 
@@ -614,6 +635,26 @@ class Torch(Library):
         return run
 
     def gpt_block(self, x, gy, heads, weights):
+        torch, (_, t, e) = self.library, x.shape
+        hidden = weights["wide/b"].size
+        layer = torch.nn.TransformerEncoderLayer(
+            e, heads, hidden, 0.0, "gelu", batch_first=True, norm_first=True
+        )
+        parameters = [layer.get_parameter(THEIR_NAMES[name]) for name in weights]
+        with torch.no_grad():
+            for parameter, w in zip(parameters, weights.values()):
+                parameter.copy_(torch.from_numpy(w.T))  # (O, I) in torch
+        x, gy = torch.from_numpy(x).requires_grad_(), torch.from_numpy(gy)
+        past = torch.nn.Transformer.generate_square_subsequent_mask(t)
+
+        def run():
+            y = layer(x, src_mask=past, is_causal=True)
+            slopes = [g.numpy().T for g in torch.autograd.grad(y, [x, *parameters], gy)]
+            return [y.detach().numpy(), slopes[0].T, *slopes[1:]]
+
+        return run
+
+    def gpt_block_by_functions(self, x, gy, heads, weights):
         torch, f, (n, t, e) = self.library, self.library.nn.functional, x.shape
         turned = [w.ndim == 2 for w in weights.values()]
         stored = [w.T.copy() if w.ndim == 2 else w for w in weights.values()]  # (O, I) in torch
@@ -628,7 +669,7 @@ class Torch(Library):
             return f.layer_norm(x, (e,), weights[f"{name}/gamma"], weights[f"{name}/beta"])
 
         def attention(x):
-            parts = [linear(f"attention/{name}", x) for name in ("query", "key", "value")]
+            parts = linear("attention/qkv", x).split(e, dim=-1)
             q, k, v = [part.view(n, t, heads, e // heads).transpose(1, 2) for part in parts]
             y = f.scaled_dot_product_attention(q, k, v, is_causal=True)
             return linear("attention/out", y.transpose(1, 2).reshape(n, t, e))

@@ -265,24 +265,25 @@ def rotary(x: Any, start: int = 0, base: float = 10000.0) -> Variable:
 
 # %% ../nbs/23_attention.ipynb #split-heads
 class SplitHeads(Function):
-    "(N, T, E) becomes (N, heads, T, E / heads)."
+    "(N, T, E) becomes (N, heads, T, E / heads); one of each, if a row has `parts`."
     words = '{gy}, joined again', 'what was cut is put side by side'
-    def __init__(self, num_heads): self.num_heads = num_heads
+    def __init__(self, num_heads, parts=1):
+        self.num_heads, self.parts = num_heads, parts
     def forward(self, x):
-        *lead, size = x.shape
-        x = x.reshape(*lead, self.num_heads, size // self.num_heads)
-        return x.swapaxes(-2, -3)
-    def gx(self, gy, x): return apply(JoinHeads(), gy)
-    rules = gx
+        (*lead, size), count = x.shape, self.parts * self.num_heads
+        x = x.reshape(*lead, self.parts, self.num_heads, size // count)
+        return tuple([x[..., i, :, :].swapaxes(-2, -3) for i in range(self.parts)])
+    def backward(self, *gys): return JoinHeads()(*gys)
 
 class JoinHeads(Function):
-    "The way back: (N, heads, T, E / heads) becomes (N, T, E)."
+    "The way back: (N, heads, T, E / heads), one or several, become rows."
     words = '{gy}, cut again', 'what was put side by side is cut'
-    def forward(self, x):
-        x = x.swapaxes(-2, -3)
-        return x.reshape(*x.shape[:-2], math.prod(x.shape[-2:]))
-    def gx(self, gy, x): return apply(SplitHeads(x.shape[-3]), gy)
-    rules = gx
+    def forward(self, *tables):
+        tables = [x.swapaxes(-2, -3) for x in tables]
+        rows = [x.reshape(*x.shape[:-2], math.prod(x.shape[-2:])) for x in tables]
+        return rows[0] if len(rows) == 1 else array_module(rows[0]).concatenate(rows, -1)
+    def backward(self, gy):
+        return SplitHeads(self.inputs[0].shape[-3], len(self.inputs))(gy)
 
 # %% ../nbs/23_attention.ipynb #multi-head-attention
 class MultiHeadAttention(Layer):
@@ -291,6 +292,8 @@ class MultiHeadAttention(Layer):
     `embed_dim` is the number of numbers at each place; `num_heads` must divide it. With
     `rotary` queries and keys are turned by their places. Vaswani et al., 2017.
     """
+    #: its linear layers, and how many times `embed_dim` they are wide
+    widths = {'query': 1, 'key': 1, 'value': 1, 'out': 1}
     def __init__(self, embed_dim: int, num_heads: int, nobias: bool = False,
                  dtype: Any = np.float32, rotary: bool = False):
         check_int('embed_dim', embed_dim, 1)
@@ -299,8 +302,8 @@ class MultiHeadAttention(Layer):
             raise ValueError(f'{num_heads} heads cannot share {embed_dim} numbers '
                              'evenly: embed_dim must be a multiple of num_heads')
         self.num_heads, self.rotary = num_heads, rotary
-        for name in ('query', 'key', 'value', 'out'):
-            setattr(self, name, Linear(embed_dim, nobias, dtype))
+        for name, n in self.widths.items():
+            setattr(self, name, Linear(n * embed_dim, nobias, dtype))
 
     def forward(self, query, key=None, value=None, attn_mask: Any = None,
                 is_causal: bool = False) -> Variable:
@@ -316,7 +319,11 @@ def heads(self: MultiHeadAttention, query, key=None, value=None, start: int = 0)
     key = query if key is None else key
     value = key if value is None else value
     layers = [(self.query, query), (self.key, key), (self.value, value)]
-    q, k, v = [SplitHeads(self.num_heads)(layer(x)) for layer, x in layers]
+    return self.turned(*[SplitHeads(self.num_heads)(f(x)) for f, x in layers], start)
+
+@patch
+def turned(self: MultiHeadAttention, q, k, v, start):
+    "The same, queries and keys turned by their places if the layer is made so."
     return (rotary(q, start), rotary(k, start), v) if self.rotary else (q, k, v)
 
 # %% ../nbs/23_attention.ipynb #weights-of-heads

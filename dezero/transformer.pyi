@@ -1,10 +1,15 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
 from typing import Any
 import numpy as np
+from dezero.attention import MultiHeadAttention
 from .core import Variable
 from .layers.base import Layer
 from .models.base import Model
-__all__ = ['TransformerBlock', 'GPT']
+__all__ = ['SelfAttention', 'TransformerBlock', 'GPT']
+class SelfAttention(MultiHeadAttention):
+    widths: Any
+
+    def heads(self, query, key=None, value=None, start: int=0): ...
 class TransformerBlock(Layer):
 
     def __init__(self, embed_dim: int, num_heads: int, hidden_size: int | None=None, dropout_ratio: float=0.0, rotary: bool=False, dtype: Any=...) -> None: ...

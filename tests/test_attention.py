@@ -8,7 +8,8 @@ import pytest
 import dezero.functions as F
 import dezero.layers as L
 from dezero import Parameter, Variable, attention, grad, no_grad
-from dezero.attention import sinusoidal_positions
+from dezero.attention import JoinHeads, SplitHeads, sinusoidal_positions
+from dezero.gradcheck import gradient_check
 
 FLOATS = np.random.default_rng(1).normal(size=(3, 5, 6))
 FLOATS[:, 2, 1:4] = -np.inf
@@ -271,3 +272,68 @@ def attend(*shapes_and_mask):
 def test_wrong_calls_are_told(call, words):
     with pytest.raises((TypeError, ValueError), match=words):
         call()
+
+
+# --- one layer for queries, keys and values -------------------------------------------------------
+
+
+def side_by_side(apart, together):
+    """Give the one layer of `together` the weights of the three of `apart`."""
+    parts = [apart.query, apart.key, apart.value]
+    together.qkv.W.data = np.hstack([part.W.data for part in parts])
+    together.out.W.data = apart.out.W.data
+    if apart.out.b is not None:
+        for i, part in enumerate((*parts, apart.out)):
+            part.b.data = np.linspace(i, i + 1, part.b.size)
+        together.qkv.b.data = np.hstack([part.b.data for part in parts])
+        together.out.b.data = apart.out.b.data
+
+
+@pytest.mark.parametrize("nobias", [False, True])
+@pytest.mark.parametrize("rotary", [False, True])
+def test_one_layer_for_three_gives_the_same(nobias, rotary):
+    options = {"nobias": nobias, "rotary": rotary, "dtype": float}
+    apart, together = L.MultiHeadAttention(12, 3, **options), L.SelfAttention(12, 3, **options)
+    x = Variable(np.random.default_rng(0).normal(size=(2, 5, 12)))
+    apart(x), together(x)
+    side_by_side(apart, together)
+    found = [derivatives(layer, x) for layer in (apart, together)]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(other.data, one.data, atol=1e-10)
+    parts = [apart.query, apart.key, apart.value]
+    for name in ["W"] if nobias else ["W", "b"]:
+        slopes = [getattr(part, name).grad.data for part in parts]
+        wide = getattr(together.qkv, name).grad.data
+        np.testing.assert_allclose(wide, np.concatenate(slopes, -1), atol=1e-10)
+
+
+def derivatives(layer, x):
+    """The value of the layer, what it looks at, and two derivatives; the weights get theirs."""
+    y = layer(x, is_causal=True)
+    F.sin(y).sum().backward()
+    gx = grad(F.sin(layer(x, is_causal=True)).sum(), x, create_graph=True)
+    return y, layer.attention_weights(x, is_causal=True), gx, grad((gx * gx).sum(), x)
+
+
+def test_one_layer_for_three_looks_at_nothing_else():
+    layer, x = L.SelfAttention(8, 2), np.zeros((1, 3, 8), "f4")
+    assert [name for name, _ in layer.named_params()] == ["qkv/W", "qkv/b", "out/W", "out/b"]
+    for others in ({"key": x}, {"value": x}):
+        with pytest.raises(TypeError, match="MultiHeadAttention takes keys and values"):
+            layer(x, **others)
+    with pytest.raises(ValueError, match="multiple of num_heads"):
+        L.SelfAttention(10, 3)
+
+
+def test_rows_of_three_parts_are_cut_and_joined_and_differentiated_twice():
+    x = np.random.default_rng(0).normal(size=(2, 3, 12))
+    tables = SplitHeads(2, 3)(Variable(x))
+    assert [table.shape for table in tables] == [(2, 2, 3, 2)] * 3
+    np.testing.assert_array_equal(tables[1].data[:, 1], x[:, :, 6:8])
+    np.testing.assert_array_equal(JoinHeads()(*tables).data, x)
+
+    def some(x):
+        q, _, v = SplitHeads(2, 3)(x)
+        return JoinHeads()(F.sin(q), q * v * v)
+
+    assert gradient_check(some, x, order=2)

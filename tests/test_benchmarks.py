@@ -126,10 +126,11 @@ def test_all_sides_normalize_a_batch(present):
     assert set(runs) | set(reasons) == {library.name for library in present}
 
 
-def test_all_sides_of_a_block_give_the_same_gradients(present):
-    runs, reasons = sides(cases.gpt_block_case(1.0, (2, 5, 8), 2), present)
+@pytest.mark.parametrize("by_functions", [False, True])
+def test_all_sides_of_a_block_give_the_same_gradients(present, by_functions):
+    runs, reasons = sides(cases.gpt_block_case(1.0, (2, 5, 8), 2, by_functions), present)
     parts = runs["DeZero"]()
-    assert len(parts) == 2 + 15 and parts[0].shape == parts[1].shape == (2, 5, 8)
+    assert len(parts) == 2 + 12 and parts[0].shape == parts[1].shape == (2, 5, 8)
     assert set(runs) | set(reasons) == {library.name for library in present}
 
 
@@ -230,7 +231,7 @@ def test_the_cases_are_those_that_were_promised():
     wanted = wanted.split() + [f"tanh-{order}" for order in range(1, 7)] + WIDE
     assert set(wanted) | {"memory-tanh", "memory-add"} == set(names)
     more = "spiral mlp-sgd mlp-adam mlp-hessian digits cnn vgg16 batch-norm gpt-block "
-    more += "generation generation-small lstm lstm-cells "
+    more += "gpt-block-functions generation generation-small lstm lstm-cells "
     more += "lstm-steps loader-arrays loader-images memory-sgd memory-adam memory-cnn"
     more += " memory-cnn-compiled"
     assert [case.name for case in NETWORK_CASES + TRAINING_MEMORY] == more.split()

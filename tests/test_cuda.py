@@ -289,6 +289,7 @@ LAYERS = {
     "GRU": (lambda: L.GRU(6), ROWS),
     "EmbedID": (lambda: L.EmbedID(5, 3), np.array([[1, 2], [0, 1]])),
     "MultiHeadAttention": (lambda: L.MultiHeadAttention(6, 2), SEQUENCES),
+    "SelfAttention": (lambda: L.SelfAttention(6, 2), SEQUENCES),
     "TransformerBlock": (lambda: L.TransformerBlock(6, 3, rotary=True), SEQUENCES),
     "GPT": (lambda: tiny_gpt("learned"), np.array([[1, 2], [0, 1]])),
     "GPT with sines": (lambda: tiny_gpt("sinusoidal"), np.array([[1, 2], [0, 1]])),

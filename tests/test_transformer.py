@@ -52,10 +52,10 @@ def twins(torch, x):
     theirs = torch.nn.TransformerEncoderLayer(
         12, 3, 20, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
     ).double()
-    qkv = [ours.attention.query, ours.attention.key, ours.attention.value]
+    qkv = ours.attention.qkv
     with torch.no_grad():
-        theirs.self_attn.in_proj_weight.copy_(torch.tensor(np.hstack([p.W.data for p in qkv]).T))
-        theirs.self_attn.in_proj_bias.copy_(torch.tensor(np.hstack([p.b.data for p in qkv])))
+        theirs.self_attn.in_proj_weight.copy_(torch.tensor(qkv.W.data.T))
+        theirs.self_attn.in_proj_bias.copy_(torch.tensor(qkv.b.data))
         for name, other in LINEAR.items():
             part(theirs, other).weight.copy_(torch.tensor(part(ours, name).W.data.T))
             part(theirs, other).bias.copy_(torch.tensor(part(ours, name).b.data))
@@ -87,8 +87,8 @@ def test_a_block_is_that_of_torch():
         np.testing.assert_allclose(
             part(ours, name).gamma.grad.data, part(theirs, name).weight.grad, atol=1e-11
         )
-    found = [getattr(ours.attention, n).W.grad.data for n in ("query", "key", "value")]
-    np.testing.assert_allclose(np.hstack(found).T, theirs.self_attn.in_proj_weight.grad, atol=1e-11)
+    found = ours.attention.qkv.W.grad.data.T
+    np.testing.assert_allclose(found, theirs.self_attn.in_proj_weight.grad, atol=1e-11)
 
 
 @pytest.mark.torch

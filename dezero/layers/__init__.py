@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dezero.rnn import LSTM as LSTM
     from dezero.rnn import RNN as RNN
     from dezero.rnn import EmbedID as EmbedID
+    from dezero.transformer import SelfAttention as SelfAttention
     from dezero.transformer import TransformerBlock as TransformerBlock
     from dezero.vision import Conv2d as Conv2d
     from dezero.vision import Deconv2d as Deconv2d
@@ -29,6 +30,6 @@ else:
         "dezero.attention": "MultiHeadAttention",
         "dezero.regularization": "BatchNorm Dropout GroupNorm LayerNorm RMSNorm",
         "dezero.rnn": "EmbedID GRU LSTM RNN",
-        "dezero.transformer": "TransformerBlock",
+        "dezero.transformer": "SelfAttention TransformerBlock",
         "dezero.vision": "Conv2d Deconv2d",
     })  # fmt: skip
