@@ -31,6 +31,7 @@ class SelfAttention(MultiHeadAttention):
     """`MultiHeadAttention` of places to one another, all three in one layer, `qkv`.
 
     Its table has the columns of the queries, then those of the keys and of the values.
+    They are drawn in this order, so that a seed makes the same weights.
     """
     widths = {'qkv': 3, 'out': 1}
 
@@ -39,7 +40,15 @@ class SelfAttention(MultiHeadAttention):
         if key is not None or value is not None:
             raise TypeError('SelfAttention looks at what is asked itself: '
                             'MultiHeadAttention takes keys and values')
+        if self.qkv.W.data is None: self.draw(query)
         return self.turned(*SplitHeads(self.num_heads, 3)(self.qkv(query)), start)
+
+    def draw(self, x):
+        "Make the weights for rows as those of `x`."
+        layers = [Linear(self.out.out_size, True, self.qkv.dtype) for _ in range(3)]
+        for layer in layers: layer(x[:0])
+        tables = [layer.W.data for layer in layers]
+        self.qkv.W.data = array_module(tables[0]).concatenate(tables, axis=1)
 
 # %% ../nbs/24_transformer.ipynb #transformer-block
 class TransformerBlock(Layer):
