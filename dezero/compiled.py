@@ -959,7 +959,7 @@ def find(self: Compiled, args, options):
     key += [switch.get() for switch in switches.values()]
     for a in [box.data for box in boxes]:
         key += [None] if a is None else [*_layout(a), a.flags.writeable]
-    if key != self.last[0]: self.last = key, self.entry(tuple(key))  # quicker than a hash
+    if key != self.last[0]: self.last = key, self.entry(tuple(key))  # no hash of it
     return self.last[1], found
 
 def _layout(a): return a.shape, a.dtype, a.strides
