@@ -21,7 +21,7 @@ import threading
 import types
 import weakref
 import zlib
-from collections import deque
+from collections import deque, namedtuple
 from contextvars import ContextVar
 from functools import _lru_cache_wrapper, partial, singledispatch
 from pathlib import PurePath
@@ -108,8 +108,8 @@ def difference(self: Places):
 STILL = (bool, int, float, complex, str, bytes, np.generic, np.dtype, np.ufunc, range,
          slice, types.BuiltinFunctionType, type(str.join), type(np.ndarray.sum),
          type(operator.attrgetter('x')), type(Ellipsis), type(NotImplemented), property,
-         ContextVar, enum.Enum, PurePath,
-         re.Pattern, weakref.ref, type(threading.Lock()), type(threading.RLock()),
+         enum.Enum, PurePath, re.Pattern,
+         type(threading.Lock()), type(threading.RLock()), type(namedtuple('_', 'a').a),
          type(object.__init__), operator.itemgetter, types.GetSetDescriptorType,
          types.MemberDescriptorType, types.GenericAlias)
 #: what is another one each time that it is asked
@@ -126,6 +126,7 @@ ACTING = {'print', 'input', 'open', 'next', 'exec', 'eval', '__import__', 'break
 # %% ../nbs/76_compiled.ipynb #is-still
 def is_still(x):
     "Can it not change, nor lead anywhere?"
+    if isinstance(x, ContextVar): return x in switches.values()  # these are in the key
     return isinstance(x, STILL) and not bound_elsewhere(x)
 
 def bound_elsewhere(x):
@@ -160,7 +161,8 @@ class Walk:
     def __init__(self, scope, loose):
         self.scope, self.loose = scope, loose
         self.seen, self.classes = {}, set()
-        self.used, self.methods = set(NAMES_OF_OURS), []  # names in code; methods to be
+        self.used = set(NAMES_OF_OURS)  # names in code
+        self.methods, self.modules = [], []  # where they may lead
 
     def __call__(self, x, path=''):
         if x is None or id(x) in self.seen or is_still(x): return
@@ -180,11 +182,15 @@ NAMES_OF_OURS = {'forward', 'backward', 'update', 'update_one', 'update_rule',
 @singledispatch
 def visit(x, walk, path):
     "Look at a thing, and at all that can be seen through it."
-    scope, is_moving = walk.scope, hasattr(x, '__next__') or isinstance(x, MOVING)
-    if is_moving or not hasattr(x, '__dict__'):
-        return scope.refuse(f'the step sees {path or "something"}, of {type(x)}, which '
-                            'may change: give it what that gives')
-    space = vars(x)
+    is_moving = hasattr(x, '__next__') or isinstance(x, MOVING)
+    if not is_moving and hasattr(x, '__dict__'): return visit_attributes(x, walk, path)
+    walk.scope.refuse(f'the step sees {path or "something"}, of {type(x)}, which may '
+                      'change: give it what that gives')
+
+# %% ../nbs/76_compiled.ipynb #visit-attributes
+def visit_attributes(x, walk, path):
+    "What an object holds, and what its class can do."
+    scope, space = walk.scope, getattr(x, '__dict__', {})
     scope.places.sized.append((len, space))
     for key, value in list(space.items()):
         is_open = value is None or isinstance(value, Variable)
@@ -193,7 +199,10 @@ def visit(x, walk, path):
             continue
         if is_open: scope.watched.append((space, key))
         walk.see(space, key, f'{path}_{key}' if path else str(key))
-    if is_theirs(type(x)): visit_class(type(x), walk)
+    theirs = [each for each in type(x).__mro__ if is_theirs(each)]
+    if any([vars(each).get('__slots__') for each in theirs]):
+        scope.refuse(f'the step sees {path}, whose class has __slots__: leave them out')
+    if theirs: visit_class(type(x), walk)
 
 # %% ../nbs/76_compiled.ipynb #visit-arrays
 @visit.register(np.ndarray)
@@ -202,7 +211,16 @@ def visit_array(x, walk, path):
     else: walk.scope.refuse(f'the step sees an array of {x.dtype}')
 
 @visit.register(Variable)
-def visit_box(x, walk, path): walk.scope.boxes[walk.scope.name(path)] = x
+def visit_box(x, walk, path):
+    walk.scope.boxes[walk.scope.name(path)] = x
+    for key in vars(x):
+        if key not in ('name', 'grad') and key[0] != '_':
+            walk.see(vars(x), key, f'{path}_{key}')
+    if is_theirs(type(x)): visit_class(type(x), walk)
+
+@visit.register(weakref.ref)
+def visit_link(x, walk, path):
+    if not isinstance(x(), Variable): walk(x(), path)  # a Function links to its results
 
 # %% ../nbs/76_compiled.ipynb #visit-wrapped
 @visit.register(staticmethod)
@@ -221,16 +239,10 @@ def visit_partial(x, walk, path):
 
 @visit.register(types.ModuleType)
 def visit_module(x, walk, path):
-    if is_pure(x.__name__): return
-    walk.scope.refuse(f'the step uses the module {x.__name__}: do that outside')
+    if is_pure(x.__name__): walk.modules.append(x)
+    else: walk.scope.refuse(f'the step uses the module {x.__name__}: do that outside')
 
 # %% ../nbs/76_compiled.ipynb #visit-container
-@visit.register(list)
-@visit.register(tuple)
-@visit.register(set)
-@visit.register(frozenset)
-@visit.register(dict)
-@visit.register(deque)
 def visit_container(x, walk, path):
     "A container: what is in it, and how much."
     if len(x) > 1000:
@@ -243,6 +255,10 @@ def visit_container(x, walk, path):
     else:
         for key in (list(x) if isinstance(x, dict) else range(len(x))):
             walk.see(x, key, f'{path}_{key}')
+    if is_theirs(type(x)): visit_attributes(x, walk, path)
+
+for kind in (list, tuple, set, frozenset, dict, deque):
+    visit.register(kind, visit_container)
 
 # %% ../nbs/76_compiled.ipynb #visit-function
 @visit.register(types.FunctionType)
@@ -268,18 +284,10 @@ def visit_function(f, walk, path):
 
 # %% ../nbs/76_compiled.ipynb #visit-globals
 def visit_globals(space, codes, walk):
-    "What lies under the global names in code, and under the names of modules in it."
+    "What lies under the global names in code."
     walk.scope.spaces.append(space)
     names = {name for code in codes for name in names_read(code, space, walk.scope)}
-    names = sorted(names & set(space))
-    for name in names: walk.see(space, name, name)
-    for module in [space[name] for name in names]:
-        if not isinstance(module, types.ModuleType): continue
-        theirs = is_their_module(module.__name__)
-        if not theirs and root_of(module.__name__) != 'dezero': continue
-        for name in sorted(walk.used & set(vars(module))):
-            if theirs: walk.see(vars(module), name, name)
-            else: walk.scope.places.items.append((vars(module), name))
+    for name in sorted(names & set(space)): walk.see(space, name, name)
 
 # %% ../nbs/76_compiled.ipynb #names-read
 def names_read(code, space, scope):
@@ -321,41 +329,60 @@ def visit_class(cls, walk):
         if each in walk.classes or not is_theirs(each): continue
         walk.classes.add(each)
         walk.scope.places.sized.append((len, vars(each)))
-        for key in list(vars(each)):
-            if key[:2] != '__' or key in CALLED: visit_member(each, key, walk)
+        for key, value in list(vars(each).items()):
+            if key[:2] != '__' or isinstance(value, types.FunctionType):
+                visit_member(each, key, walk)
 
-CALLED = {'__call__', '__getattr__', '__getitem__', '__len__', '__iter__', '__enter__',
-          '__exit__', '__getattribute__', '__setattr__', '__mul__', '__add__'}
+# %% ../nbs/76_compiled.ipynb #is-called
+def is_called(name, used):
+    "Is a method of this name called: by the step, by Python, or by DeZero?"
+    if name in used or used & BY_NAME or name[:2] == 'gx': return True
+    return name[:2] == '__' and name not in ASIDE
+
+#: functions that find a method whose name is not written in the step
+BY_NAME = {'getattr', 'vars', '__dict__', 'attrgetter', 'methodcaller', 'dir',
+           '__getattribute__', 'getmembers'}
+#: methods that are called when an object is made, shown, or copied
+ASIDE = {'__init__', '__new__', '__post_init__', '__repr__', '__str__', '__del__',
+         '__reduce__', '__reduce_ex__', '__getstate__', '__setstate__', '__copy__',
+         '__deepcopy__'}
 
 # %% ../nbs/76_compiled.ipynb #visit-member
 def visit_member(cls, key, walk):
-    "An attribute of a class; a method waits until it is known to be called."
+    "An attribute of a class; a function waits until it is known to be called."
     value = vars(cls)[key]
-    value = getattr(value, '__func__', getattr(value, 'fget', value))
-    is_method = isinstance(value, types.FunctionType)
-    if is_method: walk.methods.append((vars(cls), key, value))
-    else: walk(value, key)
-    if not is_method or overrides(cls, key):
+    if isinstance(value, property): parts = [value.fget, value.fset]
+    else: parts = [getattr(value, '__func__', value)]
+    functions = [part for part in parts if isinstance(part, types.FunctionType)]
+    walk.methods += [(vars(cls), key, function) for function in functions]
+    if not functions: walk(value, key)
+    if not functions or overrides(cls, key):
         walk.scope.places.items.append((vars(cls), key))
 
 def overrides(cls, name):
     "Does a method of the reader's stand in the place of one that DeZero may call?"
     return any([hasattr(base, name) for base in cls.__mro__ if not is_theirs(base)])
 
-# %% ../nbs/76_compiled.ipynb #visit-methods
-def visit_methods(walk):
-    "Look at the methods that are called by their names, or by DeZero."
-    def is_used(name):
-        return name in walk.used or name[:2] in ('__', 'gx') or walk.used & BY_NAME
-    while ready := [method for method in walk.methods if is_used(method[1])]:
-        walk.methods = [method for method in walk.methods if not is_used(method[1])]
-        for space, key, value in ready:
+# %% ../nbs/76_compiled.ipynb #visit-named
+def visit_named(walk):
+    "Look at methods, and at what lies in modules, as far as the step can name them."
+    done = set()
+    while found := [each for each in named(walk) if (id(each[0]), each[1]) not in done]:
+        for space, key, value in found:
+            done.add((id(space), key))
             walk.scope.places.items.append((space, key))
             walk(value, key)
 
-#: functions that find a method whose name is not written in the step
-BY_NAME = {'getattr', 'vars', '__dict__', 'attrgetter', 'methodcaller', 'dir',
-           '__getattribute__', 'getmembers'}
+def named(walk):
+    "Places that the step can name, each with what is to be looked at there."
+    found = [method for method in walk.methods if is_called(method[1], walk.used)]
+    for module in walk.modules:
+        space, theirs = vars(module), is_their_module(module.__name__)
+        if not theirs and root_of(module.__name__) != 'dezero': continue
+        for key in sorted(walk.used & set(space)):
+            leads_on = theirs or isinstance(space[key], types.ModuleType)
+            found.append((space, key, space[key] if leads_on else None))
+    return found
 
 # %% ../nbs/76_compiled.ipynb #visit-optimizer
 @visit.register(Optimizer)
@@ -381,7 +408,7 @@ def scope_of(step, models, optimizers, loose):
     for i, model in enumerate(models): walk(model, f'model{i}' if models[1:] else '')
     for optimizer in optimizers: walk(optimizer)
     walk(step)
-    visit_methods(walk)
+    visit_named(walk)
     drop_data(scope)
     scope.states = [(owner, scope.name(path or type(owner).__name__.lower()), key)
                     for owner, path, key in scope.states]
@@ -877,7 +904,7 @@ class Compiled:
         self.step, self.models, self.optimizers = step, models, optimizers
         self.programs, self.why, self.entries = [], '', {}
         self.ready = []  # programs that say by themselves whether they fit a call
-        self.scope, self.loose, self.variants = None, set(), {}
+        self.scope, self.loose, self.variants, self.last = None, set(), {}, ([], None)
         self.lock = threading.RLock()
         self.names = [p.name for p in inspect.signature(step).parameters.values()
                       if p.kind < p.VAR_POSITIONAL]
@@ -891,9 +918,6 @@ class Compiled:
         runs = sum([program.runs for program in self.programs])
         why = f', eager: {self.why}' if self.why else ''
         return f'<a compiled step: {len(self.programs)} programs, {runs} runs{why}>'
-
-@visit.register(Compiled)
-def visit_compiled(x, walk, path): walk(x.step, path)
 
 # %% ../nbs/76_compiled.ipynb #call
 @patch
@@ -913,6 +937,9 @@ def __call__(self: Compiled, *args, **options):
         if program is None: return self.record(entry, found, args, options)
         return self.run(program, [x for _, x in found], args, options)
 
+@visit.register(Compiled)
+def visit_compiled(x, walk, path): walk(x.step, path)
+
 # %% ../nbs/76_compiled.ipynb #find
 @patch
 def find(self: Compiled, args, options):
@@ -930,9 +957,10 @@ def find(self: Compiled, args, options):
     ids = list(map(id, arrays))
     key += [tuple(map(ids.index, ids)), do_overlap(arrays)]
     key += [switch.get() for switch in switches.values()]
-    key += [None if box.data is None else (*_layout(box.data), box.data.flags.writeable)
-            for box in boxes]
-    return self.entry(tuple(key)), found
+    for a in [box.data for box in boxes]:
+        key += [None] if a is None else [*_layout(a), a.flags.writeable]
+    if key != self.last[0]: self.last = key, self.entry(tuple(key))  # no hash of it
+    return self.last[1], found
 
 def _layout(a): return a.shape, a.dtype, a.strides
 

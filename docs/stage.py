@@ -15,40 +15,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_ext")]
 
-from api import GROUPS  # noqa: E402
+from api import Reference  # noqa: E402
+from cells import read_chapters  # noqa: E402
 from chart import chart, fill  # noqa: E402
 
-from tools.notebooks import module, notebooks, read  # noqa: E402
-
-MODULE = "# dezero.{0}\n\n```{{api-module}} dezero.{0}\n```\n"
-NAMES = "## {0}\n\n```{{api-names}} {0}\n```\n"
-GROUP = "## {0}\n\n```{{api-variable}} {0}\n```\n"
-VARIABLE = """\
-# Variable
-
-```{api-variable} about
-```
-"""
-ALL_NAMES = """\
-# All names
-
-First what programs import: `from dezero import Variable`. Then every module, with its names in the
-order in which the book builds them.
-"""
+from tools.notebooks import notebooks  # noqa: E402
 
 
 def sources(root, executed):
     """Pairs of a path in the staged tree and what is to stand there, in bytes."""
-    facades = sorted(path.parent for path in (root / "dezero").rglob("__init__.py"))
-    offered = [".".join(folder.relative_to(root).parts) for folder in facades]
-    names = [ALL_NAMES, *map(NAMES.format, offered)]
     for path in notebooks(executed):
         yield path.relative_to(executed), path.read_bytes()
-        if name := module(read(path)):
-            yield Path("api", f"{name}.md"), MODULE.format(name).encode()
-            names.append(NAMES.format(f"dezero.{name}"))
-    yield Path("api", "index.md"), "\n".join(names).encode()
-    yield Path("api", "variable.md"), "\n".join([VARIABLE, *map(GROUP.format, GROUPS)]).encode()
+    facades = sorted(path.parent for path in (root / "dezero").rglob("__init__.py"))
+    offered = [".".join(folder.relative_to(root).parts) for folder in facades]
+    for name, text in Reference(read_chapters(executed)).pages(offered):
+        yield Path("api", f"{name}.md"), text.encode()
     others = (root / "docs" / "from_pytorch.md").read_text(encoding="utf-8")
     yield Path("api", "from_pytorch.md"), others.encode()
     results = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")

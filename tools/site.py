@@ -20,8 +20,11 @@ DONE = "_build/site.mark"
 
 
 def main() -> int:
+    before = pages()
     if code := run("docs/stage.py"):
         return code
+    if before - pages():  # one is gone, and Sphinx would keep what it made of it
+        shutil.rmtree(ROOT / SITE, ignore_errors=True)
     done, mark = ROOT / DONE, fingerprint(ROOT)
     if (ROOT / SITE / "index.html").exists() and done.exists() and done.read_text() == mark:
         return 0
@@ -32,6 +35,10 @@ def main() -> int:
         return code
     done.write_text(mark)
     return 0
+
+
+def pages() -> set[Path]:
+    return set((ROOT / PAGES).rglob("*.*"))
 
 
 def run(*command: str) -> int:

@@ -1,10 +1,9 @@
 """The reference: every name a notebook exports, in the order of the notebook.
 
-`{api-module} dezero.core` writes the entries of a module: what it offers, then, folded away, what
-the package keeps to itself. `{api-names} dezero.core` writes a table. `Variable` has a page of its
-own, a `{api-variable} Shape` for each of its groups, for it comes to be in many chapters.
-Another class's method that a later chapter patches in stands on the page of that chapter, and the
-entry of its class links to it.
+`Reference.pages` writes a page for each module, what it offers and, folded away, what the package
+keeps to itself, and a table of all names. `Variable` has a page of its own, in groups, for it comes
+to be in many chapters. Another class's method that a later chapter patches in stands on the page of
+that chapter, and the entry of its class links to it. Sphinx's autodoc fills the entries.
 """
 
 import ast
@@ -15,10 +14,8 @@ from collections import defaultdict
 
 import cells
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx import addnodes
 from sphinx.pycode import ModuleAnalyzer
-from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from tools.package import names_in
 
@@ -41,18 +38,17 @@ OPERATORS = {
     "__getitem__": "x[index]", "__iter__": "for part in x", "__len__": "len(x)",
     "__float__": "float(x)", "__int__": "int(x)", "__bool__": "bool(x)",
 }  # fmt: skip
+ALL_NAMES = """\
+# All names
+
+First what programs import: `from dezero import Variable`. Then every module, with its names in the
+order in which the book builds them.
+"""
 
 
 def cell_id(name):
     """The anchor of the cell that defines a name."""
     return f"def-{name}"
-
-
-def page_order(app, page):
-    """Reference pages stand in the order of their chapters, the overviews first."""
-    modules = ["index", "variable", "from_pytorch"]
-    modules += [chapter.module.split(".", 1)[-1] for chapter in app.chapters]
-    return (modules.index(page) if page in modules else len(modules), page)
 
 
 def find(module, name):
@@ -81,73 +77,11 @@ def words(module, name):
     return "\n".join(comment_of(module, name)) or inspect.getdoc(find(module, name)) or ""
 
 
-def find_homes(app):
-    """Every exported name by its full name: the chapter it comes from, and its name there."""
-    return {
-        full_name(chapter.module, name): (chapter, name)
-        for chapter in app.chapters
-        for name in [*chapter.names, *chapter.inner]
-    }
-
-
-def entry(app, module, name, options=()):
-    """The autodoc directive of one exported name, with the methods of a class inside it."""
-    found, target = find(module, name), full_name(module, name)
-    options = [f"   :{option}:" for option in options]
-    if inspect.isclass(found):
-        lines = [f".. autoclass:: {target}", *options]
-        if found.__bases__ != (object,):
-            lines.append("   :show-inheritance:")
-        for method in own_methods(app, found, module) if target != VARIABLE else []:
-            inner = entry(app, module, f"{name}.{method}", [o.strip(" :") for o in options])
-            lines += ["", *(f"   {line}" for line in inner)]
-        return [*lines, ""]
-    if isinstance(found, property):
-        return [f".. autoproperty:: {target}", *options, ""]
-    if "." in name:
-        return [f".. automethod:: {target}", *options, ""]
-    if callable(found) and not comment_of(module, name):
-        return [f".. autofunction:: {target}", *options, ""]
-    value = [] if isinstance(found, int | float | str) else ["   :no-value:"]
-    return [f".. autodata:: {target}", *value, *options, ""]
-
-
-def own_methods(app, cls, module):
-    """The methods and properties that the chapter of a class tells: those that say what they do,
-    and those that it patches in itself."""
-    for name, chapter, there in members(app, cls):
-        told = "." in there or plain_function(vars(cls)[name]).__doc__ and name != "__init__"
-        if told and chapter.module == module and not cells.is_private(f"{cls.__name__}.{name}"):
-            yield name
-
-
-def plain_function(member):
+def function_of(member):
     """The function behind a method, a property, a class method or a static one."""
     if isinstance(member, property):
         return member.fget
     return member.__func__ if isinstance(member, classmethod | staticmethod) else member
-
-
-def members(app, cls):
-    """The methods and properties of a class: for each the chapter that tells it, and the name that
-    it has there. A function bound as a method may have another one, or a private one."""
-    chapters = {chapter.module: chapter for chapter in app.chapters}
-    for name, member in vars(cls).items():
-        plain = plain_function(member)
-        chapter = inspect.isfunction(plain) and chapters.get(plain.__module__)
-        if chapter:
-            names = [*chapter.names, *chapter.inner]
-            there = (each for each in names if plain_function(find(chapter.module, each)) is plain)
-            yield name, chapter, next(there, plain.__name__)
-
-
-def variable_members(app):
-    """What a Variable can do: the public names and the operators."""
-    return {
-        name: (chapter, there)
-        for name, chapter, there in members(app, find("dezero.core", "Variable"))
-        if not name.startswith("_") or name in OPERATORS
-    }
 
 
 def on_variable_page(full):
@@ -160,39 +94,58 @@ def group_of(module):
     return next((group for group, modules in GROUPS.items() if short in modules), "Look")
 
 
-class Listing(SphinxDirective):
-    """What both directives share: they take a module and write a text about its names."""
+class Reference:
+    """What the chapters define, and the pages that tell it."""
 
-    required_arguments = 1
+    def __init__(self, chapters):
+        self.chapters = {chapter.module: chapter for chapter in chapters if chapter.module}
+        # Every exported name by its full name: the chapter it comes from, and its name there.
+        self.homes = {
+            full_name(module, name): (chapter, name)
+            for module, chapter in self.chapters.items()
+            for name in chapter.every
+        }
+        # What a Variable can do: the public names and the operators.
+        self.variable = {
+            name: (chapter, there)
+            for name, chapter, there in self.members(find("dezero.core", "Variable"))
+            if not name.startswith("_") or name in OPERATORS
+        }
 
-    def run(self):
-        module = importlib.import_module(self.arguments[0])
-        self.env.note_dependency(module.__file__)
-        lines = StringList(self.text(module, self.env.app.chapters), self.get_location())
-        holder = nodes.Element()
-        self.state.nested_parse(lines, self.content_offset, holder)
-        return holder.children
+    def members(self, cls):
+        """The methods and properties of a class: for each the chapter that tells it, and the name
+        that it has there. A function bound as a method may have another one, or a private one."""
+        for name, member in vars(cls).items():
+            plain = function_of(member)
+            chapter = inspect.isfunction(plain) and self.chapters.get(plain.__module__)
+            if chapter:
+                there = (n for n in chapter.every if function_of(find(chapter.module, n)) is plain)
+                yield name, chapter, next(there, plain.__name__)
 
+    # --- the pages ---
 
-class ApiModule(Listing):
-    """`{api-module} dezero.core`: the entries of one module."""
+    def pages(self, facades):
+        """The pages by name, as Markdown."""
+        names = [line for each in [*facades, *self.chapters] for line in self.about_names(each)]
+        yield "index", "\n".join([ALL_NAMES, *names])
+        yield "variable", "\n".join(["# Variable", "", *self.about_variable()])
+        for module, chapter in self.chapters.items():
+            yield chapter.page, "\n".join([f"# {module}", "", *self.about_module(chapter)])
 
-    def text(self, module, chapters):
-        app = self.env.app
-        chapter = next(c for c in chapters if c.module == module.__name__)
-        about = (inspect.getdoc(module) or "").splitlines()
-        lines = [f".. py:module:: {chapter.module}", "", *about]
-        lines += note(f"Written in :defined:`{chapter.module}`.")
-        lines += self.about_variable(chapter)
+    def about_module(self, chapter):
+        about = inspect.getdoc(importlib.import_module(chapter.module)) or ""
+        lines = [f".. py:module:: {chapter.module}", "", *about.splitlines()]
+        lines += note(f"Written in :doc:`{chapter.link}`.")
+        lines += self.adds_to_variable(chapter)
         for name in self.own(chapter, chapter.names):
-            lines += entry(app, chapter.module, name)
+            lines += self.entry(chapter.module, name)
         if inner := list(self.own(chapter, chapter.inner)):
             words = "Inside the package: names that only its other modules use"
             lines += raw(f'<details class="internals"><summary>{words}</summary>')
             for name in inner:
-                lines += entry(app, chapter.module, name, ["no-index"])
+                lines += self.entry(chapter.module, name, "no-index")
             lines += raw("</details>")
-        return ["```{eval-rst}", *lines, "```"]
+        return rst(lines)
 
     def own(self, chapter, names):
         """The names that have an entry of their own on the page of this module."""
@@ -202,52 +155,108 @@ class ApiModule(Listing):
             if not is_inside and not on_variable_page(full):
                 yield name
 
-    def about_variable(self, chapter):
+    def adds_to_variable(self, chapter):
         """A line that leads to what this chapter adds to Variable."""
         added = [
             f":py:obj:`{name} <{VARIABLE}.{name}>`"
-            for name, (home, _) in self.env.app.variable.items()
+            for name, (home, _) in self.variable.items()
             if home is chapter and not name.startswith("_")
         ]
         if chapter.module == "dezero.core":
             return note(f":py:obj:`Variable <{VARIABLE}>` has a page of its own.")
         return note(f"Adds to Variable: {', '.join(added)}.") if added else []
 
-
-class ApiVariable(Listing):
-    """`{api-variable} Shape`: the class, or one group of what a Variable can do."""
-
-    def run(self):
-        self.group, self.arguments = self.arguments[0], ["dezero.core"]
-        return super().run()
-
-    def text(self, module, chapters):
-        app = self.env.app
-        if self.group == "about":
-            return ["```{eval-rst}", *entry(app, "dezero.core", "Variable"), "```"]
-        members = {
-            name: place
-            for name, place in app.variable.items()
-            if group_of(place[0].module) == self.group
-        }
-        lines = ["| you write | what it gives |", "|---|---|"]
-        for name, (chapter, there) in members.items():
-            if name in OPERATORS:
-                summary = in_a_row(inspect.getdoc(find("dezero.core", f"Variable.{name}")) or "")
+    def about_variable(self):
+        """The class, and the groups of what a Variable can do."""
+        lines = rst(self.entry("dezero.core", "Variable"))
+        for group in GROUPS:
+            rows, entries = [], []
+            for name, (chapter, there) in self.variable.items():
+                if group_of(chapter.module) != group:
+                    continue
+                if name not in OPERATORS:
+                    entries += self.entry("dezero.core", f"Variable.{name}")
+                    continue
+                summary = in_a_row(words("dezero.core", f"Variable.{name}"))
                 has_entry = there in chapter.names and "." not in there
                 link = f" → {{py:obj}}`{there} <{chapter.module}.{there}>`" if has_entry else ""
-                lines.append(f"| `{OPERATORS[name]}` | {summary}{link} |")
-        lines = [*lines, ""] if len(lines) > 2 else []
-        lines += ["```{eval-rst}"]
-        for name in members:
-            if name not in OPERATORS:
-                lines += entry(app, "dezero.core", f"Variable.{name}")
-        return [*lines, "```"]
+                rows.append((f"`{OPERATORS[name]}`", summary + link))
+            lines += [f"## {group}", "", *table("you write", "what it gives", rows), *rst(entries)]
+        return lines
+
+    def about_names(self, module):
+        """Every name of a module and what it does, a line each. For a facade, which only imports,
+        these are the names that it offers."""
+        own, offers = self.chapters.get(module), importlib.import_module(module)
+        rows = [
+            (f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`", words(chapter.module, name))
+            for chapter in ([own] if own else self.chapters.values())
+            for name in chapter.names
+            if own or getattr(offers, name, None) is find(chapter.module, name)
+        ]
+        home = f"Written in {{doc}}`{own.link}`." if own else ""
+        only = "" if rows else " What it holds, only other modules use."
+        rows = [(name, in_a_row(said)) for name, said in rows]
+        return [f"## {module}", "", home + only, "", *table("Name", "What it does", rows)]
+
+    # --- one entry ---
+
+    def entry(self, module, name, *options):
+        """The autodoc directive of one exported name, with the methods of a class inside it."""
+        found, target = find(module, name), full_name(module, name)
+        if inspect.isclass(found):
+            kind = "class"
+        elif "." in name:
+            kind = "property" if isinstance(found, property) else "method"
+        else:
+            kind = "function" if callable(found) and not comment_of(module, name) else "data"
+        inside = [f":{option}:" for option in options]
+        if kind == "class" and found.__bases__ != (object,):
+            inside.append(":show-inheritance:")
+        if kind == "data" and not isinstance(found, int | float | str):
+            inside.append(":no-value:")
+        is_alias = kind == "class" and found.__name__ != name
+        if not is_alias or comment_of(module, name):  # else Sphinx says of what, and nothing more
+            inside += self.example(target)
+        if kind == "class" and target != VARIABLE:
+            inside += self.added_later(found)
+            for method in self.own_methods(found, module):
+                inside += ["", *self.entry(module, f"{name}.{method}", *options)]
+        return [f".. auto{kind}:: {target}", *(f"   {line}" for line in inside), ""]
+
+    def example(self, full):
+        """The line of a lesson that uses a name."""
+        chapter, name = self.homes.get(full, (None, ""))
+        if not chapter or name not in chapter.examples:
+            return []
+        code = [".. code-block:: python", "   :class: example", "", f"   {chapter.examples[name]}"]
+        return ["", *code, ""]
+
+    def own_methods(self, cls, module):
+        """The methods and properties that the chapter of a class tells: those that say what they
+        do, and those that it patches in itself."""
+        for name, chapter, there in self.members(cls):
+            told = "." in there or function_of(vars(cls)[name]).__doc__ and name != "__init__"
+            if told and chapter.module == module and not cells.is_private(f"{cls.__name__}.{name}"):
+                yield name
+
+    def added_later(self, cls):
+        """Lines that lead to the methods of other chapters."""
+        added = defaultdict(list)
+        for name, chapter, there in self.members(cls):
+            if chapter.module != cls.__module__ and there in chapter.names and name[0] != "_":
+                link = f":py:obj:`{name} <{full_name(chapter.module, there)}>`"
+                added[chapter.link].append(link)
+        return [
+            line
+            for place, links in added.items()
+            for line in note(f":doc:`{place}` adds {', '.join(links)}.")
+        ]
 
 
-def in_a_row(doc):
-    """The first paragraph of a docstring, for a cell of a table."""
-    return doc.split("\n\n")[0].replace("\n", " ").replace("|", r"\|")
+def rst(lines):
+    """Lines in the language of autodoc, for a page in Markdown."""
+    return ["```{eval-rst}", *lines, "```", ""]
 
 
 def raw(html):
@@ -255,38 +264,23 @@ def raw(html):
     return [".. raw:: html", "", f"   {html}", ""]
 
 
-class ApiNames(Listing):
-    """`{api-names} dezero.core`: every name of a module and what it does, a line each.
-
-    For a facade, which only imports, these are the names that it offers.
-    """
-
-    def text(self, module, chapters):
-        own = [chapter for chapter in chapters if chapter.module == module.__name__]
-        lines = [f"Written in {{defined}}`{module.__name__}`.", ""] if own else []
-        if own and not own[0].names:
-            return [f"{lines[0]} What it holds, only other modules use."]
-        lines += ["| Name | What it does |", "|---|---|"]
-        for chapter in own or chapters:
-            for name in chapter.names:
-                if own or getattr(module, name, None) is find(chapter.module, name):
-                    entry = f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`"
-                    lines.append(f"| {entry} | {in_a_row(words(chapter.module, name))} |")
-        return lines
+def note(text):
+    """A quiet line of its own below an entry."""
+    return ["", ".. container:: defined-in", "", f"   {text}", ""]
 
 
-class DefinedIn(SphinxRole):
-    """`:defined:`dezero.core``: a link to the chapter that a module is written in."""
-
-    def run(self):
-        chapter = next(c for c in self.env.app.chapters if c.module == self.text)
-        return [to_cell(self.env.app, chapter, "", chapter.label)], []
+def table(left, right, rows):
+    """A table of two columns in Markdown."""
+    head = [(left, right), ("---", "---")] if rows else []
+    return [*(f"| {one} | {two} |" for one, two in head + rows), ""]
 
 
-def to_cell(app, chapter, name, text):
-    """A link from a page of the reference to the cell that defines a name."""
-    anchor = cell_id(name) if name in chapter.shown else ""
-    return link(app, chapter.docname, anchor, nodes.inline("", text))
+def in_a_row(doc):
+    """The first paragraph of a docstring, for a cell of a table."""
+    return doc.split("\n\n")[0].replace("\n", " ").replace("|", r"\|")
+
+
+# --- what Sphinx is told ---
 
 
 def to_entry(app, module, name):
@@ -306,44 +300,27 @@ def link(app, page, anchor, content):
 
 
 def adapt_words(app, what, full, found, options, lines):
-    """Make a docstring fit for docutils, and add an example, and the methods of later chapters."""
+    """Make a docstring fit for docutils."""
     lines[:] = [CODE_AND_LETTERS.sub(r"`\1`\\ ", line) for line in lines]
     if what == "data" and inspect.getdoc(type(found)) == "\n".join(lines).strip():
         lines.clear()  # the words of dict or int say nothing about this one
-    chapter, name = app.homes.get(full, (None, ""))
-    if chapter and name in chapter.examples:
-        lines += ["", ".. code-block:: python", "   :class: example", ""]
-        lines += [f"   {chapter.examples[name]}", ""]
-    later = defaultdict(list)  # the methods of other chapters
-    for name, chapter, there in members(app, found) if what == "class" and full != VARIABLE else []:
-        if chapter.module != found.__module__ and there in chapter.names and name[0] != "_":
-            later[chapter.module].append(f":py:obj:`{name} <{full_name(chapter.module, there)}>`")
-    for module, links in later.items():
-        lines += note(f":defined:`{module}` adds {', '.join(links)}.")
-
-
-def note(text):
-    """A quiet line of its own below an entry."""
-    return ["", ".. container:: defined-in", "", f"   {text}", ""]
 
 
 def finish_signatures(app, doctree):
     """Say beside each signature where it was defined, and where the text of its methods is."""
-    seen = set()
+    reference, seen = app.reference, set()
+    places = {f"{VARIABLE}.{name}": place for name, place in reference.variable.items()}
+    places = reference.homes | places
     for signature in doctree.findall(addnodes.desc_signature):
         full = f"{signature.get('module')}.{signature.get('fullname')}"
-        last = full.rsplit(".", 1)[-1]
         if not signature["ids"]:  # inside the package: in no index and in no table of contents
             signature["ids"].append(full)
             signature["_toc_name"] = ""
-        if full == f"{VARIABLE}.{last}":
-            chapter, name = app.variable[last]
-        elif full in app.homes:
-            chapter, name = app.homes[full]
-        else:
+        if full not in places:
             continue
-        text = f"defined in chapter {chapter.number}"
-        place = to_cell(app, chapter, name, text)
+        chapter, name = places[full]
+        text = nodes.inline("", f"defined in chapter {chapter.number}")
+        place = link(app, chapter.docname, cell_id(name) if name in chapter.shown else "", text)
         signature += nodes.inline("", "", place, classes=["defined-in"])
         signature["module"], signature["fullname"] = chapter.module, name
         if (there := f"{chapter.module}.{name}") not in [*signature["ids"], *seen]:
@@ -353,7 +330,7 @@ def finish_signatures(app, doctree):
 
 def find_source(app, module):
     """For viewcode: a module's text and where its names stand in it, patched methods too."""
-    if module not in {chapter.module for chapter in app.chapters}:
+    if module not in app.reference.chapters:
         return None
     analyzer = ModuleAnalyzer.for_module(module)
     analyzer.analyze()
@@ -366,10 +343,6 @@ def find_source(app, module):
 
 
 def setup(app):
-    app.add_directive("api-module", ApiModule)
-    app.add_directive("api-names", ApiNames)
-    app.add_directive("api-variable", ApiVariable)
-    app.add_role("defined", DefinedIn())
     app.connect("autodoc-process-docstring", adapt_words)
     app.connect("doctree-read", finish_signatures, priority=100)
     app.connect("viewcode-find-source", find_source)

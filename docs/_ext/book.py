@@ -15,7 +15,7 @@ import cells
 import figures
 from docutils import nodes
 
-from tools.notebooks import notebooks, read
+from tools.notebooks import read
 
 LISTED = re.compile(r"\]\((nbs/\S+)\.ipynb\)")
 STAGE, FIRST = re.compile(r"^Stage (\d): "), re.compile("[A-Za-z]")
@@ -27,19 +27,14 @@ BEFORE, AFTER = re.compile(r"\S+$"), re.compile(r"^\S+")
 
 def read_chapters(app):
     """Know every chapter before the first page is read: the API pages link to all of them."""
-    source = Path(app.srcdir)
-    app.chapters = [
-        cells.read_chapter(path, path.relative_to(source).with_suffix("").as_posix())
-        for path in notebooks(source)
-        if path.parent != source
-    ]
-    app.homes, app.variable = api.find_homes(app), api.variable_members(app)
+    app.chapters = {chapter.docname: chapter for chapter in cells.read_chapters(Path(app.srcdir))}
+    app.reference = api.Reference(app.chapters.values())
     app.config.html_context["menu"] = app.menu = menu(app)
 
 
 def reread(app, env, added, changed, removed):
     """Contents and reference speak of all chapters: read them again when one has changed."""
-    before, now = getattr(env, "chapters", None), [astuple(chapter) for chapter in app.chapters]
+    before, now = getattr(env, "chapters", None), [*map(astuple, app.chapters.values())]
     env.chapters = now
     if before == now:
         return []
@@ -51,12 +46,19 @@ def show_notebook(app, docname, source):
     path = app.env.doc2path(docname)
     if path.suffix != ".ipynb":
         return
-    modules = {chapter.docname: chapter.module for chapter in app.chapters}
-    notebook = cells.shown(read(path), modules.get(docname, ""))
+    chapter = app.chapters.get(docname)
+    notebook = cells.shown(read(path), chapter.module if chapter else "")
+    if chapter and chapter.number:
+        number = f"```{{rst-class}} chapter-number\nChapter {chapter.number}\n```"
+        notebook["cells"].insert(0, prose("number", number))
     if docname == app.config.root_doc:
-        cell = {"id": "toc", "cell_type": "markdown", "metadata": {}, "source": toc(app)}
-        notebook["cells"].append(cell)
+        notebook["cells"].append(prose("toc", toc(app)))
     source[0] = json.dumps(notebook)
+
+
+def prose(name, text):
+    """A cell of text."""
+    return {"id": name, "cell_type": "markdown", "metadata": {}, "source": text}
 
 
 def menu(app):
@@ -67,7 +69,7 @@ def menu(app):
     """
     front = read(Path(app.srcdir, "index.ipynb"))["cells"]
     text = "".join(cell["source"] + "\n" for cell in front if cell["cell_type"] == "markdown")
-    parts, left = [], {chapter.docname: chapter for chapter in app.chapters}
+    parts, left = [], dict(app.chapters)
     for section in text.split("\n### ")[1:]:
         heading = STAGE.sub(r"\1. ", section.split("\n")[0].removeprefix("The "))
         listed = [page for page in LISTED.findall(section) if page in left]
@@ -75,12 +77,12 @@ def menu(app):
         caption = FIRST.sub(lambda letter: letter[0].upper(), heading, count=1)
         parts.append((caption, list(zip(titles, listed, strict=True))))
     rest = [(chapter.numbered_title, page) for page, chapter in left.items()]
-    pages = [path.stem for path in Path(app.srcdir).glob("api/*.md")]
-    pages.sort(key=lambda page: api.page_order(app, page))
-    names = {"index": "All names", "variable": "Variable", "from_pytorch": "Coming from PyTorch"}
+    pages = [("All names", "index"), ("Variable", "variable")]
+    pages += [("Coming from PyTorch", "from_pytorch")]
+    pages += [(chapter.page, chapter.page) for chapter in app.reference.chapters.values()]
     return [
         *(part for part in [*parts, ("More", rest)] if part[1]),
-        ("Reference", [(names.get(page, page), f"api/{page}") for page in pages]),
+        ("Reference", [(title, f"api/{page}") for title, page in pages]),
         ("Benchmarks", [("Benchmarks", "benchmarks")]),
     ]
 
@@ -140,14 +142,6 @@ def keep_together(app, doctree):
             code["classes"].append("unbroken")
 
 
-def number_chapter(app, doctree):
-    """Write "Chapter 00" above the title of a chapter."""
-    for chapter in app.chapters:
-        if chapter.number and chapter.docname == app.env.docname:
-            text = f"Chapter {chapter.number}"
-            doctree.insert(0, nodes.paragraph("", text, classes=["chapter-number"]))
-
-
 def break_at_dots(app, pagename, templatename, context, doctree):
     """Let the long name of a module, on top or at the foot of a page, go on in a second line."""
     if "body" in context:
@@ -170,16 +164,6 @@ def label(app, kind, module, names):
     return line
 
 
-def drop_old_pages(app, error):
-    """Remove the pages of chapters and modules that are no more."""
-    keep = app.env.found_docs | {"search", "_modules/index"}
-    keep |= {f"_modules/{chapter.module.replace('.', '/')}" for chapter in app.chapters}
-    for page in Path(app.outdir).rglob("*.html"):
-        name = page.relative_to(app.outdir).with_suffix("").as_posix()
-        if name not in keep and not name.startswith("_static/"):
-            page.unlink()
-
-
 def setup(app):
     app.connect("builder-inited", read_chapters)
     app.connect("env-get-outdated", reread)
@@ -188,9 +172,7 @@ def setup(app):
     app.connect("doctree-read", keep_columns)
     app.connect("doctree-read", keep_punctuation)
     app.connect("doctree-read", keep_together)
-    app.connect("doctree-read", number_chapter)
     app.connect("html-page-context", break_at_dots)
-    app.connect("build-finished", drop_old_pages)
     api.setup(app)
     figures.setup(app)
     # Pages are read again when this code has changed.

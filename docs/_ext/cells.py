@@ -1,28 +1,14 @@
 """What the site shows of a notebook. Plain functions on a notebook's JSON, without Sphinx.
 
-A code cell may begin with directive lines, `#| name` or `#| name: value`:
-
-    hide            the cell is not shown
-    hide_input      only its outputs are shown
-    hide_output     only its code is shown
-    export          the cell goes into the package; it gets a label
-    exporti         the same, for names that the package keeps to itself
-    solution        the cell is folded away under the word "Solution"
-    checked         a run of asserts, folded away under "checked here"
-    fold: summary   the cell is folded away under this summary
-    your_turn       an empty cell for the reader of the notebook; not shown
-    site_only       shown here, but not in the README
-    alt: text       what the figure shows, for those who cannot see it
-    photo           the figure shows pictures, whose colours dark mode leaves alone
-
-Cells of many imports and nothing else are folded, too. The directive lines are never shown.
+CONTRIBUTING.md says what the directives in the first lines of a cell do. They are never shown. A
+cell of many imports and nothing else is folded, too.
 """
 
 import ast
 import re
 from dataclasses import dataclass, field
 
-from tools.notebooks import body, directives, read
+from tools.notebooks import body, directives, module, notebooks, read
 from tools.package import EXPORTS, names_in
 
 LONGEST = 80  # letters of an example in the reference
@@ -69,44 +55,58 @@ class Chapter:
     shown: set = field(default_factory=set)
 
     @property
+    def every(self):
+        return [*self.names, *self.inner]
+
+    @property
     def number(self):
         found = re.match(r"\d+[a-z]?", self.docname.rsplit("/", 1)[-1])
         return found[0] if found else ""
 
     @property
-    def label(self):
-        return f"Chapter {self.number}: {self.short}" if self.number else self.short
+    def short(self):
+        """The title without what follows a colon."""
+        return self.title.split(":")[0]
 
     @property
     def numbered_title(self):
         return f"{self.number} · {self.short}" if self.number else self.short
 
     @property
-    def short(self):
-        """The title without a number in front and without what follows a colon."""
-        title = re.sub(r"^(chapter\s+)?\d+[a-z]?\W*", "", self.title, flags=re.I)
-        return title.split(":")[0].strip()
+    def link(self):
+        """The target of a link to this page, under the name of the chapter."""
+        return f"Chapter {self.number}: {self.short} </{self.docname}>"
+
+    @property
+    def page(self):
+        """The page of the reference about its module."""
+        return self.module.removeprefix("dezero.")
 
 
-def read_chapter(path, docname, package="dezero"):
+def read_chapters(folder):
+    """Every chapter and story in a folder of notebooks, in reading order."""
+    return [
+        read_chapter(path, path.relative_to(folder).with_suffix("").as_posix())
+        for path in notebooks(folder)
+        if path.parent != folder
+    ]
+
+
+def read_chapter(path, docname):
     """Read what the site must know of a notebook before any page is built."""
-    chapter = Chapter(docname, docname)
-    for cell in read(path)["cells"]:
-        source = cell["source"]
-        if cell["cell_type"] == "markdown" and chapter.title == docname:
-            if found := re.search(r"^# +(.+)$", source, re.M):
-                chapter.title = found[1].strip()
+    notebook = read(path)
+    prose = "\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
+    title, home = re.search(r"^# +(.+)$", prose, re.M)[1].strip(), module(notebook)
+    chapter = Chapter(docname, title, f"dezero.{home}" if home else "")
+    for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
-            marks = directives(source)
-            if "default_exp" in marks:
-                chapter.module = f"{package}.{marks['default_exp']}"
-            if EXPORTS & set(marks):
-                names = names_defined(body(source))
+            marks, code = directives(cell["source"]).keys(), body(cell["source"])
+            if EXPORTS & marks:
+                names = names_defined(code)
                 (chapter.names if "export" in marks else chapter.inner).extend(names)
-                if not HIDDEN & set(marks):
-                    chapter.shown.update(names)
-            elif not HIDDEN & set(marks):
-                add_examples(chapter, body(source))
+                chapter.shown.update(() if HIDDEN & marks else names)
+            elif not HIDDEN & marks:
+                add_examples(chapter, code)
     return chapter
 
 

@@ -1,16 +1,20 @@
 """Numbers, functions and layers that change between two calls of a step."""
 
 import contextlib
-from types import SimpleNamespace
+import functools
+import weakref
+from collections import namedtuple
+from contextvars import ContextVar
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 from twice import outcome
 
 import dezero.functions as F
 import dezero.layers as L
-from dezero import Function, Variable, no_grad, test_mode, using_config
+from dezero import Function, Parameter, Variable, no_grad, test_mode, using_config
 from dezero.models import MLP
-from hazards import Net, a_step, batches, between, chain, known, left, mlp, written
+from hazards import Net, a_step, batches, between, chain, known, left, listed, mlp, written
 
 # --- numbers ------------------------------------------------------------------------------------
 
@@ -129,6 +133,166 @@ def a_default_argument_and_an_attribute_of_an_object_change(wrap):
     for i in range(8):
         config.scale = 1.0 if i < 4 else i
         yield fast(x), fast(x, 2.0 + i // 4), fast(x, shift=i)
+
+
+# --- numbers in odd places ----------------------------------------------------------------------
+
+
+def a_number(place):
+    """A program whose step reads a number in a place, which changes between calls."""
+
+    def program(wrap):
+        read, change = place()
+        change(2.0)
+        fast = wrap(lambda x: F.sum(x) * read())
+        for i in range(8):
+            change(2.0 if i < 4 else 1.0 + i)
+            yield fast(np.array([1.0, 2.0]))
+
+    return listed(functools.wraps(place)(program), None)
+
+
+@a_number
+def in_a_slot():
+    class Slotted:
+        __slots__ = ("n",)
+
+    class Thing(Slotted):
+        pass
+
+    thing = Thing()
+    return lambda: thing.n, lambda n: setattr(thing, "n", n)
+
+
+@a_number
+def that_a_descriptor_reads():
+    space = {}
+
+    class Reads:
+        def __get__(self, thing, cls):
+            return space["n"]
+
+    class Thing:
+        n = Reads()
+
+    thing = Thing()
+    return lambda: thing.n, lambda n: space.update(n=n)
+
+
+@a_number
+def that_an_operator_reads():
+    space = {}
+
+    class Thing:
+        def __truediv__(self, other):
+            return space["n"] / other
+
+    thing = Thing()
+    return lambda: thing / 2, lambda n: space.update(n=n)
+
+
+@a_number
+def that_a_setter_reads():
+    space = {}
+
+    class Thing:
+        @property
+        def n(self):
+            return self.last
+
+        @n.setter
+        def n(self, value):
+            self.last = value * space["n"]
+
+    thing = Thing()
+
+    def read():
+        thing.n = 3.0
+        return thing.n
+
+    return read, lambda n: space.update(n=n)
+
+
+@a_number
+def in_a_module():
+    module = ModuleType("helpers")
+    return lambda: module.n, lambda n: setattr(module, "n", n)
+
+
+@a_number
+def in_a_module_of_a_module():
+    module = ModuleType("helpers")
+    module.more = ModuleType("helpers.more")
+    return lambda: module.more.n, lambda n: setattr(module.more, "n", n)
+
+
+@a_number
+def of_a_kind_of_list():
+    class Things(list):
+        pass
+
+    things = Things([1.0])
+    return lambda: things.n, lambda n: setattr(things, "n", n)
+
+
+@a_number
+def that_a_method_of_a_tuple_reads():
+    space = {}
+
+    class Pair(namedtuple("Pair", "a, b")):
+        def scaled(self):
+            return self.a * space["n"]
+
+    pair = Pair(1.0, 2.0)
+    return lambda: pair.scaled(), lambda n: space.update(n=n)
+
+
+@written
+def numbers_in_a_named_tuple_and_in_a_frozen_set(wrap):
+    rates = namedtuple("Rates", "a, b")(2.0, 3.0)
+    chosen = frozenset({2.0})
+    fast = wrap(lambda x: F.sum(x) * rates.a + rates.b * (rates.b in chosen))
+    for i in range(8):
+        if i == 4:
+            rates, chosen = rates._replace(a=5.0), frozenset({3.0})
+        yield fast(np.array([1.0, 2.0]))
+
+
+@a_number
+def of_a_parameter():
+    W = Parameter(np.ones(2))
+    return lambda: W.n, lambda n: setattr(W, "n", n)
+
+
+@a_number
+def in_a_context():
+    mode = ContextVar("mode")
+    return lambda: mode.get(), mode.set
+
+
+@a_number
+def behind_a_weak_reference():
+    class Thing:
+        n = 1.0
+
+    thing = Thing()
+    link = weakref.ref(thing)
+    return lambda: link().n, lambda n: setattr(thing, "n", n)
+
+
+@a_number
+def where_a_variable_was():
+    class Thing:
+        n = None
+
+    thing = Thing()
+
+    def read():
+        if not isinstance(thing.n, float):
+            thing.n = Variable(np.array(3.0))
+        return thing.n
+
+    return read, lambda n: setattr(thing, "n", None if n == 2 else n)
 
 
 # --- arrays -------------------------------------------------------------------------------------
