@@ -281,7 +281,8 @@ class JoinHeads(Function):
     def forward(self, *tables):
         tables = [x.swapaxes(-2, -3) for x in tables]
         rows = [x.reshape(*x.shape[:-2], math.prod(x.shape[-2:])) for x in tables]
-        return rows[0] if len(rows) == 1 else array_module(rows[0]).concatenate(rows, -1)
+        if len(rows) == 1: return rows[0]
+        return array_module(rows[0]).concatenate(rows, axis=-1)
     def backward(self, gy):
         return SplitHeads(self.inputs[0].shape[-3], len(self.inputs))(gy)
 
