@@ -23,15 +23,13 @@ from tools.package import names_in
 CODE_AND_LETTERS = re.compile(r"(?<![`:\w])`([^`]+)`(?=\w)")
 
 VARIABLE = "dezero.core.Variable"
-# The methods of Variable stand in groups, by the module whose chapter tells them.
+# The methods of Variable stand in groups, by the module whose chapter tells them; the others in the
+# last one.
 GROUPS = {
-    "Create": ("core",),
-    "Differentiate": ("backprop",),
-    "Operate": ("operators", "functions.elementwise", "functions.products"),
-    "Shape": ("functions.shapes",),
-    "Reduce": ("functions.reductions",),
-    "Look": (),  # and everything else
-}
+    "core": "Create", "backprop": "Differentiate", "operators": "Operate",
+    "functions.elementwise": "Operate", "functions.products": "Operate",
+    "functions.shapes": "Shape", "functions.reductions": "Reduce", "": "Look",
+}  # fmt: skip
 OPERATORS = {
     "__add__": "x + y", "__sub__": "x - y", "__mul__": "x * y", "__truediv__": "x / y",
     "__pow__": "x ** y", "__matmul__": "x @ y", "__neg__": "-x", "__abs__": "abs(x)",
@@ -72,9 +70,11 @@ def comment_of(module, name):
     return ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name), [])
 
 
-def words(module, name):
-    """What an exported name says of itself; a value speaks by the comment beside it."""
-    return "\n".join(comment_of(module, name)) or inspect.getdoc(find(module, name)) or ""
+def summary(module, name):
+    """The first paragraph of what an exported name says of itself, for a cell of a table; a value
+    speaks by the comment beside it."""
+    said = "\n".join(comment_of(module, name)) or inspect.getdoc(find(module, name)) or ""
+    return said.split("\n\n")[0].replace("\n", " ").replace("|", r"\|")
 
 
 def function_of(member):
@@ -86,12 +86,6 @@ def function_of(member):
 
 def on_variable_page(full):
     return full == VARIABLE or full.startswith(f"{VARIABLE}.")
-
-
-def group_of(module):
-    """The heading of the Variable's page under which the methods of a module stand."""
-    short = module.split(".", 1)[1]
-    return next((group for group, modules in GROUPS.items() if short in modules), "Look")
 
 
 class Reference:
@@ -169,18 +163,18 @@ class Reference:
     def about_variable(self):
         """The class, and the groups of what a Variable can do."""
         lines = rst(self.entry("dezero.core", "Variable"))
-        for group in GROUPS:
+        for group in dict.fromkeys(GROUPS.values()):
             rows, entries = [], []
             for name, (chapter, there) in self.variable.items():
-                if group_of(chapter.module) != group:
+                if GROUPS.get(chapter.page, "Look") != group:
                     continue
                 if name not in OPERATORS:
                     entries += self.entry("dezero.core", f"Variable.{name}")
                     continue
-                summary = in_a_row(words("dezero.core", f"Variable.{name}"))
                 has_entry = there in chapter.names and "." not in there
                 link = f" → {{py:obj}}`{there} <{chapter.module}.{there}>`" if has_entry else ""
-                rows.append((f"`{OPERATORS[name]}`", summary + link))
+                said = summary("dezero.core", f"Variable.{name}")
+                rows.append((f"`{OPERATORS[name]}`", said + link))
             lines += [f"## {group}", "", *table("you write", "what it gives", rows), *rst(entries)]
         return lines
 
@@ -189,15 +183,14 @@ class Reference:
         these are the names that it offers."""
         own, offers = self.chapters.get(module), importlib.import_module(module)
         rows = [
-            (f"{{py:obj}}`{name} <{full_name(chapter.module, name)}>`", words(chapter.module, name))
-            for chapter in ([own] if own else self.chapters.values())
+            (f"{{py:obj}}`{name} <{full_name(home, name)}>`", summary(home, name))
+            for home, chapter in ({module: own} if own else self.chapters).items()
             for name in chapter.names
-            if own or getattr(offers, name, None) is find(chapter.module, name)
+            if own or getattr(offers, name, None) is find(home, name)
         ]
-        home = f"Written in {{doc}}`{own.link}`." if own else ""
+        place = f"Written in {{doc}}`{own.link}`." if own else ""
         only = "" if rows else " What it holds, only other modules use."
-        rows = [(name, in_a_row(said)) for name, said in rows]
-        return [f"## {module}", "", home + only, "", *table("Name", "What it does", rows)]
+        return [f"## {module}", "", place + only, "", *table("Name", "What it does", rows)]
 
     # --- one entry ---
 
@@ -275,11 +268,6 @@ def table(left, right, rows):
     return [*(f"| {one} | {two} |" for one, two in head + rows), ""]
 
 
-def in_a_row(doc):
-    """The first paragraph of a docstring, for a cell of a table."""
-    return doc.split("\n\n")[0].replace("\n", " ").replace("|", r"\|")
-
-
 # --- what Sphinx is told ---
 
 
@@ -288,7 +276,7 @@ def to_entry(app, module, name):
     full = full_name(module, name)
     if on_variable_page(full) and cells.is_operator(name):
         return nodes.literal("", name)  # it stands in a table there
-    page = "variable" if on_variable_page(full) else module.split(".", 1)[1]
+    page = "variable" if on_variable_page(full) else app.reference.chapters[module].page
     return link(app, f"api/{page}", full, nodes.literal("", name))
 
 

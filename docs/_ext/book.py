@@ -6,7 +6,6 @@
 import json
 import re
 import zlib
-from dataclasses import astuple
 from html import escape
 from pathlib import Path
 
@@ -34,9 +33,8 @@ def read_chapters(app):
 
 def reread(app, env, added, changed, removed):
     """Contents and reference speak of all chapters: read them again when one has changed."""
-    before, now = getattr(env, "chapters", None), [*map(astuple, app.chapters.values())]
-    env.chapters = now
-    if before == now:
+    before, env.chapters = getattr(env, "chapters", None), app.chapters
+    if before == app.chapters:
         return []
     return [name for name in env.found_docs if name == "index" or name.startswith("api/")]
 
@@ -168,10 +166,8 @@ def setup(app):
     app.connect("builder-inited", read_chapters)
     app.connect("env-get-outdated", reread)
     app.connect("source-read", show_notebook)
-    app.connect("doctree-read", dress_cells)
-    app.connect("doctree-read", keep_columns)
-    app.connect("doctree-read", keep_punctuation)
-    app.connect("doctree-read", keep_together)
+    for change in (dress_cells, keep_columns, keep_punctuation, keep_together):
+        app.connect("doctree-read", change)
     app.connect("html-page-context", break_at_dots)
     api.setup(app)
     figures.setup(app)

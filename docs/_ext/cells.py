@@ -14,6 +14,7 @@ from tools.package import EXPORTS, names_in
 LONGEST = 80  # letters of an example in the reference
 BLOCK = re.compile(r"(?<=>)(?=<(?:div|h\d|li|p|pre|t[dhr]|table|text)\b)")
 HIDDEN = {"hide", "default_exp", "your_turn"}
+REMOVED = {"hide_input": "remove-input", "hide_output": "remove-output"}  # MyST-NB's words
 FOLDED = {"solution": "Solution", "checked": "checked here"}
 
 
@@ -174,15 +175,11 @@ def shown_code(cell, module):
     marks, code = directives(cell["source"]), body(cell["source"])
     if HIDDEN & set(marks) or not code:
         return None
-    tags, options, metadata = [], {}, {}
-    if "hide_input" in marks:
-        tags.append("remove-input")
-    if "hide_output" in marks:
-        tags.append("remove-output")
-    if alt := marks.get("alt"):
-        options["image"] = {"alt": alt}
+    image = {"alt": marks["alt"]} if marks.get("alt") else {}
     if "photo" in marks:
-        options.setdefault("image", {})["classes"] = "photo"
+        image["classes"] = "photo"
+    metadata = {"tags": [REMOVED[name] for name in marks if name in REMOVED]}
+    metadata["mystnb"] = {"image": image} if image else {}
     if fold := folding(marks, code):
         metadata["fold"] = fold
     for kind in EXPORTS & set(marks):
@@ -190,7 +187,7 @@ def shown_code(cell, module):
     return {
         **cell,
         "source": code,
-        "metadata": {**metadata, "tags": tags, "mystnb": options},
+        "metadata": metadata,
         "outputs": [with_spaces(output) for output in cell["outputs"]],
     }
 
