@@ -23,6 +23,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from PIL import Image, ImageChops
 
+from tools import site
 from tools.notebooks import EXECUTED, body, directives, module, notebooks, read
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -481,6 +482,16 @@ def test_the_chart_and_its_words_come_from_the_results(monkeypatch):
     with pytest.raises(KeyError):
         chart.fill("{New|torch}", RESULTS)
     assert chart.chart(RESULTS).count("<circle") == 3 + 2
+
+
+def test_what_was_made_of_a_page_goes_with_it(monkeypatch, tmp_path):
+    page, made = tmp_path / site.PAGES / "old.md", tmp_path / site.SITE / "old.html"
+    for path in (page, made, tmp_path / "settings.ini"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    monkeypatch.setattr(site, "run", lambda *command: page.unlink(missing_ok=True))
+    assert not site.main() and not made.exists()
 
 
 def test_a_picture_without_words_is_a_warning(extension, monkeypatch):
