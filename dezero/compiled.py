@@ -22,6 +22,7 @@ import types
 import weakref
 import zlib
 from collections import deque, namedtuple
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import _lru_cache_wrapper, partial, singledispatch
 from pathlib import PurePath
@@ -32,7 +33,7 @@ import numpy as np
 
 from . import backprop
 from .config import switches
-from .core import Parameter, Variable, patch, unwrap
+from .core import Function, Parameter, Variable, patch, unwrap
 from .optimizers import Optimizer
 from dezero.tracer import (
     Journal,
@@ -71,14 +72,19 @@ class Scope:
         return name
 
 # %% ../nbs/76_compiled.ipynb #places
+class Closure:
+    "A variable of a function around the step, as a place."
+    def __init__(self, cell): self.cell = cell
+    def __getitem__(self, name): return self.cell.cell_contents
+    def __setitem__(self, name, x): self.cell.cell_contents = x
+
 class Places:
     "Where the same must lie in every call."
-    def __init__(self): self.items, self.cells, self.sized = [], [], []
+    def __init__(self): self.items, self.sized = [], []
 
     def now(self):
         "What lies in the places, and how large the containers are."
         things = [space[key] for space, key in self.items]
-        things += [cell.cell_contents for cell in self.cells]
         return things, [size(x) for size, x in self.sized]
 
     def note(self): self.things, self.sizes = self.now()
@@ -96,9 +102,7 @@ def difference(self: Places):
     "What has changed, in words."
     try: things, _ = self.now()
     except (LookupError, ValueError): return 'something is gone'
-    names = [str(key) for _, key in self.items]
-    names += ['a variable of a function around it'] * len(self.cells)
-    changed = [name for name, old, new in zip(names, self.things, things)
+    changed = [str(key) for (_, key), old, new in zip(self.items, self.things, things)
                if old is not new]
     what = changed[0] if changed else 'the length of a list or dict'
     return f'{what}. Do that outside, with what the step returns'
@@ -193,6 +197,7 @@ def visit_attributes(x, walk, path):
     scope, space = walk.scope, getattr(x, '__dict__', {})
     scope.places.sized.append((len, space))
     for key, value in list(space.items()):
+        if isinstance(x, Function) and key in RECORD: continue
         is_open = value is None or isinstance(value, Variable)
         if is_open and (id(space), key) in walk.loose:
             scope.states.append((x, path, key))
@@ -203,6 +208,8 @@ def visit_attributes(x, walk, path):
     if any([vars(each).get('__slots__') for each in theirs]):
         scope.refuse(f'the step sees {path}, whose class has __slots__: leave them out')
     if theirs: visit_class(type(x), walk)
+
+RECORD = 'outputs', '_call_results', '_call_several'  #: what a Function notes of a call
 
 # %% ../nbs/76_compiled.ipynb #visit-arrays
 @visit.register(np.ndarray)
@@ -219,8 +226,7 @@ def visit_box(x, walk, path):
     if is_theirs(type(x)): visit_class(type(x), walk)
 
 @visit.register(weakref.ref)
-def visit_link(x, walk, path):
-    if not isinstance(x(), Variable): walk(x(), path)  # a Function links to its results
+def visit_link(x, walk, path): walk(x(), path)
 
 # %% ../nbs/76_compiled.ipynb #visit-wrapped
 @visit.register(staticmethod)
@@ -275,7 +281,7 @@ def visit_function(f, walk, path):
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
         try: inside = cell.cell_contents
         except ValueError: continue  # it is empty yet
-        walk.scope.places.cells.append(cell)
+        walk.scope.places.items.append((Closure(cell), name))
         walk(inside, name)
     if not theirs: return
     for i, x in enumerate(f.__defaults__ or ()): walk(x, f'default{i}')
@@ -409,20 +415,27 @@ def scope_of(step, models, optimizers, loose):
     for optimizer in optimizers: walk(optimizer)
     walk(step)
     visit_named(walk)
-    drop_data(scope)
+    sort_arrays(scope)
     scope.states = [(owner, scope.name(path or type(owner).__name__.lower()), key)
                     for owner, path, key in scope.states]
     scope.places.note()
     return scope
 
 # %% ../nbs/76_compiled.ipynb #arrays-outside
-def drop_data(scope):
-    "The arrays of boxes are known already."
+def sort_arrays(scope):
+    "The arrays of boxes are known; the others lie in places, or must stay as they are."
     data = [box.data for box in scope.boxes.values() if box.data is not None]
     ids = {id(a) for a in data}
     scope.arrays = [a for a in scope.arrays if id(a) not in ids]
     if any([np.may_share_memory(a, b) for a in scope.arrays for b in data]):
         scope.refuse('the step sees a view of a parameter')
+    placed = {id(space[key]) for space, key in scope.places.items
+              if not isinstance(space, types.MappingProxyType)}
+    for a in [a for a in scope.arrays if id(a) not in placed]:
+        scope.places.sized.append((np.ndarray.tobytes, a))
+        if a.nbytes > 1000:
+            scope.refuse('the step sees a large array in a tuple, a class or a '
+                         'default: put it into a list')
 
 @patch
 def sums(self: Scope):
@@ -676,7 +689,7 @@ class Recording:
     "One call of a step that is written down."
     def __init__(self, scope, found, start):
         self.log, self.scope, self.found, self.start = Journal(), scope, found, start
-        self.boxes, self.optimizers, self.stands = {}, [], {}
+        self.boxes, self.optimizers, self.stands, self.arrays = {}, [], {}, []
         self.states = [(owner, name, key, vars(owner).get(key))
                        for owner, name, key in scope.states]
         self.watched = [(space, key, space.get(key)) for space, key in scope.watched]
@@ -692,7 +705,8 @@ class Recording:
 
     def clear(self):
         "Let go of all stand-ins."
-        self.boxes, self.optimizers, self.stands, self.states = {}, [], {}, []
+        self.boxes, self.optimizers, self.stands = {}, [], {}
+        self.states, self.arrays = [], []
 
 # %% ../nbs/76_compiled.ipynb #recording-begin
 @patch
@@ -709,12 +723,33 @@ def begin(self: Recording):
         if isinstance(box, Variable): self.lend(f'p.{name}.{key}', f'{name}_{key}', box)
     for name, optimizer in self.scope.optimizers.items():
         self.optimizers.append(TracedOptimizer(self, name, optimizer))
+    self.lend_arrays()
 
 @patch
 def lend(self: Recording, text, hint, box):
     "A box gets a stand-in, if it has none."
     if self.find(box) is None:
         self.boxes[id(box)] = TracedBox(self.log, text, hint, box)
+
+# %% ../nbs/76_compiled.ipynb #lend-arrays
+@patch
+def lend_arrays(self: Recording):
+    "What stands for an array outside lies in its place for a while."
+    known = {id(a) for a in self.scope.arrays}
+    for space, key in self.scope.places.items:
+        x = space[key]
+        if id(x) not in known or isinstance(space, types.MappingProxyType): continue
+        stand = self.log.known(x)
+        if stand is None: stand = self.log.trace(x, self.log.const(x))
+        self.arrays.append((space, key, x, stand))
+        space[key] = stand
+
+@patch
+def return_arrays(self: Recording):
+    "Arrays lie where they lay, unless the step has put something else there."
+    for space, key, x, stand in self.arrays:
+        with suppress(LookupError):
+            if space[key] is stand: space[key] = x
 
 # %% ../nbs/76_compiled.ipynb #commit-box
 @patch
@@ -805,6 +840,7 @@ def restore(self: Recording):
     for owner, _, key, _ in self.states:
         if isinstance(vars(owner).get(key), Variable): restore_arrays(vars(owner)[key])
     for optimizer in self.optimizers: optimizer.restore()
+    self.return_arrays()
 
 # %% ../nbs/76_compiled.ipynb #returned
 class Returned:
@@ -953,10 +989,9 @@ def find(self: Compiled, args, options):
     names = [*self.names, *[f'x{i}' for i in range(len(self.names), len(args))]]
     key = [self.variant, tuple(options)]
     key += [leaves(x, name, found) for name, x in [*zip(names, args), *options.items()]]
-    arrays = [x for _, x in found]
-    ids = list(map(id, arrays))
-    key += [tuple(map(ids.index, ids)), do_overlap(arrays)]
-    key += [switch.get() for switch in switches.values()]
+    ids = [id(x) for _, x in found]
+    key += [tuple(map(ids.index, ids)), do_overlap([x for _, x in found]),
+            *[switch.get() for switch in switches.values()]]
     for a in [box.data for box in boxes]:
         key += [None] if a is None else [*_layout(a), a.flags.writeable]
     if key != self.last[0]: self.last = key, self.entry(tuple(key))  # no hash of it
@@ -1083,11 +1118,13 @@ def ask_boxes(self: Guards, scope):
 @patch
 def ask_places(self: Guards, places):
     "The same things lie there, and the containers are as large."
-    def text(key): return repr(key) if type(key) is str else self.name(key)
-    texts = [f'{self.name(space)}[{text(key)}]' for space, key in places.items]
-    texts += [f'{self.name(cell)}.cell_contents' for cell in places.cells]
-    self.texts += [f'{text} is {self.name(x)}' for text, x in zip(texts, places.things)]
-    self.texts += [f'{size.__name__}({self.name(x)}) == {self.name(known)}'
+    def text(space, key):
+        if isinstance(space, Closure): return f'{self.name(space.cell)}.cell_contents'
+        key = repr(key) if type(key) is str else self.name(key)
+        return f'{self.name(space)}[{key}]'
+    self.texts += [f'{text(*item)} is {self.name(x)}'
+                   for item, x in zip(places.items, places.things)]
+    self.texts += [f'{self.name(size)}({self.name(x)}) == {self.name(known)}'
                    for (size, x), known in zip(places.sized, places.sizes)]
 
 @patch
@@ -1139,7 +1176,7 @@ def function(self: Guards, entry):
     asked = eval(f'lambda args: {" and ".join(self.texts)}', self.space)
     def fits(args):
         try: return asked(args)
-        except (LookupError, ValueError, AttributeError): return False
+        except (LookupError, ValueError, AttributeError): return False  # it is gone
     return fits
 
 # %% ../nbs/76_compiled.ipynb #run
@@ -1190,8 +1227,8 @@ def record(self: Compiled, entry, found, args, options):
     if any([box.data is None for box in self.scope.boxes.values()]):
         return self.first_call(args, options)
     if shares(self.scope, found):
-        why = 'an argument, or a parameter, shares memory with a parameter'
-        return self.eagerly(why, args, options)
+        return self.eagerly('an argument, or a parameter, shares memory with a '
+                            'parameter or with an array outside', args, options)
     if not one_at_a_time.acquire(blocking=False): return self.step(*args, **options)
     try: return self.write_down(entry, found, args, options)
     except Refused as why:
@@ -1277,9 +1314,10 @@ def shares(scope, found):
     boxes = [box.data for box in scope.boxes.values()]
     boxes = list({id(a): a for a in boxes}.values())  # each array once
     given = [x for _, x in found if not isinstance(x, Variable)]
-    if any([x is a for x in given for a in boxes]): return True
-    if all([a.base is None for a in [*boxes, *given]]): return False
+    if any([x is a for x in given for a in [*boxes, *scope.arrays]]): return True
+    if all([a.base is None for a in [*boxes, *given, *scope.arrays]]): return False
     pairs = [(a, b) for i, a in enumerate(boxes) for b in [*boxes[:i], *given]]
+    pairs += [(a, b) for a in scope.arrays for b in given]
     return any([np.may_share_memory(a, b) for a, b in pairs])
 
 # %% ../nbs/76_compiled.ipynb #add
@@ -1347,10 +1385,10 @@ def is_right(self: Compiled, entry, program, before, given):
 
 def doubt(log):
     "Which array nobody knew."
-    odd = next((c for c in log.consts if isinstance(c.value, np.ndarray)), None)
-    if not odd: return ''
-    return (f': an array came from elsewhere{odd.place}. Make it once, outside, or '
-            'give it as an argument')
+    arrays = [c for c in log.consts if isinstance(c.value, np.ndarray) and c.place]
+    if not arrays: return ''
+    return (f': an array came from elsewhere{arrays[0].place}. Make it once, outside, '
+            'or give it as an argument')
 
 # %% ../nbs/76_compiled.ipynb #snapshot
 class Snapshot:

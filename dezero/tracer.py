@@ -488,7 +488,8 @@ def write_into(self: Journal, target, parts):
     "A line that changes the memory of an array."
     node = target._node if type(target) is Traced else target
     if node.root in self.consts or node in self.consts:
-        self.refuse(f'an array that was not made here is written into{place()}')
+        self.refuse(f'an array that was not made here is written into{place()}: '
+                    'return it instead')
     node.root.written = True
     self.guards.clear()
     self.views = {k: v for k, v in self.views.items() if not v.scalar}
@@ -521,7 +522,8 @@ def ufunc(self: Journal, ufunc, method, args, options):
     if outs[0] is None: return self.make(value, [*parts, ')'])
     target = outs[0] if type(outs[0]) is Traced else self.known(outs[0])
     if len(outs) > 1 or target is None:
-        self.refuse(f'an array that was not made here is written into{place()}')
+        self.refuse(f'an array that was not made here is written into{place()}: '
+                    'return it instead')
         return value
     self.write_into(target, [*parts, ', out=', target._node, ')'])
     return target

@@ -30,6 +30,8 @@ from hazards import (
     written,
 )
 
+WRITES = "an array that was not made here is written into"
+
 # --- lists, counters, arrays --------------------------------------------------------------------
 
 
@@ -147,14 +149,14 @@ def a_number_is_put_on_the_model_by_the_step(wrap):
     return net.run(wrap, step, lambda: net.model.size, before, 10, given)
 
 
-@a_step("float() reads a number of the step", log=np.zeros(20), given=lambda i, x, t: (x, t, i))
+@a_step(WRITES, log=np.zeros(20), given=lambda i, x, t: (x, t, i))
 def an_array_outside_is_written_to(net, x, t, i):
     loss = net.train(x, t)
     net.log[i] = loss.data
     return loss
 
 
-@a_step("the step writes into an array outside", log=np.zeros(3, int))
+@a_step(WRITES, log=np.zeros(3, int))
 def an_array_outside_is_counted_up(net, x, t):
     net.log[1] += 1
     return net.train(x, t)

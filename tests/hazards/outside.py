@@ -14,7 +14,19 @@ import dezero.functions as F
 import dezero.layers as L
 from dezero import Function, Parameter, Variable, no_grad, test_mode, using_config
 from dezero.models import MLP
-from hazards import Net, a_step, batches, between, chain, known, left, listed, mlp, written
+from hazards import (
+    SHARES,
+    Net,
+    a_step,
+    batches,
+    between,
+    chain,
+    known,
+    left,
+    listed,
+    mlp,
+    written,
+)
 
 # --- numbers ------------------------------------------------------------------------------------
 
@@ -259,6 +271,38 @@ def numbers_in_a_named_tuple_and_in_a_frozen_set(wrap):
 
 
 @a_number
+def that_is_read_from_an_array():
+    table = np.ones(3)
+    return lambda: table[0], table.fill
+
+
+@a_number
+def that_an_array_decides():
+    table = np.ones(3)
+    return lambda: 2.0 if table[0] > 2 else 3.0, table.fill
+
+
+@a_number
+def that_python_reads_from_an_array():
+    thing = SimpleNamespace(table=np.ones(3))
+    return lambda: float(thing.table[0]), thing.table.fill
+
+
+@a_number
+def in_an_array_in_a_tuple():
+    tables = (np.ones(3), np.ones(2))
+    return lambda: tables[0].sum(), tables[0].fill
+
+
+@left(SHARES)
+def an_array_outside_is_the_argument(wrap):
+    table = np.arange(3.0)
+    fast = wrap(lambda x: F.sum(x * table))
+    for x in (table, table, table, np.ones(3), np.ones(3), np.ones(3), table, table[:]):
+        yield fast(x)
+
+
+@a_number
 def of_a_parameter():
     W = Parameter(np.ones(2))
     return lambda: W.n, lambda n: setattr(W, "n", n)
@@ -298,7 +342,7 @@ def where_a_variable_was():
 # --- arrays -------------------------------------------------------------------------------------
 
 
-@left("two calls did not compute the same")
+@written
 def an_array_in_a_closure_is_changed_in_place(wrap):
     def before(i):
         if i >= 4:
