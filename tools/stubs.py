@@ -132,7 +132,7 @@ class Stub:
         """What the names on the left of `=` are."""
         names = [name for name in names_in(node) if "." not in name]
         for name in names:
-            if name == "__all__" or self.is_alias(node.value) or self.is_type(name):
+            if name == "__all__" or self.is_alias(node.value):
                 yield node
             else:
                 yield annotated(name, self.kind(node.value))
@@ -145,12 +145,6 @@ class Stub:
         return value.id in self.module.imported or isinstance(
             target, ast.FunctionDef | ast.ClassDef
         )
-
-    def is_type(self, name: str) -> bool:
-        """Do annotations of the module ask for it, as for `Array = np.ndarray | float`?"""
-        parts = [part for n in ast.walk(self.module.tree) for part in annotations_of(n)]
-        used = {p.id for part in parts for p in ast.walk(part) if isinstance(p, ast.Name)}
-        return name in used
 
     def kind(self, value: ast.expr) -> ast.expr:
         """The type of a literal, `Any` for everything else."""
