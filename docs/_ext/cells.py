@@ -117,16 +117,11 @@ def add_examples(chapter, code):
     The first line that calls the name is taken, an assertion rather than another one.
     """
     lines = [line for line in code.splitlines() if len(line) <= LONGEST and is_whole(line)]
-    for name in {name for name in chapter.names if name not in chapter.examples}:
-        called = re.compile(
-            rf"(?<![\w.])(\w+\.)*{re.escape(name)}\("
-            if "." not in name
-            else rf"\.{name.split('.')[1]}\("
-        )
-        found = [line for line in lines if called.search(line)]
-        found.sort(key=lambda line: not line.startswith("assert "))
-        if found:
-            chapter.examples[name] = found[0]
+    for name in set(chapter.names) - chapter.examples.keys():
+        owner, _, last = name.rpartition(".")
+        start = r"\." if owner else r"(?<![\w.])(\w+\.)*"
+        if found := [line for line in lines if re.search(rf"{start}{last}\(", line)]:
+            chapter.examples[name] = min(found, key=lambda line: not line.startswith("assert "))
 
 
 def is_whole(line):
