@@ -131,7 +131,7 @@ ACTING = {'print', 'input', 'open', 'next', 'exec', 'eval', '__import__', 'break
 def is_still(x):
     "Can it not change, nor lead anywhere?"
     if isinstance(x, ContextVar): return x in switches.values()  # these are in the key
-    return isinstance(x, STILL) and not bound_elsewhere(x)
+    return isinstance(x, STILL) and not bound_elsewhere(x) and not is_theirs(type(x))
 
 def bound_elsewhere(x):
     "Is it a method of an object, or a function that does more than compute?"
@@ -331,7 +331,7 @@ def visit_type(cls, walk, path):
 
 def visit_class(cls, walk):
     "A class of the reader's, and its attributes."
-    for each in cls.__mro__:
+    for each in [*cls.__mro__, *type(cls).__mro__]:
         if each in walk.classes or not is_theirs(each): continue
         walk.classes.add(each)
         walk.scope.places.sized.append((len, vars(each)))
@@ -581,17 +581,18 @@ class TracedOptimizer:
     def __init__(self, recording, name, optimizer):
         self.log, self.recording = recording.log, recording
         self.text, self.optimizer = f'p.{name}', optimizer
-        space = vars(optimizer)
-        for key in self.counters:
-            if not callable(space[key]):
-                space[key] = load(self.log, space[key], f'{self.text}.{key}', key)
-        self.updates, self.rate = space['updates'], space['rate']
+        space, self.given = vars(optimizer), optimizer.rate
+        def load_number(key): return load(self.log, space[key], f'{self.text}.{key}', key)
+        self.updates = load_number('updates')
+        self.rate = self.schedule if callable(self.given) else load_number('rate')
         space |= {name: getattr(self, name) for name in self.methods}
+        space |= {'updates': self.updates, 'rate': self.rate}
 
     def restore(self):
         "The optimizer is what it was, and where it has come to."
         space = vars(self.optimizer)
         for name in self.methods: space.pop(name, None)
+        if space['rate'] is self.rate: space['rate'] = self.given
         space |= {key: plain(space[key]) for key in self.counters}
 
 # %% ../nbs/76_compiled.ipynb #traced-optimizer-as-it-is
@@ -611,6 +612,13 @@ def plainly(self: TracedOptimizer, function, *args):
         space |= traced | changed
 
 # %% ../nbs/76_compiled.ipynb #traced-optimizer-commit
+@patch
+def schedule(self: TracedOptimizer, n):
+    "The rate of a schedule: only the optimizer may ask for it, if you have made it."
+    if is_theirs(self.given):
+        self.log.refuse('it reads what a schedule gives: return it, and read it outside')
+    return self.given(n)
+
 @patch
 def commit(self: TracedOptimizer):
     "Lines for what has become of the optimizer."

@@ -145,6 +145,8 @@ class TracedOptimizer:
 
     def plainly(self, function, *args): ...
 
+    def schedule(self, n): ...
+
     def commit(self) -> None: ...
 
     def count(self) -> None: ...
@@ -160,6 +162,7 @@ class TracedOptimizer:
     recording: Any
     text: Any
     optimizer: Any
+    given: Any
     updates: Any
     rate: Any
 def _usual_names(count): ...

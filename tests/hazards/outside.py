@@ -14,6 +14,7 @@ import dezero.functions as F
 import dezero.layers as L
 from dezero import Function, Parameter, Variable, no_grad, test_mode, using_config
 from dezero.models import MLP
+from dezero.optimizers import SGD
 from hazards import (
     SHARES,
     Net,
@@ -300,6 +301,32 @@ def an_array_outside_is_the_argument(wrap):
     fast = wrap(lambda x: F.sum(x * table))
     for x in (table, table, table, np.ones(3), np.ones(3), np.ones(3), table, table[:]):
         yield fast(x)
+
+
+@a_number
+def of_a_class_of_classes():
+    class Kind(type):
+        n = 1.0
+
+    class Thing(metaclass=Kind):
+        pass
+
+    return lambda: Thing.n, lambda n: setattr(Kind, "n", n)
+
+
+@a_number
+def of_a_kind_of_float():
+    class Rate(float):
+        pass
+
+    rate = Rate(1.0)
+    return lambda: rate.n, lambda n: setattr(rate, "n", n)
+
+
+@a_number
+def that_a_schedule_gives():
+    rates, optimizer = [1.0], SGD(lambda n: rates[0])
+    return lambda: optimizer.lr, lambda n: rates.__setitem__(0, n)
 
 
 @a_number
