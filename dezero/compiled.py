@@ -582,9 +582,9 @@ class TracedOptimizer:
         self.log, self.recording = recording.log, recording
         self.text, self.optimizer = f'p.{name}', optimizer
         space, self.given = vars(optimizer), optimizer.rate
-        def load_number(key): return load(self.log, space[key], f'{self.text}.{key}', key)
-        self.updates = load_number('updates')
-        self.rate = self.schedule if callable(self.given) else load_number('rate')
+        def number(key): return load(self.log, space[key], f'{self.text}.{key}', key)
+        self.updates = number('updates')
+        self.rate = self.schedule if callable(self.given) else number('rate')
         space |= {name: getattr(self, name) for name in self.methods}
         space |= {'updates': self.updates, 'rate': self.rate}
 
@@ -611,14 +611,15 @@ def plainly(self: TracedOptimizer, function, *args):
                    if space[key] is not before[key]}
         space |= traced | changed
 
-# %% ../nbs/76_compiled.ipynb #traced-optimizer-commit
 @patch
 def schedule(self: TracedOptimizer, n):
     "The rate of a schedule: only the optimizer may ask for it, if you have made it."
     if is_theirs(self.given):
-        self.log.refuse('it reads what a schedule gives: return it, and read it outside')
+        self.log.refuse('it reads what a schedule gives: return it, and read it '
+                        'outside')
     return self.given(n)
 
+# %% ../nbs/76_compiled.ipynb #traced-optimizer-commit
 @patch
 def commit(self: TracedOptimizer):
     "Lines for what has become of the optimizer."

@@ -51,6 +51,21 @@ def nodes_in(parts):
     return [part[0] if type(part) is tuple else part
             for part in parts if not isinstance(part, str)]
 
+# %% ../nbs/73_tracer.ipynb #in-words
+def in_words(lines):
+    "Lines, as one reads them; what has no name is called a, b, c and so on."
+    names = {}
+    def name(n): return 'abcdefghijklmnopqrstuvw'[n % 23] + str(n // 23 or '')
+    def word(part):
+        if isinstance(part, str): return part
+        node = part[0] if type(part) is tuple else part
+        return node.name or names.setdefault(node, name(len(names)))
+    def words(line):
+        text = ''.join(map(word, line.parts))
+        if line.kind == 'guard': return f'if {text}: stop'
+        return f'{word(line.node)} = {text}' if line.kind in ('make', 'draw') else text
+    return [words(line) for line in lines]
+
 # %% ../nbs/73_tracer.ipynb #stand-in
 class Traced:
     "Stands for an array or a number, and writes down what is done with it."
@@ -258,21 +273,6 @@ def make_several(self: Journal, values, parts, kind):
     made = [self.make(v, [node, f'[{i}]']) for i, v in enumerate(values)]
     return type(values)(made) if type(values) in (list, tuple) else type(values)(*made)
 
-# %% ../nbs/73_tracer.ipynb #in-words
-def in_words(lines):
-    "Lines, as one reads them; what has no name is called a, b, c and so on."
-    names = {}
-    def name(n): return 'abcdefghijklmnopqrstuvw'[n % 23] + str(n // 23 or '')
-    def word(part):
-        if isinstance(part, str): return part
-        node = part[0] if type(part) is tuple else part
-        return node.name or names.setdefault(node, name(len(names)))
-    def words(line):
-        text = ''.join(map(word, line.parts))
-        if line.kind == 'guard': return f'if {text}: stop'
-        return f'{word(line.node)} = {text}' if line.kind in ('make', 'draw') else text
-    return [words(line) for line in lines]
-
 # %% ../nbs/73_tracer.ipynb #operand
 @patch
 def operand(self: Journal, x, number=False):
@@ -309,7 +309,6 @@ def literal(self: Journal, x):
     if callable(x) and (name := name_of(x)): return self.use(name)
     return self.const(x)
 
-# %% ../nbs/73_tracer.ipynb #use
 @patch
 def use(self: Journal, name: str) -> str:
     "A name of NumPy's that the program needs."
@@ -520,13 +519,9 @@ def ufunc(self: Journal, ufunc, method, args, options):
     parts = [*head, '(', *arguments(self, args, options)]
     if method == 'at': return self.write_into(args[0], [*parts, ')'])
     if outs[0] is None: return self.make(value, [*parts, ')'])
-    target = outs[0] if type(outs[0]) is Traced else self.known(outs[0])
-    if len(outs) > 1 or target is None:
-        self.refuse(f'an array that was not made here is written into{place()}: '
-                    'return it instead')
-        return value
-    self.write_into(target, [*parts, ', out=', target._node, ')'])
-    return target
+    if len(outs) == 1: return self.write_out(outs[0], parts)
+    self.refuse(f'several arrays are written into at once{place()}')
+    return value
 
 # %% ../nbs/73_tracer.ipynb #sign-of-numbers
 def _sign_of_numbers(ufunc, method, args, options, out):
@@ -538,6 +533,22 @@ def _sign_of_numbers(ufunc, method, args, options, out):
 #: the signs of ufuncs
 _SIGN_OF = {np.add: ('+', 5), np.subtract: ('-', 5), np.multiply: ('*', 6),
             np.true_divide: ('/', 6)}
+
+# %% ../nbs/73_tracer.ipynb #target-and-shape
+@patch
+def target(self: Journal, x):
+    "What stands for an array that is written into."
+    if type(x) is Traced: return x
+    found = self.known(x)
+    if found is not None: return found
+    return Traced(x, self.const(x), self)
+
+@patch
+def write_out(self: Journal, out, parts):
+    "A line for a call with `out=`, which writes into an array."
+    target = self.target(out)
+    self.write_into(target, [*parts, ', out=', target._node, ')'])
+    return target
 
 # %% ../nbs/73_tracer.ipynb #kinds-of-functions
 #: functions that only ask for shapes and dtypes
@@ -570,23 +581,12 @@ def function(self: Journal, function, args, options):
     if name in READERS: self.refuse(f'np.{name} reads numbers of the step{place()}')
     parts = [self.literal(function), '(', *arguments(self, args, options)]
     if function in WRITERS: return self.write_into(self.target(args[0]), [*parts, ')'])
-    if out is not None:
-        target = self.target(out)
-        self.write_into(target, [*parts, ', out=', target._node, ')'])
-        return target
+    if out is not None: return self.write_out(out, parts)
     found = self.make(value, [*parts, ')'])
     if name in LOOSE and (name != 'where' or len(args) == 1): self.same_shape(found)
     return found
 
-# %% ../nbs/73_tracer.ipynb #target-and-shape
-@patch
-def target(self: Journal, x):
-    "What stands for an array that is written into."
-    if type(x) is Traced: return x
-    found = self.known(x)
-    if found is not None: return found
-    return Traced(x, self.const(x), self)
-
+# %% ../nbs/73_tracer.ipynb #same-shape
 @patch
 def same_shape(self: Journal, found):
     "A guard: the shape depends on numbers, and what follows depends on the shape."
@@ -594,7 +594,6 @@ def same_shape(self: Journal, found):
         if type(each) is Traced and np.ndim(each._value):
             self.write('guard', [(each._node, 9), f'.shape != {each._value.shape}'])
 
-# %% ../nbs/73_tracer.ipynb #same-count
 @patch
 def same_count(self: Journal, mask):
     "A guard: as many places are picked as before."
@@ -654,10 +653,7 @@ def method(self: Journal, a, name, args, options):
     value = getattr(a._value, name)(*plain(args), **plain(options), **extra)
     if not self.open: return value
     if name in WRITING: return self.write_into(a, [*parts, ')'])
-    if out is not None:
-        target = self.target(out)
-        self.write_into(target, [*parts, ', out=', target._node, ')'])
-        return target
+    if out is not None: return self.write_out(out, parts)
     found = self.make(value, [*parts, ')'])
     if name in LOOSE: self.same_shape(found)
     return found
@@ -860,6 +856,11 @@ def _replacements():
     table |= {id(getattr(np, name)): vars(numpy_on_paper)[name] for name in MAKERS}
     return table | {id(f): whole(f) for f in wholes} | {id(cast_number): cast}
 
+def _spaces():
+    "The global names of the modules of the package, but of those that watch."
+    return [vars(module) for name, module in list(sys.modules.items())
+            if name.split('.')[0] == 'dezero' and name not in OWN and module]
+
 # %% ../nbs/73_tracer.ipynb #swapped
 class Swapped:
     "A `with` block in which modules have a NumPy that writes down."
@@ -870,10 +871,7 @@ class Swapped:
     def swap(self):
         "Inside the block, so that an interrupt midway is undone, too."
         table = _replacements()
-        modules = [vars(m) for name, m in list(sys.modules.items())
-                   if name.split('.')[0] == 'dezero' and name not in OWN
-                   and m is not None]
-        unique = {id(space): space for space in [*modules, *self.spaces]}
+        unique = {id(space): space for space in [*_spaces(), *self.spaces]}
         for space in unique.values():
             for name, value in list(space.items()):
                 if id(value) in table: self.put(space, name, table[id(value)])

@@ -85,7 +85,20 @@ def live_lines(lines):
         roots.update([each.root for each in operands])
     return found[::-1]
 
-# %% ../nbs/75_writer.ipynb #cell-shared
+# %% ../nbs/75_writer.ipynb #may-be-shared
+def _may_be_shared(line, outside):
+    "A small value that stays inside, of values that do not change?"
+    if line.node.size > 2 ** 15 or line.node in outside: return False
+    roots = [each.root for each in (line.node, *nodes_in(line.parts))]
+    return not any([root.written for root in roots])
+
+def _rename(line, old, new):
+    line.parts = [(new, p[1]) if type(p) is tuple and p[0] is old
+                  else new if p is old else p
+                  for p in line.parts]
+    if line.node is old: line.node = new
+
+# %% ../nbs/75_writer.ipynb #shared
 def shared(lines):
     "The lines, without those that compute once more what is known."
     outside = {node for line in lines if line.kind not in ('make', 'guard')
@@ -101,18 +114,6 @@ def shared(lines):
                 continue
         found.append(line)
     return found
-
-def _may_be_shared(line, outside):
-    "A small value that stays inside, of values that do not change?"
-    if line.node.size > 2 ** 15 or line.node in outside: return False
-    roots = [each.root for each in (line.node, *nodes_in(line.parts))]
-    return not any([root.written for root in roots])
-
-def _rename(line, old, new):
-    line.parts = [(new, p[1]) if type(p) is tuple and p[0] is old
-                  else new if p is old else p
-                  for p in line.parts]
-    if line.node is old: line.node = new
 
 # %% ../nbs/75_writer.ipynb #put-in
 def length(parts):
@@ -242,12 +243,16 @@ def write_body(self: Writer, lines):
             if errors: self.text.append(f'    with errstate({errors}):')
         self.text.append(('        ' if errors else '    ') + text)
         if self.began is None and line.begins: self.began = len(self.text)
-        gone = {node for node in {*nodes_in(line.parts), line.node} - {None}
-                if node.last == i and node.size >= 2048 and node.name
-                and not hasattr(node, 'value') and line.kind != 'return'}
-        if gone:
-            names = ', '.join(sorted([node.name for node in gone]))
-            self.text.append(f'{"    " * (1 + bool(errors))}del {names}')
+        if names := freed(line, i):
+            self.text.append(f'{"    " * (1 + bool(errors))}del {", ".join(names)}')
+
+# %% ../nbs/75_writer.ipynb #freed
+def freed(line, i):
+    "The names of large arrays that line `i` is the last one to use."
+    if line.kind == 'return': return []
+    nodes = {*nodes_in(line.parts), line.node} - {None}
+    return sorted([node.name for node in nodes if node.last == i and node.name
+                   and node.size >= 2048 and not hasattr(node, 'value')])
 
 # %% ../nbs/75_writer.ipynb #line-text
 @patch
@@ -289,17 +294,20 @@ class Floats:
         if len(line.parts) == 4 and numbers and numbers[0].scalar and not written:
             self.inside[line.node] = numbers[0]
 
-    def find(self, part):
-        "The number that an operand is."
-        node = part[0] if type(part) is tuple else part
-        return self.inside.get(node, node)
+# %% ../nbs/75_writer.ipynb #floats-fit
+@patch
+def find(self: Floats, part):
+    "The number that an operand is."
+    node = part[0] if type(part) is tuple else part
+    return self.inside.get(node, node)
 
-    def fits(self, part):
-        "Can this operand be a float?"
-        if isinstance(part, str): return part.strip('()-').replace('.', '').isdigit()
-        node = self.find(part)
-        if not hasattr(node, 'value'): return node.scalar is np.float64
-        return type(node.value) in (float, np.float64) and np.isfinite(node.value)
+@patch
+def fits(self: Floats, part):
+    "Can this operand be a float?"
+    if isinstance(part, str): return part.strip('()-').replace('.', '').isdigit()
+    node = self.find(part)
+    if not hasattr(node, 'value'): return node.scalar is np.float64
+    return type(node.value) in (float, np.float64) and np.isfinite(node.value)
 
 def terms_of(parts):
     "The operands of a sum, difference, product or quotient, or of a negative."
@@ -330,6 +338,7 @@ def out(self: Floats, part, text):
     if isinstance(node, str) or node not in self.sums: return [part]
     return [node] if text == 'asarray' else ['float64(', node, ')']
 
+# %% ../nbs/75_writer.ipynb #floats-ends
 @patch
 def ends(self: Floats, lines):
     "The floats that go out, or that something is divided by."
@@ -367,24 +376,23 @@ def acts(line):
 def early(lines):
     "Questions about what does not change are asked before anything is changed."
     first = next((i for i, line in enumerate(lines) if acts(line)), len(lines))
-    makers = {line.node: line for line in lines
-              if line.node is not None and line.kind != 'write'}
+    makers = {line.node: line for line in lines if line.node and line.kind != 'write'}
     moved = set()
-    for guard in [line for line in lines[first:] if line.kind == 'guard']:
-        needed, todo = {guard}, [guard]
-        for line in todo:  # the list grows
-            for node in nodes_in(line.parts):
-                made = makers.get(node)
-                if node.root.written: break
-                if made is not None and made not in needed:
-                    needed.add(made)
-                    todo.append(made)
-            else: continue
-            break
-        else:
-            if all([line.kind in ('make', 'guard') for line in needed]): moved |= needed
+    for line in lines[first:]:
+        if line.kind == 'guard': moved.update(_what_it_takes(line, makers))
     late = [line for line in lines[first:] if line not in moved]
     return [*lines[:first], *[line for line in lines[first:] if line in moved], *late]
+
+def _what_it_takes(guard, makers):
+    "A question and the lines that it needs; nothing if it depends on what changes."
+    todo, needed = [guard], {guard}
+    for line in todo:  # the list grows
+        nodes = nodes_in(line.parts)
+        if any([node.root.written for node in nodes]): return set()
+        new = {makers[node] for node in nodes if node in makers} - needed
+        needed |= new
+        todo += new
+    return needed if all([x.kind in ('make', 'guard') for x in needed]) else set()
 
 # %% ../nbs/75_writer.ipynb #with-copies
 def with_copies(log, lines):
