@@ -220,9 +220,14 @@ def run(path: Path, root: Path = ROOT) -> Notebook:
 @functools.cache
 def neutral() -> dict[str, str]:
     """An environment without the person's own settings of IPython and Matplotlib, and with the
-    list of fonts made: Matplotlib prints into the cell that first needs it."""
+    list of fonts made: Matplotlib prints into the cell that first needs it.
+
+    Products are made by one thread. Most are small; and threads that wait for one another on a
+    busy machine took twenty times as long.
+    """
     ipython, matplotlib = ROOT / "_build" / "ipython", ROOT / "_build" / "matplotlib"
     env = {**os.environ, "IPYTHONDIR": str(ipython), "MPLCONFIGDIR": str(matplotlib)}
+    env |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     for folder in (ipython, matplotlib):
         folder.mkdir(parents=True, exist_ok=True)
     if not any(matplotlib.glob("fontlist*")):
