@@ -22,6 +22,7 @@ import types
 import weakref
 import zlib
 from collections import deque, namedtuple
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import _lru_cache_wrapper, partial, singledispatch
@@ -947,7 +948,8 @@ class Compiled:
 
     def __init__(self, step, models, optimizers):
         self.step, self.models, self.optimizers = step, models, optimizers
-        self.programs, self.why, self.entries = [], '', {}
+        self.programs, self.entries = [], {}
+        self.why: str = ''
         self.ready = []  # programs that say by themselves whether they fit a call
         self.scope, self.loose, self.variants, self.last = None, set(), {}, ([], None)
         self.lock = threading.RLock()
@@ -955,18 +957,18 @@ class Compiled:
                       if p.kind < p.VAR_POSITIONAL]
 
     @property
-    def source(self):
+    def source(self) -> str:
         "The text of the newest program; nothing while there is none."
         return self.programs[-1].source if self.programs else ''
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         runs = sum([program.runs for program in self.programs])
         why = f', eager: {self.why}' if self.why else ''
         return f'<a compiled step: {len(self.programs)} programs, {runs} runs{why}>'
 
 # %% ../nbs/76_compiled.ipynb #call
 @patch
-def __call__(self: Compiled, *args, **options):
+def __call__(self: Compiled, *args: Any, **options: Any) -> Any:
     "What the step gives, by the program if there is one."
     if getattr(log_of, 'log', None) is not None: return self.step(*args, **options)
     with self.lock:
@@ -1469,14 +1471,15 @@ def pairs(self: Snapshot):
             yield 'memory of the optimizer', arrays, new.kept.get(self.param(param))
 
 # %% ../nbs/76_compiled.ipynb #cell-compiled
-def compiled(step: Any, model: Any = None, optimizer: Any = None) -> Compiled:
+def compiled(step: Callable, model: Any = None, optimizer: Any = None) -> Compiled:
     """A step that does what `step` does, bit for bit, by a program of NumPy.
 
-    `step` is a function of arrays, Variables and numbers: a whole step of training, or
-    any other computation. `model` and `optimizer` are what it uses, one each or several
-    in a list. The first two calls with arrays of a kind are watched, the later ones run
-    the program: `source` is its text. Where a program would not do the same, the step
-    stays as it was, and `why` says what stood in the way.
+    `step` is a function of arrays, Variables and numbers, of any shape and dtype: a
+    whole step of training, or any other computation. `model` and `optimizer` are what
+    it uses, one each or several in a list. The first two calls with arrays of a kind
+    are watched, the later ones run the program: `source` is its text. What comes out
+    of it has no graph. Where a program would not do the same, the step stays as it was,
+    and `why` says what stood in the way. A step that cannot be called is a `TypeError`.
     """
     if not callable(step): raise TypeError(f'compiled takes a function, not {step!r}')
     def listed(x):
