@@ -930,7 +930,7 @@ def watched_call(self: Recording, step, args, options):
         self.last = self.end(out)
         return out
     finally:
-        self.log.open, log_of.log = False, None
+        self.log.is_open, log_of.log = False, None
         self.restore()
         if self.last is None: restore_holders(self.log)  # an error ended it
 
@@ -942,6 +942,8 @@ class Entry:
         self.texts, self.tries = {}, 0
 
 # %% ../nbs/76_compiled.ipynb #compiled-class
+one_at_a_time = threading.RLock()  #: while a step is watched
+
 class Compiled:
     "A step that writes itself down as a program of NumPy, and then runs the program."
     most = 16  #: keys, before it gives up
@@ -1038,7 +1040,9 @@ def is_watched():
 def look(self: Compiled):
     "What the step sees: the same things as before, or it is gone through anew."
     if self.scope is not None and self.scope.places.unchanged(): return
-    scope = scope_of(self.step, self.models, self.optimizers, self.loose)
+    if not one_at_a_time.acquire(blocking=False): raise Refused('')  # stand-ins about
+    try: scope = scope_of(self.step, self.models, self.optimizers, self.loose)
+    finally: one_at_a_time.release()
     key = scope.places.key()
     self.variant = self.variants.get(key) or object()
     if len(self.variants) < 4 * self.most: self.variants[key] = self.variant
@@ -1226,12 +1230,10 @@ def again(self: Compiled, program, tape, args, options):
 @patch
 def eagerly(self: Compiled, why, args, options):
     "The step as it is."
-    self.why = why
+    self.why = why or self.why
     return self.step(*args, **options)
 
 # %% ../nbs/76_compiled.ipynb #record
-one_at_a_time = threading.RLock()  #: while modules have another NumPy
-
 @patch
 def record(self: Compiled, entry, found, args, options):
     "A call that is written down, if it can be, and no other thread does so just now."

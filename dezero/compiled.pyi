@@ -237,6 +237,7 @@ class Entry:
     by_start: Any
     texts: Any
     tries: Any
+one_at_a_time: Any
 class Compiled:
     most: int
 
@@ -330,7 +331,6 @@ class Guards:
     texts: Any
     space: Any
 def guards_for(scope, args, found): ...
-one_at_a_time: Any
 def detached(out, recording): ...
 def shares(scope, found): ...
 def places_of(scope): ...
