@@ -22,6 +22,7 @@ import types
 import weakref
 import zlib
 from collections import deque, namedtuple
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import _lru_cache_wrapper, partial, singledispatch
@@ -929,7 +930,7 @@ def watched_call(self: Recording, step, args, options):
         self.last = self.end(out)
         return out
     finally:
-        self.log.open, log_of.log = False, None
+        self.log.is_open, log_of.log = False, None
         self.restore()
         if self.last is None: restore_holders(self.log)  # an error ended it
 
@@ -941,13 +942,16 @@ class Entry:
         self.texts, self.tries = {}, 0
 
 # %% ../nbs/76_compiled.ipynb #compiled-class
+one_at_a_time = threading.RLock()  #: while a step is watched
+
 class Compiled:
     "A step that writes itself down as a program of NumPy, and then runs the program."
     most = 16  #: keys, before it gives up
 
     def __init__(self, step, models, optimizers):
         self.step, self.models, self.optimizers = step, models, optimizers
-        self.programs, self.why, self.entries = [], '', {}
+        self.programs, self.entries = [], {}
+        self.why: str = ''
         self.ready = []  # programs that say by themselves whether they fit a call
         self.scope, self.loose, self.variants, self.last = None, set(), {}, ([], None)
         self.lock = threading.RLock()
@@ -955,18 +959,18 @@ class Compiled:
                       if p.kind < p.VAR_POSITIONAL]
 
     @property
-    def source(self):
+    def source(self) -> str:
         "The text of the newest program; nothing while there is none."
         return self.programs[-1].source if self.programs else ''
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         runs = sum([program.runs for program in self.programs])
         why = f', eager: {self.why}' if self.why else ''
         return f'<a compiled step: {len(self.programs)} programs, {runs} runs{why}>'
 
 # %% ../nbs/76_compiled.ipynb #call
 @patch
-def __call__(self: Compiled, *args, **options):
+def __call__(self: Compiled, *args: Any, **options: Any) -> Any:
     "What the step gives, by the program if there is one."
     if getattr(log_of, 'log', None) is not None: return self.step(*args, **options)
     with self.lock:
@@ -1036,7 +1040,9 @@ def is_watched():
 def look(self: Compiled):
     "What the step sees: the same things as before, or it is gone through anew."
     if self.scope is not None and self.scope.places.unchanged(): return
-    scope = scope_of(self.step, self.models, self.optimizers, self.loose)
+    if not one_at_a_time.acquire(blocking=False): raise Refused('')  # stand-ins about
+    try: scope = scope_of(self.step, self.models, self.optimizers, self.loose)
+    finally: one_at_a_time.release()
     key = scope.places.key()
     self.variant = self.variants.get(key) or object()
     if len(self.variants) < 4 * self.most: self.variants[key] = self.variant
@@ -1224,12 +1230,10 @@ def again(self: Compiled, program, tape, args, options):
 @patch
 def eagerly(self: Compiled, why, args, options):
     "The step as it is."
-    self.why = why
+    self.why = why or self.why
     return self.step(*args, **options)
 
 # %% ../nbs/76_compiled.ipynb #record
-one_at_a_time = threading.RLock()  #: while modules have another NumPy
-
 @patch
 def record(self: Compiled, entry, found, args, options):
     "A call that is written down, if it can be, and no other thread does so just now."
@@ -1469,14 +1473,15 @@ def pairs(self: Snapshot):
             yield 'memory of the optimizer', arrays, new.kept.get(self.param(param))
 
 # %% ../nbs/76_compiled.ipynb #cell-compiled
-def compiled(step: Any, model: Any = None, optimizer: Any = None) -> Compiled:
+def compiled(step: Callable, model: Any = None, optimizer: Any = None) -> Compiled:
     """A step that does what `step` does, bit for bit, by a program of NumPy.
 
-    `step` is a function of arrays, Variables and numbers: a whole step of training, or
-    any other computation. `model` and `optimizer` are what it uses, one each or several
-    in a list. The first two calls with arrays of a kind are watched, the later ones run
-    the program: `source` is its text. Where a program would not do the same, the step
-    stays as it was, and `why` says what stood in the way.
+    `step` is a function of arrays, Variables and numbers, of any shape and dtype: a
+    whole step of training, or any other computation. `model` and `optimizer` are what
+    it uses, one each or several in a list. The first two calls with arrays of a kind
+    are watched, the later ones run the program: `source` is its text. What comes out
+    of it has no graph. Where a program would not do the same, the step stays as it was,
+    and `why` says what stood in the way. A step that cannot be called is a `TypeError`.
     """
     if not callable(step): raise TypeError(f'compiled takes a function, not {step!r}')
     def listed(x):

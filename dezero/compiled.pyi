@@ -1,5 +1,6 @@
 """Made by `make export` from the notebooks, for editors and type checkers."""
 import random
+from collections.abc import Callable
 from typing import Any
 from collections.abc import Iterator
 __all__ = ['compiled']
@@ -236,17 +237,18 @@ class Entry:
     by_start: Any
     texts: Any
     tries: Any
+one_at_a_time: Any
 class Compiled:
     most: int
 
     def __init__(self, step, models, optimizers) -> None: ...
 
     @property
-    def source(self): ...
+    def source(self) -> str: ...
 
-    def __repr__(self): ...
+    def __repr__(self) -> str: ...
 
-    def __call__(self, *args, **options): ...
+    def __call__(self, *args: Any, **options: Any) -> Any: ...
 
     def find(self, args, options): ...
 
@@ -279,8 +281,8 @@ class Compiled:
     models: Any
     optimizers: Any
     programs: Any
-    why: Any
     entries: Any
+    why: str
     ready: Any
     scope: Any
     loose: Any
@@ -329,7 +331,6 @@ class Guards:
     texts: Any
     space: Any
 def guards_for(scope, args, found): ...
-one_at_a_time: Any
 def detached(out, recording): ...
 def shares(scope, found): ...
 def places_of(scope): ...
@@ -354,4 +355,4 @@ class Snapshot:
     p: Any
     states: Any
     optimizers: Any
-def compiled(step: Any, model: Any=None, optimizer: Any=None) -> Compiled: ...
+def compiled(step: Callable, model: Any=None, optimizer: Any=None) -> Compiled: ...

@@ -125,9 +125,15 @@ class Journal:
     def __init__(self):
         self.lines, self.names, self.consts = [], set(), []
         self.seen, self.owners, self.traced = {}, {}, []
-        self.open, self.suspended, self.why, self.things = True, False, '', {}
+        self.is_open, self.thread = True, threading.get_ident()
+        self.suspended, self.why, self.things = False, '', {}
         self.guards, self.views, self.sums = {}, {}, {}
         self.errors, self.number = np.geterr(), 0
+
+    @property
+    def open(self):
+        "Is it written into? Another thread may meet a stand-in, and just computes."
+        return self.is_open and self.thread == threading.get_ident()
 
     def refuse(self, why):
         "The step stays as it is, for this reason (the first one counts)."

@@ -76,6 +76,9 @@ class Journal:
 
     def __init__(self) -> None: ...
 
+    @property
+    def open(self): ...
+
     def refuse(self, why) -> None: ...
 
     def reveal(self, a, what, read, *args): ...
@@ -141,7 +144,8 @@ class Journal:
     seen: Any
     owners: Any
     traced: Any
-    open: Any
+    is_open: Any
+    thread: Any
     suspended: Any
     why: Any
     things: Any

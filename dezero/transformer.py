@@ -41,7 +41,8 @@ class SelfAttention(MultiHeadAttention):
             raise TypeError('SelfAttention looks at what is asked itself: '
                             'MultiHeadAttention takes keys and values')
         if self.qkv.W.data is None: self.draw(query)
-        return self.turned(*SplitHeads(self.num_heads, 3)(self.qkv(query)), start)
+        q, k, v = SplitHeads(self.num_heads, 3)(self.qkv(query))
+        return self.turned(q, k, v, start)
 
     def draw(self, x):
         "Make the weights for rows as those of `x`."

@@ -265,8 +265,12 @@ def run_all(works):
     assert not errors, errors
 
 
-def test_a_step_for_each_thread():
+@pytest.mark.parametrize("shared", [None, np.array([1, 2, 0, -1], np.float32)])
+def test_a_step_for_each_thread(shared):
     found = {}
+
+    def scaled(step):
+        return step if shared is None else lambda x, t: step(x * shared, t)
 
     def work(k):
         model = MLP((5, 3))
@@ -274,7 +278,7 @@ def test_a_step_for_each_thread():
         for i, p in enumerate(model.params()):
             p.data = np.random.default_rng(i).standard_normal(p.shape).astype(np.float32)
         optimizer = O.Adam(0.1).setup(model)
-        step = training(model, optimizer)
+        step = scaled(training(model, optimizer))
         fast = compiled(step, model, optimizer) if k else step
         losses = [fast(x, t).data.tobytes() for x, t in batches(60)]
         found[k] = losses, [p.data.tobytes() for p in model.params()]

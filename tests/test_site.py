@@ -280,7 +280,7 @@ def test_what_the_package_keeps_to_itself_stands_closed_at_the_end(pages):
         public = set(exported_by(name))
         assert not public & {term.select_one(".sig-name").text for term in closed}, path
         contents = soup.select(".bd-sidebar-secondary a")
-        assert not {term["id"] for term in closed} & {link["href"][1:] for link in contents}
+        assert not {term.get("id") for term in closed} & {link["href"][1:] for link in contents}
         hidden = soup.select_one("details.internals")
         assert hidden is None or not hidden.has_attr("open")
         assert not hidden or not hidden.find_next_siblings("dl")

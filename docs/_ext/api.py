@@ -302,8 +302,11 @@ def finish_signatures(app, doctree):
     for signature in doctree.findall(addnodes.desc_signature):
         full = f"{signature.get('module')}.{signature.get('fullname')}"
         if not signature["ids"]:  # inside the package: in no index and in no table of contents
-            signature["ids"].append(full)
             signature["_toc_name"] = ""
+            if full in seen:
+                continue  # one more signature of the same
+            signature["ids"].append(full)
+        seen.add(full)
         if full not in places:
             continue
         chapter, name = places[full]
