@@ -275,6 +275,7 @@ class SplitHeads(Function):
         return tuple([x[..., i, :, :].swapaxes(-2, -3) for i in range(self.parts)])
     def backward(self, *gys): return JoinHeads()(*gys)
 
+# %% ../nbs/23_attention.ipynb #join-heads
 class JoinHeads(Function):
     "The way back: (N, heads, T, E / heads), one or several, become rows."
     words = '{gy}, cut again', 'what was put side by side is cut'

@@ -38,8 +38,8 @@ class SelfAttention(MultiHeadAttention):
     def heads(self, query, key=None, value=None, start: int = 0):
         "Queries, keys and values, cut out of one product."
         if key is not None or value is not None:
-            raise TypeError('SelfAttention looks at what is asked itself: '
-                            'MultiHeadAttention takes keys and values')
+            raise TypeError('SelfAttention takes no other table to look at: '
+                            'use MultiHeadAttention')
         if self.qkv.W.data is None: self.draw(query)
         q, k, v = SplitHeads(self.num_heads, 3)(self.qkv(query))
         return self.turned(q, k, v, start)
