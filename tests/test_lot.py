@@ -473,7 +473,9 @@ READING = """if True:
 
 
 def modules():
-    return {p.relative_to(ROOT).as_posix() for p in checks.python_files(ROOT)}
+    """The modules of the package, and the stubs beside them."""
+    paths = [*checks.python_files(ROOT), *(ROOT / "dezero").rglob("*.pyi")]
+    return {path.relative_to(ROOT).as_posix() for path in paths}
 
 
 def test_the_sdist_carries_what_setup_py_reads(built):
