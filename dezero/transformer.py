@@ -40,12 +40,12 @@ class SelfAttention(MultiHeadAttention):
         if key is not None or value is not None:
             raise TypeError('SelfAttention takes no other table to look at: '
                             'use MultiHeadAttention')
-        if self.qkv.W.data is None: self.draw(query)
+        if self.qkv.W.data is None: self._init_qkv(query)
         q, k, v = SplitHeads(self.num_heads, 3)(self.qkv(query))
         return self.turned(q, k, v, start)
 
-    def draw(self, x):
-        "Make the weights for rows as those of `x`."
+    def _init_qkv(self, x):
+        "Make the weights, now that a row of `x` is known."
         layers = [Linear(self.out.out_size, True, self.qkv.dtype) for _ in range(3)]
         for layer in layers: layer(x[:0])
         tables = [layer.W.data for layer in layers]

@@ -222,8 +222,8 @@ def neutral() -> dict[str, str]:
     """An environment without the person's own settings of IPython and Matplotlib, and with the
     list of fonts made: Matplotlib prints into the cell that first needs it.
 
-    Products are made by one thread. Most are small; and threads that wait for one another on a
-    busy machine took twenty times as long.
+    Products are made by one thread. Most are small; and on a busy machine two threads, which wait
+    for one another, took up to nine times as long for a chapter.
     """
     ipython, matplotlib = ROOT / "_build" / "ipython", ROOT / "_build" / "matplotlib"
     env = {**os.environ, "IPYTHONDIR": str(ipython), "MPLCONFIGDIR": str(matplotlib)}
